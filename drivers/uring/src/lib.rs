@@ -1,1 +1,35 @@
-//! placeholder
+//! The machine on a Linux kernel: io_uring and direct I/O for disks, sockets for the rest. Moves bytes, decides nothing.
+//!
+//! The only crate with `unsafe`. What is bounded, and why, is in [`limits`].
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod clock;
+mod control;
+mod dial;
+pub mod disk;
+mod errno;
+mod feed;
+pub mod frame;
+mod hotplug;
+mod identity;
+pub mod limits;
+mod link;
+mod listener;
+mod local_socket;
+mod machine;
+pub mod memory;
+mod netlink;
+mod nic;
+mod readiness;
+mod role;
+mod scribe;
+mod setup;
+mod state;
+mod tls;
+mod world;
+
+pub use identity::IdentityError;
+pub use machine::UringMachine;
+pub use nic::list_nics;
+pub use setup::{Found, Setup, StartError};
+pub use state::StateError;

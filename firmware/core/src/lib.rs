@@ -4,10 +4,26 @@
 //! machine and is named by spans. Builds for a target without an operating system.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 extern crate alloc;
 
+mod appliance;
+pub mod archive;
+mod context;
 pub mod control;
+mod entropy;
+pub mod format;
+pub mod haul;
+mod journal;
+pub mod limits;
+mod memory;
 mod name;
+mod purpose;
+pub mod recorder;
+pub mod settings;
+mod tags;
+mod timers;
 
+pub use appliance::{Appliance, Board, StartError};
 pub use name::{Kind, NAME_BYTES_MAX, Name, NameError};

@@ -1,3 +1,174 @@
 //! The control socket as the core sees it: calls in, answers out.
+//!
+//! `types` is what goes over the wire, `dispatch` finds the method and checks the role, `changes` alters the settings, `waiting`
+//! answers calls that take time, `verify` and `export` read archives for people. Framing is the driver's.
+//!
+//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away.
 
+pub mod changes;
+mod dispatch;
+mod export;
 pub mod types;
+mod verify;
+mod waiting;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use hal::{ClientId, IoError, Op};
+use serde::Serialize;
+
+pub use changes::Changes;
+use export::Export;
+use verify::Verify;
+use waiting::Waiter;
+
+use crate::archive::Archive;
+use crate::archive::seek::Seek;
+use crate::archive::walk::Walk;
+use crate::context::{Context, Ready};
+use types::{Answer, Refusal};
+
+/// Calls that have not been answered.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    readings: BTreeMap<ClientId, Reading>,
+    /// Reading for clients that are gone, until it comes to rest.
+    retired: BTreeMap<ClientId, (usize, Option<Walk>, Option<Seek>)>,
+    waiters: Vec<Waiter>,
+}
+
+/// A call that reads an archive.
+#[derive(Clone, Debug)]
+enum Reading {
+    Verify { verify: alloc::boxed::Box<Verify>, more: bool },
+    Export(alloc::boxed::Box<Export>),
+}
+
+impl Control {
+    /// A block for a client has been read.
+    pub fn on_read(
+        &mut self,
+        client: ClientId,
+        sequence: u64,
+        result: Result<(), IoError>,
+        archive: &Archive,
+        context: &mut Context,
+    ) {
+        match self.readings.get_mut(&client) {
+            Some(Reading::Verify { verify, .. }) => verify.walk.on_read(sequence, result, archive, context),
+            Some(Reading::Export(export)) => {
+                if let Some(walk) = &mut export.walk {
+                    walk.on_read(sequence, result, archive, context);
+                }
+            }
+            None => {
+                if let Some((_, Some(walk), _)) = self.retired.get_mut(&client) {
+                    walk.on_read(sequence, result, archive, context);
+                }
+                self.rest(client, context);
+            }
+        }
+        context.wake(Ready::Reading(client));
+    }
+
+    /// A checkpoint part for a client has been read.
+    pub fn on_sought(
+        &mut self,
+        client: ClientId,
+        sequence: u64,
+        result: Result<(), IoError>,
+        archive: &Archive,
+        context: &mut Context,
+    ) {
+        match self.readings.get_mut(&client) {
+            Some(Reading::Export(export)) => export.on_sought(sequence, result, archive, context),
+            Some(Reading::Verify { .. }) => {}
+            None => {
+                if let Some((_, None, Some(seek))) = self.retired.remove(&client) {
+                    seek.finish(context);
+                }
+            }
+        }
+        context.wake(Ready::Reading(client));
+    }
+
+    /// A reading that is not wanted any more gives its memory back as soon as it can.
+    fn retire(&mut self, client: ClientId, context: &mut Context) {
+        let Some(reading) = self.readings.remove(&client) else {
+            return;
+        };
+        let (archive, walk, seek) = match reading {
+            Reading::Verify { verify, .. } => (verify.archive, Some(verify.walk), None),
+            Reading::Export(export) => (export.archive, export.walk, export.seek),
+        };
+        let seek = match seek {
+            Some(seek) if seek.is_quiet() => {
+                seek.finish(context);
+                None
+            }
+            seek => seek,
+        };
+        if walk.is_some() || seek.is_some() {
+            self.retired.insert(client, (archive, walk, seek));
+            self.rest(client, context);
+        }
+    }
+
+    fn rest(&mut self, client: ClientId, context: &mut Context) {
+        let quiet = |retired: &(usize, Option<Walk>, Option<Seek>)| retired.1.as_ref().is_some_and(Walk::is_quiet);
+        if self.retired.get(&client).is_some_and(quiet)
+            && let Some((_, Some(walk), _)) = self.retired.remove(&client)
+        {
+            walk.finish(context);
+        }
+    }
+}
+
+/// Answers a call.
+fn reply(client: ClientId, parameters: &impl Serialize, continues: bool, context: &mut Context) {
+    let parameters = serde_json::to_value(parameters).unwrap_or_default();
+    send(
+        client,
+        &Answer {
+            parameters,
+            continues,
+            error: None,
+        },
+        context,
+    );
+}
+
+/// Answers a call with an error of ours.
+fn refuse(client: ClientId, refusal: &Refusal, context: &mut Context) {
+    let parameters = serde_json::to_value(refusal).unwrap_or_default();
+    let error = Some(alloc::format!("io.blockhaul.{:?}", refusal.code));
+    send(
+        client,
+        &Answer {
+            parameters,
+            continues: false,
+            error,
+        },
+        context,
+    );
+}
+
+/// Answers a call with an error of the Varlink service interface.
+fn varlink_error(client: ClientId, error: &str, key: &str, value: &str, context: &mut Context) {
+    let parameters = serde_json::json!({ key: value });
+    let error = Some(alloc::format!("org.varlink.service.{error}"));
+    send(
+        client,
+        &Answer {
+            parameters,
+            continues: false,
+            error,
+        },
+        context,
+    );
+}
+
+fn send(client: ClientId, answer: &Answer, context: &mut Context) {
+    let message = serde_json::to_vec(answer).unwrap_or_default();
+    context.submit(Op::Reply { client, message });
+}

@@ -1,0 +1,452 @@
+//! One disk, card or file: its bytes as they read now, its bytes as they are durable, and what lies between.
+//!
+//! Not the operations of an appliance on it; those are in `volume.rs`. Invariant: what reads now is what is durable plus
+//! the journal of completed writes, except where a failed or lying flush has broken that, as real ones do.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeForm, VolumeId};
+
+use crate::memory::Lent;
+use crate::{Fault, Image, IoKind, Random, SiteId};
+
+/// What a write is torn at.
+const TEAR_BYTES: usize = 512;
+
+/// Which disk of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DiskId(pub usize);
+
+/// How long operations of a disk take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskLatency {
+    /// A read, besides the transfer.
+    pub read_ns: RangeInclusive<u64>,
+    /// A write, besides the transfer.
+    pub write_ns: RangeInclusive<u64>,
+    /// A flush.
+    pub flush_ns: RangeInclusive<u64>,
+    /// Transfer rate of one operation.
+    pub bytes_per_second: u64,
+    /// All of the above times this.
+    pub factor: u64,
+}
+
+impl Default for DiskLatency {
+    /// A middling flash disk.
+    fn default() -> Self {
+        Self {
+            read_ns: 60_000..=400_000,
+            write_ns: 40_000..=1_500_000,
+            flush_ns: 200_000..=8_000_000,
+            bytes_per_second: 400_000_000,
+            factor: 1,
+        }
+    }
+}
+
+/// What a disk is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskModel {
+    /// Kind of thing.
+    pub form: VolumeForm,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// Smallest unit that can be addressed.
+    pub logical_sector_bytes: u32,
+    /// What direct I/O wants memory and offsets aligned to.
+    pub alignment_bytes: u32,
+    /// The write cache. With [`FlushClass::WriteThrough`] a completed write is durable.
+    pub flush: FlushClass,
+    /// Unit of discard; 0 if there is none.
+    pub discard_bytes: u32,
+    /// Serial number; empty for a file.
+    pub serial: String,
+    /// It can be taken out.
+    pub removable: bool,
+}
+
+impl DiskModel {
+    /// A whole disk with 512-byte sectors and a write cache.
+    pub fn disk(size_bytes: u64, serial: &str) -> Self {
+        Self {
+            form: VolumeForm::Disk,
+            size_bytes,
+            logical_sector_bytes: 512,
+            alignment_bytes: 512,
+            flush: FlushClass::WriteBack,
+            discard_bytes: 0,
+            serial: serial.into(),
+            removable: false,
+        }
+    }
+
+    /// A preallocated file.
+    pub(crate) fn file(size_bytes: u64) -> Self {
+        Self { form: VolumeForm::File, alignment_bytes: 4096, ..Self::disk(size_bytes, "") }
+    }
+}
+
+/// The bytes of a disk at one time, to be restored later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot(Image);
+
+/// A completed write that no flush has covered.
+#[derive(Clone, Debug)]
+struct Written {
+    number: u64,
+    at_bytes: u64,
+    bytes: Arc<[u8]>,
+}
+
+/// An operation that has not completed.
+#[derive(Clone, Debug)]
+pub(crate) struct Flying {
+    pub site: SiteId,
+    pub run: u64,
+    pub volume: VolumeId,
+    pub tag: Tag,
+    pub kind: IoKind,
+    pub at_bytes: u64,
+    pub length_bytes: u64,
+    /// Memory of a read or write; none once its process is dead.
+    pub lent: Option<Lent>,
+    /// Content of a write whose process is dead.
+    pub left_behind: Option<Arc<[u8]>>,
+    /// Number of completed writes when a flush was submitted.
+    pub covers: u64,
+    /// The insertion of the disk it was meant for.
+    pub insertion: u32,
+}
+
+/// Who has a disk open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub site: SiteId,
+    pub run: u64,
+    pub volume: VolumeId,
+    pub access: Access,
+}
+
+/// A disk, with its switches.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// What it is. Changing the size shrinks or grows it.
+    pub model: DiskModel,
+    /// How long things take.
+    pub latency: DiskLatency,
+    /// Faults that wait for operations.
+    pub faults: Vec<Fault>,
+    /// Writes are refused.
+    pub read_only: bool,
+    /// Somebody outside holds it, by this name; empty if nobody does.
+    pub held_by: String,
+    pub(crate) name: String,
+    pub(crate) present: bool,
+    pub(crate) insertion: u32,
+    pub(crate) hung: bool,
+    pub(crate) flying: BTreeMap<u64, Flying>,
+    pub(crate) waiting: Vec<u64>,
+    pub(crate) holders: Vec<Holder>,
+    current: Image,
+    durable: Image,
+    journal: Vec<Written>,
+    completed: u64,
+}
+
+impl Disk {
+    pub(crate) fn new(name: String, model: DiskModel) -> Self {
+        Self {
+            model,
+            latency: DiskLatency::default(),
+            faults: Vec::new(),
+            read_only: false,
+            held_by: String::new(),
+            name,
+            present: true,
+            insertion: 0,
+            hung: false,
+            flying: BTreeMap::new(),
+            waiting: Vec::new(),
+            holders: Vec::new(),
+            current: Image::default(),
+            durable: Image::default(),
+            journal: Vec::new(),
+            completed: 0,
+        }
+    }
+
+    /// The bytes as a read would bring them now.
+    pub fn current(&self) -> &Image {
+        &self.current
+    }
+
+    /// The bytes that would survive a power cut in any case.
+    pub fn durable(&self) -> &Image {
+        &self.durable
+    }
+
+    /// Completed writes that no flush has covered.
+    pub fn unflushed(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// Puts bytes on the disk behind everybody's back, durably: foreign content, decay.
+    pub fn overwrite(&mut self, at_bytes: u64, bytes: &[u8]) {
+        self.current.write(at_bytes, bytes);
+        self.durable.write(at_bytes, bytes);
+    }
+
+    /// Turns the bits of `mask` in one byte, durably.
+    pub fn flip(&mut self, at_bytes: u64, mask: u8) {
+        for image in [&mut self.current, &mut self.durable] {
+            let turned = image.bytes(at_bytes, 1)[0] ^ mask;
+            image.write(at_bytes, &[turned]);
+        }
+    }
+
+    /// What reads now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.current.clone())
+    }
+
+    /// Goes back to an earlier time, durably.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.current = snapshot.0.clone();
+        self.durable = snapshot.0.clone();
+        self.journal.clear();
+    }
+
+    /// Lets a completed write take effect.
+    pub(crate) fn write(&mut self, at_bytes: u64, bytes: Arc<[u8]>) {
+        self.current.write(at_bytes, &bytes);
+        self.completed += 1;
+        if self.model.flush == FlushClass::WriteThrough {
+            self.durable.write(at_bytes, &bytes);
+        } else {
+            self.journal.push(Written { number: self.completed, at_bytes, bytes });
+        }
+    }
+
+    /// Lets some seeded sectors of a write take effect.
+    pub(crate) fn write_torn(&mut self, at_bytes: u64, bytes: &[u8], random: &mut Random) {
+        for (sector, bytes) in (0u64..).zip(bytes.chunks(TEAR_BYTES)) {
+            if random.chance(50) {
+                self.write(at_bytes + sector * 512, bytes.into());
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self, at_bytes: u64, length_bytes: u64) {
+        let length = usize::try_from(length_bytes).expect("usize has 64 bits");
+        self.write(at_bytes, vec![0; length].into());
+    }
+
+    /// Completed writes so far: what a flush submitted now covers.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// Makes durable what had completed when the flush was submitted.
+    pub(crate) fn flush(&mut self, covers: u64) {
+        let rest = self.journal.split_off(self.journal.partition_point(|write| write.number <= covers));
+        for write in std::mem::replace(&mut self.journal, rest) {
+            self.durable.write(write.at_bytes, &write.bytes);
+        }
+    }
+
+    /// A flush that failed: each write it covers is durable now, or is forgotten and only seems to be there.
+    pub(crate) fn fail_flush(&mut self, covers: u64, random: &mut Random) {
+        let rest = self.journal.split_off(self.journal.partition_point(|write| write.number <= covers));
+        for write in std::mem::replace(&mut self.journal, rest) {
+            if random.chance(50) {
+                self.durable.write(write.at_bytes, &write.bytes);
+            }
+        }
+    }
+
+    /// Power is gone: of the journal, and of `in_flight`, any part survives.
+    pub(crate) fn lose_power(&mut self, in_flight: Vec<(u64, Arc<[u8]>)>, random: &mut Random) {
+        let mood = Mood::draw(random);
+        let journal = std::mem::take(&mut self.journal).into_iter().map(|write| (write.at_bytes, write.bytes));
+        for (at_bytes, bytes) in journal.chain(in_flight) {
+            for (from, to) in mood.survivors(bytes.len(), random) {
+                let offset = u64::try_from(from).expect("lengths fit in 64 bits");
+                self.durable.write(at_bytes + offset, &bytes[from..to]);
+            }
+        }
+        self.current = self.durable.clone();
+    }
+
+    pub(crate) fn volume_facts(&self, same_as: u64) -> VolumeFacts {
+        VolumeFacts {
+            form: self.model.form,
+            size_bytes: self.model.size_bytes,
+            logical_sector_bytes: self.model.logical_sector_bytes,
+            physical_sector_bytes: 4096,
+            alignment_bytes: self.model.alignment_bytes,
+            flush: self.model.flush,
+            fua: false,
+            discard_bytes: self.model.discard_bytes,
+            serial: self.model.serial.clone(),
+            same_as,
+        }
+    }
+
+    pub(crate) fn device_facts(&self, path: &str) -> DeviceFacts {
+        DeviceFacts {
+            path: path.into(),
+            form: self.model.form,
+            model: "simulated".into(),
+            serial: self.model.serial.clone(),
+            size_bytes: self.model.size_bytes,
+            logical_sector_bytes: self.model.logical_sector_bytes,
+            physical_sector_bytes: 4096,
+            flush: self.model.flush,
+            fua: false,
+            discard_bytes: self.model.discard_bytes,
+            removable: self.model.removable,
+            read_only: self.read_only,
+            held_by: self.held_by.clone(),
+            health: String::new(),
+        }
+    }
+
+    /// Whether an open is refused, and why.
+    pub(crate) fn refusal(&self, access: Access) -> Option<IoError> {
+        let held = match access {
+            Access::Exclusive => !self.holders.is_empty() || !self.flying.is_empty(),
+            Access::ReadOnly => self.holders.iter().any(|holder| holder.access == Access::Exclusive),
+        };
+        match access {
+            _ if !self.present => Some(IoError::NotFound),
+            _ if held || (access == Access::Exclusive && !self.held_by.is_empty()) => Some(IoError::Busy),
+            Access::Exclusive if self.read_only => Some(IoError::ReadOnly),
+            Access::Exclusive | Access::ReadOnly => None,
+        }
+    }
+}
+
+/// How a power cut treats the writes it finds: the same for all, so that rare patterns are as likely as common ones.
+#[derive(Clone, Copy, Debug)]
+enum Mood {
+    Everything,
+    Nothing,
+    Most,
+    Few,
+    Torn,
+}
+
+impl Mood {
+    fn draw(random: &mut Random) -> Self {
+        match random.below(6) {
+            0 => Mood::Everything,
+            1 => Mood::Nothing,
+            2 => Mood::Most,
+            3 => Mood::Few,
+            _ => Mood::Torn,
+        }
+    }
+
+    /// The ranges of one write that survive.
+    fn survivors(self, length: usize, random: &mut Random) -> Vec<(usize, usize)> {
+        let whole = match self {
+            Mood::Everything => Some(true),
+            Mood::Nothing => Some(false),
+            Mood::Most => Some(random.chance(85)),
+            Mood::Few => Some(random.chance(15)),
+            Mood::Torn => None,
+        };
+        let sectors = length.div_ceil(TEAR_BYTES);
+        let sector = |n: usize| (n * TEAR_BYTES, length.min((n + 1) * TEAR_BYTES));
+        match (whole, random.below(4)) {
+            (Some(true), _) | (None, 0) => vec![(0, length)],
+            (Some(false), _) | (None, 1) => Vec::new(),
+            (None, 2) => {
+                let kept = random.below(u64::try_from(sectors).expect("lengths fit in 64 bits"));
+                vec![(0, usize::try_from(kept).expect("below a length") * TEAR_BYTES)]
+            }
+            (None, _) => {
+                let percent = random.below(100);
+                (0..sectors).filter(|_| random.chance(percent)).map(sector).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk() -> Disk {
+        Disk::new("d".into(), DiskModel::disk(1 << 20, "S1"))
+    }
+
+    fn block(value: u8) -> Arc<[u8]> {
+        vec![value; 4096].into()
+    }
+
+    #[test]
+    fn flushed_writes_survive_and_others_may_not() {
+        let (mut kept, mut lost, mut torn) = (0, 0, 0);
+        for seed in 0..400 {
+            let mut disk = disk();
+            disk.write(0, block(1));
+            disk.flush(disk.completed());
+            disk.write(4096, block(2));
+            disk.lose_power(vec![(8192, block(3))], &mut Random::new(seed));
+            assert_eq!(disk.current().bytes(0, 4096), vec![1; 4096]);
+            for (at, value) in [(4096, 2), (8192, 3)] {
+                let bytes = disk.current().bytes(at, 4096);
+                match bytes.iter().filter(|byte| **byte == value).count() {
+                    4096 => kept += 1,
+                    0 => lost += 1,
+                    some => {
+                        assert!(some.is_multiple_of(TEAR_BYTES), "torn inside a sector");
+                        torn += 1;
+                    }
+                }
+            }
+            assert_eq!(disk.unflushed(), 0);
+        }
+        assert!(kept > 100 && lost > 100 && torn > 100, "{kept} {lost} {torn}");
+    }
+
+    #[test]
+    fn a_flush_covers_what_had_completed_when_it_was_submitted() {
+        let mut disk = disk();
+        disk.write(0, block(1));
+        let covers = disk.completed();
+        disk.write(4096, block(2));
+        disk.flush(covers);
+        assert_eq!(disk.durable().bytes(0, 1), [1]);
+        assert_eq!(disk.durable().bytes(4096, 1), [0]);
+        assert_eq!(disk.unflushed(), 1);
+    }
+
+    #[test]
+    fn a_failed_flush_cannot_be_retried() {
+        let lost = (0..100).filter(|seed| {
+            let mut disk = disk();
+            disk.write(0, block(1));
+            disk.fail_flush(disk.completed(), &mut Random::new(*seed));
+            disk.flush(disk.completed());
+            assert_eq!(disk.current().bytes(0, 1), [1], "it still reads back");
+            disk.durable().bytes(0, 1) == [0]
+        });
+        assert!((20..80).contains(&lost.count()));
+    }
+
+    #[test]
+    fn a_snapshot_brings_the_past_back() {
+        let mut disk = disk();
+        disk.write(0, block(1));
+        let past = disk.snapshot();
+        disk.write(0, block(2));
+        disk.restore(&past);
+        disk.flip(1, 0x80);
+        assert_eq!(disk.durable().bytes(0, 2), [1, 0x81]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Paths between sites: how long, how wide, and whether anything gets through.
+//!
+//! Links over them are in `wire.rs`, `link.rs` and `handshake.rs`.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use hal::{LinkError, LinkId};
+
+use crate::due::Due;
+use crate::{Machines, SiteId};
+
+/// One direction between two sites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Time on the way.
+    pub latency_ns: RangeInclusive<u64>,
+    /// Rate of one connection.
+    pub bytes_per_second: u64,
+    /// Nothing gets through, and nobody is told.
+    pub blocked: bool,
+    /// Calls are refused at once.
+    pub refused: bool,
+}
+
+impl Default for Path {
+    /// A gigabit network with some distance.
+    fn default() -> Self {
+        Self { latency_ns: 300_000..=2_000_000, bytes_per_second: 110_000_000, blocked: false, refused: false }
+    }
+}
+
+/// All paths that are not the default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Network {
+    paths: BTreeMap<(SiteId, SiteId), Path>,
+}
+
+impl Machines {
+    /// The path from one site to another.
+    pub fn path(&self, from: SiteId, to: SiteId) -> Path {
+        self.network.paths.get(&(from, to)).cloned().unwrap_or_default()
+    }
+
+    /// Changes the path from one site to another. What was held up by a block that ends goes on.
+    pub fn set_path(&mut self, from: SiteId, to: SiteId, path: Path) {
+        let (a, b) = (&self.sites[from.0].name, &self.sites[to.0].name);
+        let line = format!("path {a} to {b}: {path:?}");
+        self.say(&line);
+        let healed = self.path(from, to).blocked && !path.blocked;
+        self.network.paths.insert((from, to), path);
+        if healed {
+            self.heal(from, to);
+        }
+    }
+
+    /// Blocks or opens one direction.
+    pub fn block(&mut self, from: SiteId, to: SiteId, blocked: bool) {
+        self.set_path(from, to, Path { blocked, ..self.path(from, to) });
+    }
+
+    /// Blocks or opens both directions.
+    pub fn partition(&mut self, a: SiteId, b: SiteId, blocked: bool) {
+        self.block(a, b, blocked);
+        self.block(b, a, blocked);
+    }
+
+    /// Resets every link between two sites, in the middle of whatever is on the way. Returns how many there were.
+    pub fn cut_links(&mut self, a: SiteId, b: SiteId) -> usize {
+        let between = |wire: &crate::wire::Wire| {
+            let sites = (wire.ends[0].site, wire.ends[1].site);
+            sites == (a, b) || sites == (b, a)
+        };
+        let wires: Vec<u64> = self.wires.iter().filter(|(_, wire)| between(wire)).map(|(number, _)| *number).collect();
+        for wire in &wires {
+            self.cut_wire(*wire);
+        }
+        wires.len()
+    }
+
+    /// Resets one link of a site.
+    pub fn cut_link(&mut self, site: SiteId, link: LinkId) {
+        if let Some((wire, _)) = self.sites[site.0].links.get(&link).copied() {
+            self.cut_wire(wire);
+        }
+    }
+
+    fn cut_wire(&mut self, number: u64) {
+        self.say(&format!("link {number} is cut"));
+        let Some(wire) = self.wires.get_mut(&number) else { return };
+        for end in &mut wire.ends {
+            end.on_the_way.clear();
+        }
+        for end in 0..2 {
+            let delay_ns = self.random.within(&(0..=50_000_000));
+            self.break_soon(number, end, LinkError::Lost, delay_ns);
+        }
+    }
+
+    /// Whether packets get from one site to another now.
+    pub(crate) fn gets_through(&self, from: SiteId, to: SiteId) -> bool {
+        let (a, b) = (&self.sites[from.0], &self.sites[to.0]);
+        !self.path(from, to).blocked && b.powered && a.has_nic(None) && b.has_nic(None)
+    }
+
+    pub(crate) fn heal_paths_of(&mut self, site: SiteId) {
+        for other in (0..self.sites.len()).map(SiteId) {
+            self.heal(site, other);
+            self.heal(other, site);
+        }
+    }
+
+    /// What was held up from one site to another is sent again.
+    fn heal(&mut self, from: SiteId, to: SiteId) {
+        if !self.gets_through(from, to) {
+            return;
+        }
+        let now_ns = self.now_ns;
+        let delay_ns = self.random.within(&(1_000_000..=2_000_000_000));
+        let mut arrivals = Vec::new();
+        for (number, wire) in &mut self.wires {
+            for end in 0..2 {
+                let other = wire.ends[1 - end].site;
+                let here = &mut wire.ends[end];
+                if (here.site, other) != (from, to) || here.stuck_since_ns.is_none() {
+                    continue;
+                }
+                here.stuck_since_ns = None;
+                for item in &mut here.on_the_way {
+                    item.arrives_at_ns = item.arrives_at_ns.max(now_ns + delay_ns);
+                    arrivals.push((*number, end, item.arrives_at_ns - now_ns));
+                }
+                here.last_arrival_ns = here.last_arrival_ns.max(now_ns + delay_ns);
+            }
+        }
+        for (wire, from, delay_ns) in arrivals {
+            self.after(delay_ns, Due::Arrive { wire, from });
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What the simulated machines do, seen through the seam with toys in place of the appliance.
+#![allow(clippy::unwrap_used)]
+
+mod clients;
+mod determinism;
+mod disks;
+mod feeds;
+mod links;
+mod toys;

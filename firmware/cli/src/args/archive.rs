@@ -1,0 +1,77 @@
+//! Verbs of archives.
+
+use std::path::PathBuf;
+
+use blockhaul_core::Name;
+use blockhaul_core::control::types;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::value;
+
+/// `blockhaul archive …`
+#[derive(Debug, Subcommand)]
+pub enum Archive {
+    /// Format a volume as an archive
+    Create(Create),
+    /// List all archives
+    List,
+    /// Show one archive, its volume and its tracks
+    Info(Named),
+    /// Read every block from the media and check it; exit code 14 if one is damaged
+    Verify(Named),
+}
+
+/// An archive by name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Name of the archive
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+}
+
+/// `blockhaul archive create`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    blockhaul archive create card --volume /dev/mmcblk1 --mode ring\n  \
+    blockhaul archive create main --volume main.img --size 2GiB\n  \
+    blockhaul archive create card --volume /dev/mmcblk1 --dry-run     # says what is on the volume now, writes nothing")]
+pub struct Create {
+    /// Its name here: 1 to 63 of a-z, 0-9 and '-'
+    pub name: Name,
+    /// A disk, a partition, or a file that is made if it is not there
+    #[arg(long, value_name = "PATH")]
+    pub volume: PathBuf,
+    /// Size of the file that is made, like 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = value::size)]
+    pub size: Option<u64>,
+    /// Size of a block: 64KiB to 16MiB, a power of two
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = value::block_size)]
+    pub block_size: u64,
+    /// What happens at the end of the volume
+    #[arg(long, value_enum, default_value_t = Mode::Append)]
+    pub mode: Mode,
+    /// Destroy what is on the volume; its serial number or UUID, typed out
+    #[arg(long, value_name = "SERIAL-OR-UUID")]
+    pub destroy: Option<String>,
+    /// Say what would be done, and write nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+}
+
+/// What happens at the end of the volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Full is full
+    Append,
+    /// The oldest whole segment makes room
+    Ring,
+}
+
+impl From<Mode> for types::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Append => types::Mode::Append,
+            Mode::Ring => types::Mode::Ring,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Verbs of jobs.
+
+use std::path::PathBuf;
+
+use blockhaul_core::Name;
+use blockhaul_core::control::types;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::value::{self, Target};
+
+/// `blockhaul job …`
+#[derive(Debug, Subcommand)]
+pub enum Job {
+    /// Haul an archive to a peer; active as soon as it is saved
+    Create(Box<Create>),
+    /// List all jobs
+    List,
+    /// Show one job
+    Show(Named),
+    /// Run a job now, or join the run that is on
+    Run(Run),
+    /// Wait for a job
+    Wait(Wait),
+    /// Switch a job on
+    Enable(Named),
+    /// Switch a job off; its blocks stay guarded at the source
+    Disable(Named),
+    /// Forget a disabled job
+    Delete(Named),
+    /// Try again now instead of waiting for the next attempt
+    Kick(Named),
+}
+
+/// A job by name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+}
+
+/// `blockhaul job create`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The token is made on the target: `blockhaul grant create --peer THIS-APPLIANCE --archive ARCHIVE`.\n\n\
+    Example:\n  blockhaul job create lobby --from card --to nvr/main --mode always --token-file token"
+)]
+pub struct Create {
+    /// Its name; made from source and target if none is given
+    pub name: Option<Name>,
+    /// Archive here to haul from
+    #[arg(long, value_name = "ARCHIVE")]
+    pub from: Name,
+    /// Peer, and its name of the archive to haul to
+    #[arg(long, value_name = "PEER/ARCHIVE", value_parser = value::target)]
+    pub to: Target,
+    /// Only this camera; may be given several times; all if none
+    #[arg(long = "camera", value_name = "ID")]
+    pub cameras: Vec<Name>,
+    /// When it runs
+    #[arg(long, value_enum)]
+    pub mode: Mode,
+    /// File that holds the target's token; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `blockhaul job run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// Wait until the run has ended
+    #[arg(long)]
+    pub wait: bool,
+    /// Stop waiting after this long, with exit code 124; the run goes on
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = value::duration_ms)]
+    pub timeout: Option<u64>,
+}
+
+/// `blockhaul job wait`
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// What to wait for
+    #[arg(long = "for", value_enum, value_name = "STATE")]
+    pub wait_for: WaitFor,
+    /// Stop waiting after this long, with exit code 124
+    #[arg(long, value_name = "TIME", value_parser = value::duration_ms)]
+    pub timeout: Option<u64>,
+}
+
+/// When a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// A sealed block leaves at once
+    Always,
+    /// When somebody says `run`
+    OnDemand,
+}
+
+impl From<Mode> for types::JobMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Always => types::JobMode::Always,
+            Mode::OnDemand => types::JobMode::OnDemand,
+        }
+    }
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WaitFor {
+    /// Everything durable here is durable there
+    CaughtUp,
+    /// No run is on
+    Idle,
+}
+
+impl From<WaitFor> for types::WaitFor {
+    fn from(wait_for: WaitFor) -> Self {
+        match wait_for {
+            WaitFor::CaughtUp => types::WaitFor::CaughtUp,
+            WaitFor::Idle => types::WaitFor::Idle,
+        }
+    }
+}

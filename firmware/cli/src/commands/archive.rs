@@ -1,0 +1,105 @@
+//! `archive …` and `gaps`.
+
+use blockhaul_core::control::types::{ArchiveCreate, ArchiveInfo, Archives, GapsCall, Named, Nothing, Verified};
+
+use serde_json::Value;
+
+use super::{Context, understood};
+use crate::args::archive::{Archive, Create};
+use crate::args::media::Gaps;
+use crate::args::value;
+use crate::client::Style;
+use crate::failure::{Exit, Failure};
+use crate::render::{archive, text, units};
+
+/// `blockhaul archive …`
+pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
+    match archive {
+        Archive::Create(create) => self::create(context, create),
+        Archive::List => {
+            let render = |all: &Archives, look: &_| archive::table(&all.archives, look);
+            context.ask("io.blockhaul.Archive.List", Nothing {}, render)
+        }
+        Archive::Info(named) => context.ask("io.blockhaul.Archive.Info", Named { name: named.name }, archive::info),
+        Archive::Verify(named) => verify(context, Named { name: named.name }),
+    }
+}
+
+fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
+    let method = "io.blockhaul.Archive.Create";
+    let volume = value::absolute(&create.volume).map_err(|told| Failure::usage(told, "Name the volume by a plain path."))?;
+    let parameters = ArchiveCreate {
+        name: create.name,
+        volume,
+        size_bytes: create.size,
+        block_bytes: create.block_size,
+        mode: create.mode.into(),
+        destroy: create.destroy,
+        dry_run: create.dry_run,
+    };
+    let answer = context.connect()?.call_patiently(method, parameters)?;
+    // A dry run is answered with a sentence and a few numbers: there is no archive to tell about.
+    if let Some(plan) = answer.get("plan").and_then(Value::as_str) {
+        if context.json {
+            context.print_object(&answer)?;
+        } else {
+            context.print(&format!("{}\n", text::printable(plan)))?;
+        }
+        return Ok(Exit::Done);
+    }
+    context.show(method, answer, |info: &ArchiveInfo, look| {
+        format!("Archive {} is made.\n\n{}", info.archive.name, archive::info(info, look))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn verify(context: &Context, named: Named) -> Result<Exit, Failure> {
+    let method = "io.blockhaul.Archive.Verify";
+    let name = named.name.to_string();
+    let mut client = context.connect()?;
+    client.send(method, named, Style::More)?;
+    let mut progress = context.progress();
+    while let Some(answer) = client.receive(None)? {
+        let verified: Verified = understood(method, &answer.parameters)?;
+        if context.json {
+            context.print_object(&answer.parameters)?;
+        }
+        if answer.continues {
+            progress.note(|| looked_at(&name, &verified));
+            continue;
+        }
+        drop(progress);
+        if !context.json {
+            context.print(&archive::verified(&name, &verified, &context.look))?;
+        }
+        return Ok(if verified.damaged_count == 0 {
+            Exit::Done
+        } else {
+            Exit::Damaged
+        });
+    }
+    Err(Failure::not_understood(method, "it ended without a last answer"))
+}
+
+/// One line of progress.
+fn looked_at(name: &str, verified: &Verified) -> String {
+    format!(
+        "{name}: {} of {}, {} %, {} damaged",
+        units::things(verified.blocks, "block"),
+        units::count(verified.total),
+        units::percent(verified.blocks, verified.total),
+        units::count(verified.damaged_count)
+    )
+}
+
+/// `blockhaul gaps`
+pub fn gaps(context: &Context, gaps: Gaps) -> Result<Exit, Failure> {
+    let camera = gaps.camera.to_string();
+    let parameters = GapsCall {
+        archive: gaps.archive,
+        camera: gaps.camera,
+    };
+    context.ask("io.blockhaul.Archive.Gaps", parameters, |found, look| {
+        archive::gaps(&camera, found, look)
+    })
+}

@@ -1,0 +1,386 @@
+//! Archives, their tracks, and what verify and gaps found.
+
+use blockhaul_core::control::types::{ArchiveInfo, ArchiveStatus, Gap, GapReason, Gaps, Mode, Verified, VolumeState};
+use hal::{FlushClass, VolumeFacts, VolumeForm};
+
+use super::table::{Table, facts};
+use super::units::{count, size, things, time};
+use super::{Look, Tone};
+
+/// The word for a state.
+pub fn state(state: VolumeState) -> (&'static str, Tone) {
+    match state {
+        VolumeState::Blank => ("blank", Tone::Watch),
+        VolumeState::Formatting => ("formatting", Tone::Watch),
+        VolumeState::Indexing => ("indexing", Tone::Watch),
+        VolumeState::Ready => ("ready", Tone::Good),
+        VolumeState::ReadOnly => ("read-only", Tone::Bad),
+        VolumeState::Degraded => ("degraded", Tone::Bad),
+        VolumeState::Full => ("full", Tone::Bad),
+        VolumeState::Offline => ("offline", Tone::Bad),
+        VolumeState::Foreign => ("foreign", Tone::Bad),
+    }
+}
+
+/// Why and what to do, for a state about which the daemon did not say more.
+fn advice(archive: &ArchiveStatus) -> (String, String) {
+    let ArchiveStatus { name, volume, .. } = archive;
+    let (why, action) = match archive.state {
+        VolumeState::Ready => return (archive.why.clone(), archive.action.clone()),
+        VolumeState::Blank => (
+            format!("nothing is on {volume}"),
+            format!("blockhaul archive create {name} --volume {volume}"),
+        ),
+        VolumeState::Formatting => (format!("{volume} is being formatted"), "wait until it is ready".into()),
+        VolumeState::Indexing => (
+            "the end of the log is being looked for".into(),
+            "wait until it is ready".into(),
+        ),
+        VolumeState::ReadOnly => (
+            format!("{volume} could not be written"),
+            "export what is on it and replace it".into(),
+        ),
+        VolumeState::Degraded => ("some blocks are damaged".into(), format!("blockhaul archive verify {name}")),
+        VolumeState::Full => (
+            "no slot is free".into(),
+            "haul to a larger archive, or use one in ring mode".into(),
+        ),
+        VolumeState::Offline => (format!("{volume} is not there"), "connect the device again".into()),
+        VolumeState::Foreign => (format!("something else is on {volume}"), "put the right device back".into()),
+    };
+    let or = |told: &str, else_: String| if told.is_empty() { else_ } else { told.to_owned() };
+    (or(&archive.why, why), or(&archive.action, action))
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Append => "append",
+        Mode::Ring => "ring",
+    }
+}
+
+/// Blocks that are in the log now.
+fn kept(archive: &ArchiveStatus) -> u64 {
+    archive.head.saturating_sub(archive.oldest)
+}
+
+/// One row for each archive; why and what to do under those that are not in order.
+pub fn table(archives: &[ArchiveStatus], look: &Look) -> String {
+    let mut table = Table::new(&[
+        "ARCHIVE",
+        "STATE",
+        "MODE",
+        ">BLOCKS",
+        ">OF",
+        ">BLOCK SIZE",
+        ">TRACKS",
+        ">DAMAGED",
+        "VOLUME",
+    ]);
+    for archive in archives {
+        let (word, tone) = state(archive.state);
+        table
+            .row([
+                archive.name.to_string(),
+                word.into(),
+                mode(archive.mode).into(),
+                count(kept(archive)),
+                count(archive.slots),
+                size(archive.block_bytes),
+                count(archive.tracks),
+                count(archive.quarantined),
+                archive.volume.clone(),
+            ])
+            .tone(1, tone);
+        let (why, action) = advice(archive);
+        table.note("why:", &why, tone).note("do: ", &action, Tone::Head);
+    }
+    if table.is_empty() {
+        "There is no archive. Make one: blockhaul archive create NAME --volume PATH\n".into()
+    } else {
+        table.lines(look)
+    }
+}
+
+/// Everything about one archive.
+pub fn info(info: &ArchiveInfo, look: &Look) -> String {
+    let archive = &info.archive;
+    let (why, action) = advice(archive);
+    let mut lines = vec![
+        ("Archive", archive.name.to_string()),
+        ("UUID", archive.uuid.to_string()),
+        ("State", state(archive.state).0.to_owned()),
+    ];
+    if !why.is_empty() {
+        lines.push(("Why", why));
+    }
+    if !action.is_empty() {
+        lines.push(("Do", action));
+    }
+    let capacity = archive.slots.saturating_mul(archive.block_bytes);
+    lines.extend([
+        ("Mode", mode(archive.mode).to_owned()),
+        (
+            "Blocks",
+            format!(
+                "{} of {} of {} each ({})",
+                count(kept(archive)),
+                count(archive.slots),
+                size(archive.block_bytes),
+                size(capacity)
+            ),
+        ),
+        (
+            "Log",
+            format!(
+                "from {} to {}, durable below {}",
+                count(archive.oldest),
+                count(archive.head),
+                count(archive.durable)
+            ),
+        ),
+        ("Epoch", count(archive.epoch)),
+        ("Damaged", things(archive.quarantined, "block")),
+        (
+            "Torn tail",
+            format!(
+                "{} never acknowledged, discarded at recovery",
+                things(archive.tail_discarded, "block")
+            ),
+        ),
+        ("Volume", volume(&archive.volume, info.volume.as_ref())),
+    ]);
+    let mut text = facts(&lines, look);
+    text.push('\n');
+    let mut tracks = Table::new(&["CAMERA", "KIND", ">BLOCKS TO", "LAST", "ORIGIN"]);
+    for track in &info.tracks {
+        let last = time(track.last_utc_ns, look);
+        tracks.row([
+            track.camera.to_string(),
+            track.kind.to_string(),
+            count(track.next),
+            last,
+            track.origin.to_string(),
+        ]);
+    }
+    text + &if tracks.is_empty() {
+        "Nothing has been recorded or hauled into it yet.\n".into()
+    } else {
+        tracks.lines(look)
+    }
+}
+
+/// A volume in one line.
+fn volume(path: &str, volume: Option<&VolumeFacts>) -> String {
+    let Some(volume) = volume else {
+        return format!("{path}, not there");
+    };
+    let form = form(volume.form);
+    let serial = if volume.serial.is_empty() {
+        String::new()
+    } else {
+        format!(", serial {}", volume.serial)
+    };
+    let flush = flush(volume.flush);
+    format!(
+        "{path}, a {form} of {}{serial}, sectors of {} and {} bytes, {flush}",
+        size(volume.size_bytes),
+        volume.logical_sector_bytes,
+        volume.physical_sector_bytes
+    )
+}
+
+/// The word for a form.
+pub fn form(form: VolumeForm) -> &'static str {
+    match form {
+        VolumeForm::Disk => "disk",
+        VolumeForm::Partition => "partition",
+        VolumeForm::File => "file",
+    }
+}
+
+/// The words for a write cache.
+pub fn flush(flush: FlushClass) -> &'static str {
+    match flush {
+        FlushClass::WriteBack => "write-back cache",
+        FlushClass::WriteThrough => "no volatile cache",
+        FlushClass::Unknown => "cache unknown",
+    }
+}
+
+/// What verify found.
+pub fn verified(name: &str, verified: &Verified, look: &Look) -> String {
+    let mut text = String::new();
+    if verified.damaged_count == 0 {
+        let blocks = things(verified.good, "data block");
+        return format!(
+            "Every block of archive {name} is whole: {} log sequences read, {blocks} checked.\n",
+            count(verified.blocks)
+        );
+    }
+    let mut table = Table::new(&[">LOG SEQUENCE", "WHAT IS WRONG"]);
+    for damaged in &verified.damaged {
+        table.row([count(damaged.log_sequence), damaged.why.clone()]);
+    }
+    if !table.is_empty() {
+        text += &table.lines(look);
+    }
+    let listed = verified.damaged.len() as u64;
+    if verified.damaged_count > listed {
+        text += &format!("… and {} more.\n", count(verified.damaged_count - listed));
+    }
+    let are = if verified.damaged_count == 1 { "is" } else { "are" };
+    text + &format!(
+        "{} of archive {name} {are} damaged; {} whole.\n",
+        things(verified.damaged_count, "block"),
+        count(verified.good)
+    )
+}
+
+/// What is missing of a camera.
+pub fn gaps(camera: &str, gaps: &Gaps, look: &Look) -> String {
+    let mut table = Table::new(&["KIND", ">FROM", ">TO", ">BLOCKS", "WHY", "ORIGIN"]);
+    for Gap {
+        origin,
+        kind,
+        from,
+        to,
+        reason,
+    } in &gaps.gaps
+    {
+        let reason = match reason {
+            GapReason::Overwritten => "overwritten at the source before it was hauled",
+            GapReason::Damaged => "damaged at the source",
+            GapReason::Filtered => "left out by a filter",
+            GapReason::Expired => "expired here",
+        };
+        let last = to.saturating_sub(1);
+        table.row([
+            kind.to_string(),
+            count(*from),
+            count(last),
+            count(to.saturating_sub(*from)),
+            reason.into(),
+            origin.to_string(),
+        ]);
+    }
+    if table.is_empty() {
+        format!("Nothing is known to be missing of camera {camera}.\n")
+    } else {
+        table.lines(look)
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::render::sample;
+    use blockhaul_core::control::types::DamagedBlock;
+
+    /// An archive in good order.
+    pub fn card() -> ArchiveStatus {
+        ArchiveStatus {
+            name: "card".parse().unwrap(),
+            uuid: "12345678-9abc-def0-0102-030405060708".parse().unwrap(),
+            volume: "/dev/mmcblk1".into(),
+            state: VolumeState::Ready,
+            why: String::new(),
+            action: String::new(),
+            mode: Mode::Ring,
+            block_bytes: 1 << 20,
+            slots: 2_040,
+            oldest: 100,
+            head: 1_304,
+            durable: 1_304,
+            epoch: 3,
+            tracks: 2,
+            quarantined: 0,
+            tail_discarded: 1,
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_not_ready_says_why_and_what_to_do() {
+        let full = ArchiveStatus {
+            name: "main".parse().unwrap(),
+            state: VolumeState::Full,
+            mode: Mode::Append,
+            ..card()
+        };
+        let told = ArchiveStatus {
+            why: "the card was pulled out".into(),
+            state: VolumeState::Offline,
+            ..card()
+        };
+        assert_eq!(
+            table(&[card(), full, told], &sample::plain()),
+            "\
+ARCHIVE  STATE    MODE    BLOCKS     OF  BLOCK SIZE  TRACKS  DAMAGED  VOLUME
+card     ready    ring     1,204  2,040     1.0 MiB       2        0  /dev/mmcblk1
+main     full     append   1,204  2,040     1.0 MiB       2        0  /dev/mmcblk1
+  why: no slot is free
+  do:  haul to a larger archive, or use one in ring mode
+card     offline  ring     1,204  2,040     1.0 MiB       2        0  /dev/mmcblk1
+  why: the card was pulled out
+  do:  connect the device again
+"
+        );
+    }
+
+    #[test]
+    fn verify_in_words() {
+        let whole = Verified {
+            blocks: 1_204,
+            total: 1_204,
+            good: 1_200,
+            ..Verified::default()
+        };
+        assert_eq!(
+            verified("card", &whole, &sample::plain()),
+            "Every block of archive card is whole: 1,204 log sequences read, 1,200 data blocks checked.\n"
+        );
+        let damaged = Verified {
+            damaged: vec![DamagedBlock {
+                log_sequence: 7,
+                why: "payload does not match its digest".into(),
+            }],
+            damaged_count: 2,
+            ..whole
+        };
+        assert_eq!(
+            verified("card", &damaged, &sample::plain()),
+            "\
+LOG SEQUENCE  WHAT IS WRONG
+           7  payload does not match its digest
+… and 1 more.
+2 blocks of archive card are damaged; 1,200 whole.
+"
+        );
+    }
+
+    #[test]
+    fn gaps_in_words() {
+        let none = Gaps { gaps: Vec::new() };
+        assert_eq!(
+            gaps("lobby", &none, &sample::plain()),
+            "Nothing is known to be missing of camera lobby.\n"
+        );
+        let origin = card().uuid;
+        let some = Gaps {
+            gaps: vec![Gap {
+                origin,
+                kind: Default::default(),
+                from: 4,
+                to: 9,
+                reason: GapReason::Overwritten,
+            }],
+        };
+        assert_eq!(
+            gaps("lobby", &some, &sample::plain()),
+            "\
+KIND   FROM  TO  BLOCKS  WHY                                             ORIGIN
+video     4   8       5  overwritten at the source before it was hauled  12345678-9abc-def0-0102-030405060708
+"
+        );
+    }
+}

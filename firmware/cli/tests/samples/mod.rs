@@ -1,0 +1,438 @@
+//! A sample of the parameters and the reply of every method, made of the types that go over the wire.
+#![allow(clippy::unwrap_used)]
+
+use blockhaul_core::control::types::*;
+use blockhaul_core::{Kind, Name};
+use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// One method.
+pub struct Sample {
+    /// Its full name.
+    pub method: &'static str,
+    /// All parameters.
+    pub full: Value,
+    /// Only those that must be there.
+    pub least: Value,
+    /// Its replies: together they have all fields.
+    pub replies: Vec<Value>,
+}
+
+fn name() -> Name {
+    "lobby".parse().unwrap()
+}
+
+fn value(of: impl Serialize) -> Value {
+    serde_json::to_value(of).unwrap()
+}
+
+/// A method whose parameters are all needed.
+fn plain(method: &'static str, parameters: impl Serialize, reply: impl Serialize) -> Sample {
+    let parameters = value(parameters);
+    Sample {
+        method,
+        full: parameters.clone(),
+        least: parameters,
+        replies: vec![value(reply)],
+    }
+}
+
+/// A method with parameters that may be left out; the least must be understood by the type.
+fn with_least<P: Serialize + serde::de::DeserializeOwned>(
+    method: &'static str,
+    full: P,
+    least: Value,
+    reply: impl Serialize,
+) -> Sample {
+    let understood = serde_json::from_value::<P>(least.clone());
+    assert!(understood.is_ok(), "{method}: {:?}", understood.err());
+    Sample {
+        method,
+        full: value(full),
+        least,
+        replies: vec![value(reply)],
+    }
+}
+
+fn archive() -> ArchiveStatus {
+    ArchiveStatus {
+        name: name(),
+        uuid: Uuid::default(),
+        volume: "/dev/sda".into(),
+        state: VolumeState::ReadOnly,
+        why: String::new(),
+        action: String::new(),
+        mode: Mode::Ring,
+        block_bytes: 1 << 20,
+        slots: 9,
+        oldest: 0,
+        head: 1,
+        durable: 1,
+        epoch: 1,
+        tracks: 1,
+        quarantined: 0,
+        tail_discarded: 0,
+    }
+}
+
+fn info() -> ArchiveInfo {
+    let volume = VolumeFacts {
+        form: VolumeForm::Partition,
+        size_bytes: 1 << 30,
+        logical_sector_bytes: 512,
+        physical_sector_bytes: 4096,
+        alignment_bytes: 512,
+        flush: FlushClass::WriteBack,
+        fua: true,
+        discard_bytes: 0,
+        serial: "S1".into(),
+        same_as: 7,
+    };
+    let track = |tip| TrackInfo {
+        origin: Uuid::default(),
+        camera: name(),
+        kind: Kind::Audio,
+        next: 1,
+        tip,
+        last_utc_ns: 0,
+    };
+    ArchiveInfo {
+        archive: archive(),
+        volume: Some(volume),
+        tracks: vec![track(None), track(Some(Digest::default()))],
+    }
+}
+
+fn recorder() -> RecorderStatus {
+    RecorderStatus {
+        name: name(),
+        archive: name(),
+        camera: name(),
+        kind: Kind::Metadata,
+        listen: "/run/lobby.sock".into(),
+        why: String::new(),
+        blocks: 1,
+        bytes: 1,
+        dropped_bytes: 0,
+        drops: 0,
+    }
+}
+
+fn job() -> JobStatus {
+    JobStatus {
+        name: name(),
+        from: name(),
+        to: "nvr/main".into(),
+        cameras: vec![name()],
+        mode: JobMode::OnDemand,
+        state: JobState::CatchingUp,
+        why: String::new(),
+        action: String::new(),
+        link: LinkState::Active,
+        route: "nvr:7440".into(),
+        lag_ms: 1,
+        backlog_blocks: 1,
+        backlog_bytes: 1,
+        overrun_ms: Some(1),
+        rate_bytes: 1,
+        blocks: 1,
+        bytes: 1,
+        duplicates: 0,
+        gaps: 0,
+        retries: 0,
+        run: 1,
+    }
+}
+
+fn appliance() -> Vec<Sample> {
+    let identity = Identity {
+        fingerprint: "ab".repeat(32).parse().unwrap(),
+        version: "0.1.0".into(),
+        protocol: 1,
+        listening: vec!["0.0.0.0:7440".into()],
+    };
+    let status = Status {
+        utc_ns: 1,
+        clock: ClockQuality::Synchronized,
+        up_ms: 1,
+        memory_bytes: 1,
+        memory_used_bytes: 1,
+        archives: vec![archive()],
+        recorders: vec![recorder()],
+        jobs: vec![
+            job(),
+            JobStatus {
+                overrun_ms: None,
+                ..job()
+            },
+        ],
+        incoming: vec![IncomingStatus {
+            peer: name(),
+            archive: "main".into(),
+            address: "1.2.3.4:5".into(),
+            blocks: 1,
+            bytes: 1,
+        }],
+    };
+    let event = EventRecord {
+        number: 1,
+        utc_ns: 1,
+        code: "gap".into(),
+        severity: Severity::Critical,
+        subject: "lobby".into(),
+        sentence: "Something is missing.".into(),
+    };
+    let check = Check {
+        what: "clock".into(),
+        right: true,
+        found: "synchronized".into(),
+        action: String::new(),
+    };
+    let events = EventsCall { follow: true, since: 3 };
+    vec![
+        plain("io.blockhaul.Appliance.Identity", Nothing {}, identity),
+        plain("io.blockhaul.Appliance.Status", Nothing {}, status),
+        plain("io.blockhaul.Appliance.Doctor", Nothing {}, Doctor { checks: vec![check] }),
+        with_least("io.blockhaul.Appliance.Events", events, json!({}), event),
+        plain("io.blockhaul.Appliance.Stop", Nothing {}, Nothing {}),
+    ]
+}
+
+fn device() -> Sample {
+    let disk = DeviceFacts {
+        path: "/dev/sda".into(),
+        form: VolumeForm::Disk,
+        model: "ACME".into(),
+        serial: "S1".into(),
+        size_bytes: 1,
+        logical_sector_bytes: 512,
+        physical_sector_bytes: 512,
+        flush: FlushClass::Unknown,
+        fua: false,
+        discard_bytes: 0,
+        removable: true,
+        read_only: false,
+        held_by: String::new(),
+        health: String::new(),
+    };
+    let nic = NicFacts {
+        name: "eth0".into(),
+        up: true,
+        speed_mbit: 1_000,
+        mtu_bytes: 1_500,
+        addresses: vec!["10.0.0.1/24".into()],
+        hardware: String::new(),
+        received_bytes: 1,
+        sent_bytes: 1,
+        errors: 0,
+    };
+    plain(
+        "io.blockhaul.Device.List",
+        Nothing {},
+        Devices {
+            disks: vec![disk],
+            nics: vec![nic],
+        },
+    )
+}
+
+fn archives() -> Vec<Sample> {
+    let create = ArchiveCreate {
+        name: name(),
+        volume: "/dev/sda".into(),
+        size_bytes: Some(1 << 30),
+        block_bytes: 1 << 20,
+        mode: Mode::Append,
+        destroy: Some("S1".into()),
+        dry_run: true,
+    };
+    let export = ExportCall {
+        archive: name(),
+        camera: name(),
+        kind: Kind::Video,
+        from_utc_ns: Some(1),
+        to_utc_ns: Some(2),
+        origin: Some(Uuid::default()),
+    };
+    let damaged = vec![DamagedBlock {
+        log_sequence: 7,
+        why: "The payload is another.".into(),
+    }];
+    let verified = Verified {
+        blocks: 1,
+        total: 1,
+        good: 0,
+        damaged,
+        damaged_count: 1,
+    };
+    let gap = Gap {
+        origin: Uuid::default(),
+        kind: Kind::Video,
+        from: 1,
+        to: 2,
+        reason: GapReason::Overwritten,
+    };
+    let least = json!({ "archive": "lobby", "camera": "lobby" });
+    let mut create = with_least(
+        "io.blockhaul.Archive.Create",
+        create,
+        json!({ "name": "lobby", "volume": "/dev/sda" }),
+        info(),
+    );
+    // What a dry run is answered with has no type of its own.
+    create
+        .replies
+        .push(json!({ "plan": "Nothing was written.", "slots": 9, "block_bytes": 1 << 20 }));
+    vec![
+        create,
+        plain(
+            "io.blockhaul.Archive.List",
+            Nothing {},
+            Archives {
+                archives: vec![archive()],
+            },
+        ),
+        plain("io.blockhaul.Archive.Info", Named { name: name() }, info()),
+        plain("io.blockhaul.Archive.Verify", Named { name: name() }, verified),
+        with_least("io.blockhaul.Archive.Export", export, least, Exported::default()),
+        plain(
+            "io.blockhaul.Archive.Gaps",
+            GapsCall {
+                archive: name(),
+                camera: name(),
+            },
+            Gaps { gaps: vec![gap] },
+        ),
+    ]
+}
+
+fn recorders() -> Vec<Sample> {
+    let create = RecorderCreate {
+        name: name(),
+        archive: name(),
+        camera: name(),
+        kind: Kind::Video,
+        listen: "/run/lobby.sock".into(),
+        flush_after_ms: 10_000,
+    };
+    let record = RecordCall {
+        archive: name(),
+        camera: name(),
+        kind: Kind::Video,
+        flush_after_ms: 10_000,
+    };
+    let least = json!({ "name": "r1", "archive": "card", "camera": "lobby", "listen": "/run/lobby.sock" });
+    let least_record = json!({ "archive": "card", "camera": "lobby" });
+    vec![
+        with_least("io.blockhaul.Recorder.Create", create, least, Nothing {}),
+        plain(
+            "io.blockhaul.Recorder.List",
+            Nothing {},
+            Recorders {
+                recorders: vec![recorder()],
+            },
+        ),
+        plain("io.blockhaul.Recorder.Remove", Named { name: name() }, Nothing {}),
+        with_least("io.blockhaul.Recorder.Record", record, least_record, Recorded::default()),
+    ]
+}
+
+fn pairing() -> Vec<Sample> {
+    let key = "ab".repeat(32);
+    let routes = vec![
+        Route {
+            host: "nvr".into(),
+            port: 7440,
+            nic: None,
+        },
+        Route {
+            host: "::1".into(),
+            port: 7440,
+            nic: Some("eth0".into()),
+        },
+    ];
+    let peer = Peer {
+        name: name(),
+        routes,
+        key: key.parse().unwrap(),
+    };
+    let least_peer = json!({ "name": "nvr", "key": key });
+    let create = GrantCreate {
+        peer: name(),
+        archive: name(),
+        cameras: vec![name()],
+    };
+    let grant = GrantInfo {
+        id: "4f".into(),
+        peer: name(),
+        archive: name(),
+        cameras: vec![name()],
+    };
+    let created = GrantCreated {
+        id: "4f".into(),
+        token: "5a".repeat(32),
+    };
+    vec![
+        with_least("io.blockhaul.Peer.Add", peer.clone(), least_peer, Nothing {}),
+        plain("io.blockhaul.Peer.List", Nothing {}, Peers { peers: vec![peer] }),
+        plain("io.blockhaul.Peer.Remove", Named { name: name() }, Nothing {}),
+        with_least(
+            "io.blockhaul.Grant.Create",
+            create,
+            json!({ "peer": "nvr", "archive": "main" }),
+            created,
+        ),
+        plain("io.blockhaul.Grant.List", Nothing {}, Grants { grants: vec![grant] }),
+        plain("io.blockhaul.Grant.Revoke", GrantRevoke { id: "4f".into() }, Nothing {}),
+    ]
+}
+
+fn jobs() -> Vec<Sample> {
+    let create = JobCreate {
+        name: Some(name()),
+        from: name(),
+        peer: name(),
+        archive: name(),
+        cameras: vec![name()],
+        mode: JobMode::Always,
+        token: "5a".repeat(32),
+    };
+    let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
+    let run = JobRun {
+        name: name(),
+        wait: true,
+        timeout_ms: Some(1),
+    };
+    let started = RunStarted {
+        run: 1,
+        joined: false,
+        result: Some("partial".into()),
+    };
+    let wait = JobWait {
+        name: name(),
+        wait_for: WaitFor::CaughtUp,
+        timeout_ms: Some(1),
+    };
+    let least_wait = json!({ "name": "lobby", "wait_for": "idle" });
+    let named = || Named { name: name() };
+    vec![
+        with_least("io.blockhaul.Job.Create", create, least, JobShown { job: job() }),
+        plain("io.blockhaul.Job.List", Nothing {}, Jobs { jobs: vec![job()] }),
+        plain("io.blockhaul.Job.Show", named(), JobShown { job: job() }),
+        with_least("io.blockhaul.Job.Run", run, json!({ "name": "lobby" }), started),
+        with_least("io.blockhaul.Job.Wait", wait, least_wait, Nothing {}),
+        plain("io.blockhaul.Job.Enable", named(), Nothing {}),
+        plain("io.blockhaul.Job.Disable", named(), Nothing {}),
+        plain("io.blockhaul.Job.Delete", named(), Nothing {}),
+        plain("io.blockhaul.Job.Kick", named(), Nothing {}),
+    ]
+}
+
+/// All methods.
+pub fn samples() -> Vec<Sample> {
+    [appliance(), vec![device()], archives(), recorders(), pairing(), jobs()]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,815 @@
+//! One appliance: hands each event to the part it concerns, then lets every part decide that may have something to do.
+//!
+//! Not here: what a part decides (`archive/`, `recorder/`, `haul/`), what a control client may ask (`control/`).
+//!
+//! Invariants: every op in flight has a purpose and every completion finds its owner; a part is asked only if something concerns
+//! it, so that an event costs the same however many parts there are.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use hal::{ClientId, Event, FeedId, Fingerprint, Instant, IoError, LinkError, LinkId, Memory, Moment, Op, Ops, VolumeId};
+
+use crate::archive::creation::Creation;
+use crate::archive::walk::Reader;
+use crate::archive::{Archive, Owner, SettledWhat};
+use crate::context::{Context, Ready, Shared};
+use crate::control::{Changes, Control};
+use crate::entropy::Entropy;
+use crate::format::{Record, TrackKey};
+use crate::haul::incoming::{Grant, Incoming};
+use crate::haul::job::Job;
+use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
+use crate::journal::{Code, Journal};
+use crate::limits;
+use crate::memory::Pool;
+use crate::purpose::Purpose;
+use crate::recorder::{Door, Recorder};
+use crate::settings::{JobSetting, Settings};
+use crate::tags::Tags;
+use crate::timers::Timers;
+
+/// In how long a stop in good order must be done.
+const STOP_WITHIN: core::time::Duration = core::time::Duration::from_secs(10);
+
+/// What an appliance is made with.
+#[derive(Clone, Debug)]
+pub struct Board {
+    /// BLAKE3 of its public key.
+    pub fingerprint: Fingerprint,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Addresses it listens on for peers.
+    pub listening: Vec<String>,
+    /// 256 random bits of the machine.
+    pub seed: [u8; 32],
+    /// The settings document; none at the first start.
+    pub settings: Option<Vec<u8>>,
+    /// Kept events, one JSON line each, oldest first.
+    pub kept_events: Vec<Vec<u8>>,
+    /// Size of the block memory.
+    pub memory_bytes: u32,
+}
+
+/// Why an appliance cannot start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError(String);
+
+impl core::fmt::Display for StartError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for StartError {}
+
+/// The whole core of one appliance.
+#[derive(Clone, Debug)]
+pub struct Appliance {
+    shared: Shared,
+    parts: Parts,
+}
+
+/// Everything that an appliance has. Places in the tables stay as long as the appliance runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub fingerprint: Fingerprint,
+    pub version: &'static str,
+    pub listening: Vec<String>,
+    pub started: Moment,
+    pub settings: Settings,
+    pub changes: Changes,
+    pub control: Control,
+    pub archives: Vec<Option<Archive>>,
+    pub creations: BTreeMap<usize, (Creation, ClientId)>,
+    pub recorders: BTreeMap<usize, Recorder>,
+    pub jobs: Vec<Option<Job>>,
+    pub incoming: BTreeMap<LinkId, Incoming>,
+    feeds: BTreeMap<FeedId, usize>,
+    links: BTreeMap<LinkId, usize>,
+    next_volume: u32,
+    next_link: u64,
+    next_feed: u32,
+    next_recorder: usize,
+    stopping: Option<Instant>,
+    stopped: bool,
+}
+
+impl Appliance {
+    /// Reads the settings and opens what they name.
+    pub fn start(board: Board, now: Moment, ops: &mut Ops) -> Result<Appliance, StartError> {
+        let settings = match &board.settings {
+            Some(document) => Settings::parse(document).map_err(|why| {
+                StartError(format!(
+                    "{why}. Mend settings.toml in the state folder, or put the last good one back."
+                ))
+            })?,
+            None => Settings::default(),
+        };
+        let shared = Shared {
+            pool: Pool::new(board.memory_bytes),
+            tags: Tags::default(),
+            journal: Journal::new(&board.kept_events),
+            entropy: Entropy::new(board.seed),
+            ready: Vec::new(),
+            timers: Timers::default(),
+            starved: Vec::new(),
+        };
+        let parts = Parts {
+            fingerprint: board.fingerprint,
+            version: board.version,
+            listening: board.listening,
+            started: now,
+            settings: Settings::default(),
+            changes: Changes::default(),
+            control: Control::default(),
+            archives: Vec::new(),
+            creations: BTreeMap::new(),
+            recorders: BTreeMap::new(),
+            jobs: Vec::new(),
+            incoming: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            links: BTreeMap::new(),
+            next_volume: 1,
+            next_link: 2,
+            next_feed: 1,
+            next_recorder: 0,
+            stopping: None,
+            stopped: false,
+        };
+        let mut appliance = Appliance { shared, parts };
+        let mut no_memory = NoMemory;
+        let mut context = Context {
+            now,
+            memory: &mut no_memory,
+            ops,
+            shared: &mut appliance.shared,
+        };
+        let started = format!("blockhaul {} is up.", board.version);
+        context.say(Code::Started, "appliance", started);
+        appliance.parts.begin(settings, &mut context);
+        Ok(appliance)
+    }
+
+    /// Handles one event: records what happened, decides whatever may now happen, checks what must hold.
+    pub fn step(&mut self, now: Moment, event: Event, memory: &mut dyn Memory, ops: &mut Ops) {
+        let mut context = Context {
+            now,
+            memory,
+            ops,
+            shared: &mut self.shared,
+        };
+        self.parts.record(event, &mut context);
+        self.parts.decide(&mut context);
+        self.check();
+    }
+
+    /// When it wants to be asked again though nothing has happened.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.shared.timers.next()
+    }
+
+    /// It has stopped in good order: no further event is wanted.
+    pub fn stopped(&self) -> bool {
+        self.parts.stopped
+    }
+
+    fn check(&self) {
+        for archive in self.parts.archives.iter().flatten() {
+            assert!(
+                archive.log.durable <= archive.log.next,
+                "nothing is durable that was not written"
+            );
+        }
+        assert!(self.shared.pool.used_bytes() <= self.shared.pool.size_bytes());
+    }
+}
+
+impl Parts {
+    /// Opens everything the settings name.
+    fn begin(&mut self, settings: Settings, context: &mut Context) {
+        for archive in &settings.archives {
+            let index = self.archives.len();
+            self.archives.push(None);
+            self.open_archive(index, archive.name.clone(), archive.uuid, archive.volume.clone(), context);
+        }
+        self.settings = settings;
+        for recorder in self.settings.recorders.clone() {
+            self.open_recorder(&recorder, context);
+        }
+        for job in self.settings.jobs.clone() {
+            self.add_job(job, context);
+        }
+        self.trust_keys(context);
+    }
+
+    pub fn open_archive(&mut self, index: usize, name: crate::Name, uuid: hal::Uuid, path: String, context: &mut Context) {
+        let volume = self.new_volume();
+        match Archive::open(index, name.clone(), uuid, path, volume, context) {
+            Ok(archive) => self.archives[index] = Some(archive),
+            Err(why) => context.say(
+                Code::ArchiveOffline,
+                &name.clone(),
+                format!("Archive {name} cannot be opened: {why}."),
+            ),
+        }
+    }
+
+    pub fn open_recorder(&mut self, setting: &crate::control::types::RecorderCreate, context: &mut Context) {
+        let Some(archive) = self.archive_place(&setting.archive) else {
+            return;
+        };
+        let door = Door::Socket(setting.listen.clone());
+        let flush_after = core::time::Duration::from_millis(setting.flush_after_ms);
+        self.new_recorder(
+            setting.name.clone(),
+            archive,
+            (setting.camera.clone(), setting.kind),
+            door,
+            flush_after,
+            context,
+        );
+    }
+
+    pub fn new_recorder(
+        &mut self,
+        name: crate::Name,
+        archive: usize,
+        (camera, kind): (crate::Name, crate::Kind),
+        door: Door,
+        flush_after: core::time::Duration,
+        context: &mut Context,
+    ) -> usize {
+        let (index, feed) = (self.next_recorder, FeedId(self.next_feed));
+        self.next_recorder += 1;
+        self.next_feed += 1;
+        let recorder = Recorder::open(index, name, archive, camera, kind, door, feed, flush_after, context);
+        self.feeds.insert(feed, index);
+        self.recorders.insert(index, recorder);
+        index
+    }
+
+    pub fn add_job(&mut self, setting: JobSetting, context: &mut Context) {
+        let peer = self.settings.peers.iter().find(|peer| peer.name == setting.peer).cloned();
+        let (Some(archive), Some(peer)) = (self.archive_place(&setting.from), peer) else {
+            return;
+        };
+        let index = self.jobs.len();
+        self.jobs
+            .push(Some(Job::new(index, setting, archive, peer.routes, peer.key, context.now.at)));
+        context.wake(Ready::Job(index));
+    }
+
+    /// Only keys of known peers may come in.
+    pub fn trust_keys(&mut self, context: &mut Context) {
+        let keys = self.settings.peers.iter().map(|peer| peer.key).collect();
+        context.submit(Op::TrustKeys { keys });
+    }
+
+    pub fn new_volume(&mut self) -> VolumeId {
+        self.next_volume += 1;
+        VolumeId(self.next_volume)
+    }
+
+    pub fn archive_place(&self, name: &crate::Name) -> Option<usize> {
+        self.archives
+            .iter()
+            .flatten()
+            .find(|archive| archive.name == *name)
+            .map(|archive| archive.index)
+    }
+
+    pub fn archive_named(&self, name: &crate::Name) -> Option<&Archive> {
+        self.archives.iter().flatten().find(|archive| archive.name == *name)
+    }
+
+    /// Jobs that have not been deleted.
+    pub fn live_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().flatten().filter(|job| !job.deleted)
+    }
+
+    pub fn job_place(&self, name: &crate::Name) -> Option<usize> {
+        self.live_jobs().find(|job| job.setting.name == *name).map(|job| job.index)
+    }
+
+    /// What happened.
+    fn record(&mut self, event: Event, context: &mut Context) {
+        match event {
+            Event::Tick => {}
+            Event::Done { tag, result } => {
+                let purpose = context.shared.tags.take(tag);
+                self.on_done(purpose, result, context);
+            }
+            Event::Opened { tag, result } => match context.shared.tags.take(tag) {
+                Purpose::Creation(index, _) => {
+                    self.on_creation(index, context, |creation, context| creation.on_opened(result, context))
+                }
+                Purpose::Archive(index, _) => {
+                    if let Some(archive) = &mut self.archives[index] {
+                        archive.on_opened(result, context);
+                        context.wake(Ready::Archive(index));
+                    }
+                }
+                other => unreachable!("{other:?} opens nothing"),
+            },
+            Event::Devices { tag, disks, nics } => {
+                if let Purpose::Devices(client) = context.shared.tags.take(tag) {
+                    self.answer_devices(client, disks, nics, context);
+                }
+            }
+            Event::DeviceChanged { path, added } => {
+                let (code, verb) = if added {
+                    (Code::DeviceAdded, "added")
+                } else {
+                    (Code::DeviceRemoved, "removed")
+                };
+                context.say(code, &path, format!("Device {path} was {verb}."));
+            }
+            Event::NicChanged { nic } => {
+                let (code, verb) = if nic.up {
+                    (Code::NicUp, "up")
+                } else {
+                    (Code::NicDown, "down")
+                };
+                context.say(code, &nic.name, format!("Network interface {} is {verb}.", nic.name));
+                for job in self.jobs.iter_mut().flatten().filter(|_| nic.up) {
+                    job.kick(context);
+                }
+            }
+            Event::LinkUp { link, peer, address } => self.on_link_up(link, peer, address, context),
+            Event::LinkDown { link, why } => self.on_link_down(link, why, context),
+            Event::Turned { address, key, why } => {
+                let who = key.map(|key| format!(" with key {key}")).unwrap_or_default();
+                context.say(
+                    Code::PeerRefused,
+                    "listener",
+                    format!("A caller from {address}{who} was turned away: {why}."),
+                );
+            }
+            Event::Frame { link, message, body } => self.on_frame(link, &message, body, context),
+            Event::Sent { tag, link, .. } => {
+                if let Purpose::Send(_, lent) = context.shared.tags.take(tag) {
+                    if let Some((offset_bytes, length_bytes)) = lent {
+                        context.give(hal::Span {
+                            offset_bytes,
+                            length_bytes,
+                        });
+                    }
+                    if let Some(job) = self.links.get(&link).and_then(|index| self.jobs[*index].as_mut()) {
+                        job.on_sent(lent.is_some(), context);
+                    }
+                }
+            }
+            Event::FeedOpened { feed, result } => {
+                if let Some(recorder) = self.feeds.get(&feed).and_then(|index| self.recorders.get_mut(index)) {
+                    recorder.on_opened(result, context);
+                    context.wake(Ready::Waiting);
+                }
+            }
+            Event::Filled { feed, bytes, end } => {
+                let recorder = self.feeds.get(&feed).and_then(|index| self.recorders.get_mut(index));
+                if let Some(recorder) = recorder
+                    && let Some(archive) = &mut self.archives[recorder.archive]
+                {
+                    recorder.on_filled(bytes, end, archive, context);
+                }
+            }
+            Event::Call {
+                client,
+                role,
+                uid,
+                message,
+            } => self.on_call(client, role, uid, &message, context),
+            Event::Delivered { tag, client, result } => {
+                if let Purpose::Deliver(_, lent) = context.shared.tags.take(tag) {
+                    self.on_delivered(client, lent, result.is_ok(), context);
+                }
+            }
+            Event::ClientGone { client } => self.on_client_gone(client, context),
+            Event::StopAsked => self.begin_stop(context),
+        }
+    }
+
+    fn on_done(&mut self, purpose: Purpose, result: Result<(), IoError>, context: &mut Context) {
+        match purpose {
+            Purpose::Archive(index, task) => {
+                if let Some(archive) = &mut self.archives[index] {
+                    archive.on_done(task, result, context);
+                }
+            }
+            Purpose::Creation(index, task) => {
+                self.on_creation(index, context, |creation, context| creation.on_done(task, result, context));
+            }
+            Purpose::Walk(reader, index, sequence) => {
+                let Some(archive) = &self.archives[index] else { return };
+                match reader {
+                    Reader::Job(job) => {
+                        if let Some(job) = &mut self.jobs[job] {
+                            job.on_read(sequence, result, archive, context);
+                        }
+                    }
+                    Reader::Client(client) => self.control.on_read(client, sequence, result, archive, context),
+                }
+            }
+            Purpose::Seek(reader, index, sequence) => {
+                let Some(archive) = &self.archives[index] else { return };
+                match reader {
+                    Reader::Job(job) => {
+                        if let Some(job) = &mut self.jobs[job] {
+                            job.on_sought(sequence, result, archive, context);
+                        }
+                    }
+                    Reader::Client(client) => self.control.on_sought(client, sequence, result, archive, context),
+                }
+            }
+            Purpose::Settings => self.on_saved(result, context),
+            Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) => unreachable!("answered by events of their own"),
+        }
+    }
+
+    /// Whatever may now happen.
+    fn decide(&mut self, context: &mut Context) {
+        loop {
+            while let Some(part) = context.shared.timers.due(context.now.at) {
+                context.wake(part);
+            }
+            if context.shared.pool.take_freed() {
+                for part in core::mem::take(&mut context.shared.starved) {
+                    context.wake(part);
+                }
+            }
+            let Some(part) = context.shared.ready.pop() else { break };
+            match part {
+                Ready::Archive(index) => self.decide_archive(index, context),
+                Ready::Recorder(index) => self.decide_recorder(index, context),
+                Ready::Job(index) => self.decide_job(index, context),
+                Ready::Incoming(link) => self.decide_incoming(link, context),
+                Ready::Reading(client) => self.decide_reading(client, context),
+                Ready::Waiting => self.decide_waiting(context),
+            }
+        }
+        self.go_on_stopping(context);
+    }
+
+    fn decide_archive(&mut self, index: usize, context: &mut Context) {
+        let Some(mut archive) = self.archives[index].take() else {
+            return;
+        };
+        let durable = archive.log.durable;
+        archive.pump(context);
+        let settled = core::mem::take(&mut archive.settled);
+        let mut gaps: Vec<TrackKey> = Vec::new();
+        for entry in &settled {
+            if let SettledWhat::Record(Record::Gap { key, .. }) = &entry.what {
+                gaps.push(key.clone());
+            }
+            match (entry.owner, &entry.what) {
+                (Owner::Recorder(recorder), SettledWhat::Block { payload_bytes, .. }) => {
+                    if let Some(recorder) = self.recorders.get_mut(&recorder) {
+                        recorder.on_settled(*payload_bytes, entry.durable, context);
+                    }
+                }
+                (Owner::Recorder(_), SettledWhat::Record(_)) => {}
+                (Owner::Link(link), what) => {
+                    if let Some(incoming) = self.incoming.get_mut(&link) {
+                        incoming.on_settled(what, entry.durable, &archive, context);
+                    }
+                }
+            }
+        }
+        context.ask_at(Ready::Archive(index), archive.deadline());
+        let moved = !settled.is_empty() || archive.log.durable != durable || archive.is_changed();
+        if moved {
+            // Only those who read or feed this archive.
+            for job in self.jobs.iter_mut().flatten().filter(|job| job.archive == index) {
+                for key in &gaps {
+                    job.suspect(key, &archive);
+                }
+                context.wake(Ready::Job(job.index));
+            }
+            for recorder in self.recorders.values().filter(|recorder| recorder.archive == index) {
+                context.wake(Ready::Recorder(recorder.index));
+            }
+            for incoming in self.incoming.values().filter(|incoming| incoming.waits_for(index)) {
+                context.wake(Ready::Incoming(incoming.link));
+            }
+            context.wake(Ready::Waiting);
+        }
+        self.archives[index] = Some(archive);
+    }
+
+    fn decide_recorder(&mut self, index: usize, context: &mut Context) {
+        let Some(recorder) = self.recorders.get_mut(&index) else {
+            return;
+        };
+        if let Some(archive) = &self.archives[recorder.archive] {
+            recorder.poll(archive, context);
+        }
+        if recorder.is_finished() {
+            self.finish_recorder(index, context);
+        }
+    }
+
+    /// Forgets a recorder that has come to its end.
+    pub fn forget_recorder(&mut self, index: usize, context: &mut Context) {
+        if let Some(recorder) = self.recorders.remove(&index) {
+            self.feeds.remove(&recorder.feed());
+            context.ask_at(Ready::Recorder(index), None);
+        }
+    }
+
+    fn decide_job(&mut self, index: usize, context: &mut Context) {
+        let Some(mut job) = self.jobs[index].take() else { return };
+        if let Some(archive) = &mut self.archives[job.archive] {
+            let next_link = &mut self.next_link;
+            let links = &mut self.links;
+            let mut new_link = || {
+                let link = LinkId(*next_link);
+                *next_link += 2;
+                links.insert(link, index);
+                link
+            };
+            job.poll(archive, &mut new_link, context);
+        }
+        if core::mem::take(&mut job.learned) {
+            self.keep_target(job.setting.name.clone(), job.setting.target, context);
+        }
+        self.jobs[index] = Some(job);
+    }
+
+    fn decide_incoming(&mut self, link: LinkId, context: &mut Context) {
+        let Some(mut incoming) = self.incoming.remove(&link) else {
+            return;
+        };
+        let archive = incoming
+            .grant
+            .as_ref()
+            .map(|grant| grant.archive)
+            .and_then(|index| self.archives[index].as_mut());
+        incoming.poll(archive, context);
+        self.incoming.insert(link, incoming);
+    }
+
+    fn on_link_up(&mut self, link: LinkId, key: Fingerprint, address: String, context: &mut Context) {
+        if let Some(index) = self.links.get(&link) {
+            if let Some(job) = &mut self.jobs[*index]
+                && let Some(archive) = &self.archives[job.archive]
+            {
+                job.on_up(archive, context);
+            }
+            return;
+        }
+        let peer = self
+            .settings
+            .peers
+            .iter()
+            .find(|peer| peer.key == key)
+            .map(|peer| peer.name.clone());
+        match peer {
+            Some(peer) => {
+                let mut incoming = Incoming::new(link, peer, key, address, context);
+                if self.incoming.len() >= limits::INCOMING_MAX || self.stopping.is_some() {
+                    incoming.refuse(WhyRefused::TooMany, context);
+                }
+                self.incoming.insert(link, incoming);
+            }
+            None => context.submit(Op::HangUp { link }),
+        }
+    }
+
+    fn on_link_down(&mut self, link: LinkId, why: LinkError, context: &mut Context) {
+        if let Some(index) = self.links.remove(&link) {
+            if let Some(job) = &mut self.jobs[index]
+                && job.link_id() == Some(link)
+            {
+                job.on_down(why, context);
+            }
+            context.wake(Ready::Job(index));
+        }
+        if let Some(mut incoming) = self.incoming.remove(&link) {
+            incoming.finish(context);
+        }
+    }
+
+    fn on_frame(&mut self, link: LinkId, message: &[u8], body: Option<hal::Span>, context: &mut Context) {
+        let message = Message::decode(message);
+        if let Some(index) = self.links.get(&link) {
+            if let Some(job) = &mut self.jobs[*index]
+                && job.link_id() == Some(link)
+                && let Some(archive) = &mut self.archives[job.archive]
+            {
+                match message {
+                    Some(message) => job.on_message(message, archive, context),
+                    None => job.hang_up(context),
+                }
+            }
+            return;
+        }
+        let Some(mut incoming) = self.incoming.remove(&link) else {
+            return;
+        };
+        if incoming.listens() {
+            incoming.heard(context);
+            match (message, body) {
+                (Some(Message::Block { track, lease }), Some(body)) => match self.target_of(&incoming) {
+                    Some(archive) => incoming.on_block(track, lease, body, archive, context),
+                    None => incoming.malformed(context),
+                },
+                (Some(message), None) => self.on_incoming_message(&mut incoming, message, context),
+                (_, _) => incoming.malformed(context),
+            }
+            context.wake(Ready::Incoming(link));
+        }
+        self.incoming.insert(link, incoming);
+    }
+
+    fn target_of(&mut self, incoming: &Incoming) -> Option<&mut Archive> {
+        let index = incoming.grant.as_ref()?.archive;
+        self.archives[index].as_mut()
+    }
+
+    fn on_incoming_message(&mut self, incoming: &mut Incoming, message: Message, context: &mut Context) {
+        match message {
+            Message::Hello {
+                protocol,
+                token,
+                source,
+                target,
+                block_bytes,
+                ..
+            } => {
+                if incoming.grant.is_some() {
+                    return incoming.malformed(context);
+                }
+                match self.judge_hello(incoming, protocol, token, source, &target, block_bytes) {
+                    Ok(grant) => {
+                        // A peer that comes again has lost its old link, whether we have noticed or not.
+                        for other in self.incoming.values_mut() {
+                            let same = other.key == incoming.key && other.grant.as_ref().is_some_and(|old| old.id == grant.id);
+                            if same {
+                                other.hang_up(context);
+                            }
+                        }
+                        if let Some(archive) = &self.archives[grant.archive] {
+                            incoming.welcome(grant, archive, context);
+                        }
+                    }
+                    Err(why) => incoming.refuse(why, context),
+                }
+            }
+            Message::Open {
+                track,
+                origin,
+                camera,
+                kind,
+            } => {
+                let key = TrackKey { origin, camera, kind };
+                let Some(place) = incoming.grant.as_ref().map(|grant| grant.archive) else {
+                    return incoming.malformed(context);
+                };
+                let held = self
+                    .incoming
+                    .values()
+                    .any(|other| other.key != incoming.key && other.holds(place, &key));
+                if let Some(archive) = &mut self.archives[place] {
+                    incoming.on_open(track, key, held, archive, context);
+                }
+            }
+            Message::Gap {
+                track,
+                lease,
+                from,
+                to,
+                reason,
+                hash_after,
+            } => match self.target_of(incoming) {
+                Some(archive) => incoming.on_gap(track, lease, (from, to, reason), hash_after, archive, context),
+                None => incoming.malformed(context),
+            },
+            Message::Heartbeat => {}
+            Message::Welcome { .. }
+            | Message::Refused { .. }
+            | Message::Tip { .. }
+            | Message::Block { .. }
+            | Message::Ack { .. }
+            | Message::Credit { .. }
+            | Message::Rejected { .. } => incoming.malformed(context),
+        }
+    }
+
+    /// Whether this key with this token may append to that archive, now.
+    fn judge_hello(
+        &self,
+        incoming: &Incoming,
+        protocol: u8,
+        token: [u8; 32],
+        source: hal::Uuid,
+        target: &crate::Name,
+        block_bytes: u32,
+    ) -> Result<Grant, WhyRefused> {
+        if protocol != PROTOCOL {
+            return Err(WhyRefused::Protocol);
+        }
+        // blake3::Hash compares in constant time. Every grant is looked at, whichever fits.
+        let shown = blake3::hash(&token);
+        let mut found = None;
+        for grant in &self.settings.grants {
+            let right = shown == blake3::Hash::from_bytes(grant.token_hash.0);
+            if right && grant.peer == incoming.peer && grant.archive == *target {
+                found = Some(grant);
+            }
+        }
+        let grant = found.ok_or(WhyRefused::Token)?;
+        let archive = self.archive_named(&grant.archive).ok_or(WhyRefused::NotReady)?;
+        if archive.uuid == source {
+            return Err(WhyRefused::SameArchive);
+        }
+        if !archive.takes() {
+            return Err(WhyRefused::NotReady);
+        }
+        if archive.superblock.block_bytes != block_bytes {
+            return Err(WhyRefused::BlockSize);
+        }
+        Ok(Grant {
+            id: grant.id.clone(),
+            archive: archive.index,
+            cameras: grant.cameras.clone(),
+        })
+    }
+
+    /// A job is gone from every list; what is in flight for it still finds its way home.
+    pub fn retire_job(&mut self, index: usize) {
+        if let Some(job) = &mut self.jobs[index] {
+            job.deleted = true;
+        }
+    }
+
+    /// When a stop in good order must be over.
+    pub fn stop_due(&self) -> Option<Instant> {
+        self.stopping
+    }
+
+    /// Closes every door and link; what was accepted still becomes durable.
+    pub fn begin_stop(&mut self, context: &mut Context) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some(context.now.at + STOP_WITHIN);
+        context.ask_at(Ready::Waiting, Some(context.now.at + STOP_WITHIN));
+        for recorder in self.recorders.values_mut() {
+            if let Some(archive) = &mut self.archives[recorder.archive] {
+                recorder.close(archive, context);
+            }
+        }
+        for job in self.jobs.iter_mut().flatten() {
+            job.enable(false, context);
+        }
+        for incoming in self.incoming.values_mut() {
+            incoming.hang_up(context);
+        }
+        context.say(Code::Stopped, "appliance", "The appliance stops in good order.".to_string());
+    }
+
+    fn go_on_stopping(&mut self, context: &mut Context) {
+        let Some(until) = self.stopping else { return };
+        if self.stopped {
+            return;
+        }
+        let busy = self.recorders.values().any(|recorder| !recorder.is_finished())
+            || self.archives.iter().flatten().any(|archive| !archive.is_at_rest())
+            || !self.incoming.is_empty()
+            || self.changes.is_saving();
+        if busy && context.now.at < until {
+            return;
+        }
+        if !busy
+            && self
+                .archives
+                .iter_mut()
+                .flatten()
+                .any(|archive| archive.mark_before_stop(context))
+        {
+            return;
+        }
+        self.stopped = true;
+        context.submit(Op::Stop);
+    }
+}
+
+/// At start no block memory is touched.
+struct NoMemory;
+
+impl Memory for NoMemory {
+    fn size_bytes(&self) -> u32 {
+        0
+    }
+
+    fn bytes(&self, _: hal::Span) -> &[u8] {
+        &[]
+    }
+
+    fn bytes_mut(&mut self, _: hal::Span) -> &mut [u8] {
+        &mut []
+    }
+}

@@ -1,0 +1,260 @@
+//! What an archive knows of its tracks without reading: tips, gaps, and the index of its newest blocks.
+//!
+//! Two views of a tip: *accepted* (what the next block must follow) and *durable* (what may be acknowledged and hauled on).
+//! Invariants: durable is never ahead of accepted; a track's place in the table never changes while the archive is open.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use hal::Digest;
+
+use crate::format::checkpoint::{Entry, NO_TRACK};
+use crate::format::record::GapRange;
+use crate::format::{Checkpoint, NO_HASH, Origin, Record, Tip, TrackKey};
+use crate::limits::{GAPS_MAX, TRACKS_MAX};
+
+/// Place of a track in the table of its archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u32);
+
+/// One track.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Track {
+    /// As accepted.
+    pub tip: Tip,
+    /// All track sequences below are durable here, or stated as gaps.
+    pub durable_next: u64,
+    /// Hash of the origin part of block `durable_next - 1`; zero if it is not known.
+    pub durable_hash: Digest,
+    /// See [`track_check`].
+    check: u32,
+}
+
+/// All tracks of an archive, its gaps, and the index of its newest blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Catalog {
+    tracks: Vec<Track>,
+    places: BTreeMap<TrackKey, TrackId>,
+    gaps: VecDeque<(TrackId, GapRange)>,
+    /// Log sequence of `recent[0]`.
+    recent_from: u64,
+    recent: VecDeque<Entry>,
+}
+
+/// A number that tells tracks apart with near certainty, for index entries: a look at the block itself decides.
+pub fn track_check(key: &TrackKey) -> u32 {
+    let mut bytes = [0; crate::format::track::TRACK_KEY_BYTES];
+    key.encode(&mut bytes);
+    let hash = blake3::hash(&bytes);
+    let mut four = [0; 4];
+    four.copy_from_slice(&hash.as_bytes()[..4]);
+    u32::from_le_bytes(four)
+}
+
+/// First eight bytes of a hash as a number.
+pub fn hash_prefix(hash: &Digest) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&hash.0[..8]);
+    u64::from_le_bytes(eight)
+}
+
+impl Catalog {
+    /// As a checkpoint at log sequence `sequence` says.
+    pub fn from_checkpoint(checkpoint: Checkpoint) -> Catalog {
+        let mut catalog = Catalog::default();
+        for tip in checkpoint.tips {
+            let id = catalog.place(&tip.key);
+            if let Some(id) = id {
+                let track = &mut catalog.tracks[id.0 as usize];
+                track.durable_next = tip.next;
+                track.durable_hash = tip.hash;
+                track.tip = tip;
+            }
+        }
+        catalog.gaps = checkpoint
+            .gaps
+            .into_iter()
+            .map(|(track, gap)| (TrackId(track), gap))
+            .collect();
+        catalog.recent_from = checkpoint.from_sequence;
+        catalog.recent = checkpoint.entries.into();
+        catalog
+    }
+
+    /// The state as a checkpoint: the entries from `from_sequence` on, every tip, every gap.
+    pub fn to_checkpoint(&self, from_sequence: u64) -> Checkpoint {
+        let skipped = from_sequence.saturating_sub(self.recent_from) as usize;
+        Checkpoint {
+            from_sequence: from_sequence.max(self.recent_from),
+            entries: self.recent.iter().skip(skipped).copied().collect(),
+            tips: self.tracks.iter().map(|track| track.tip.clone()).collect(),
+            gaps: self.gaps.iter().map(|(track, gap)| (track.0, *gap)).collect(),
+        }
+    }
+
+    /// All tracks, in the order of their places.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// A track by its place.
+    pub fn track(&self, id: TrackId) -> &Track {
+        &self.tracks[id.0 as usize]
+    }
+
+    /// A track by its place.
+    pub fn track_mut(&mut self, id: TrackId) -> &mut Track {
+        &mut self.tracks[id.0 as usize]
+    }
+
+    /// Where a track stands in the table.
+    pub fn find(&self, key: &TrackKey) -> Option<TrackId> {
+        self.places.get(key).copied()
+    }
+
+    /// Where a track stands in the table; a new one gets a place, unless the table is full.
+    pub fn place(&mut self, key: &TrackKey) -> Option<TrackId> {
+        if let Some(id) = self.find(key) {
+            return Some(id);
+        }
+        if self.tracks.len() == TRACKS_MAX {
+            return None;
+        }
+        let id = TrackId(self.tracks.len() as u32);
+        self.tracks.push(Track {
+            tip: Tip::new(key.clone()),
+            durable_next: 0,
+            durable_hash: NO_HASH,
+            check: track_check(key),
+        });
+        self.places.insert(key.clone(), id);
+        Some(id)
+    }
+
+    /// Gaps, oldest first.
+    pub fn gaps(&self) -> impl Iterator<Item = (TrackId, GapRange)> + '_ {
+        self.gaps.iter().copied()
+    }
+
+    /// Number of gaps.
+    pub fn gap_count(&self) -> usize {
+        self.gaps.len()
+    }
+
+    /// The gap that a track sequence lies in.
+    pub fn gap_at(&self, id: TrackId, track_sequence: u64) -> Option<GapRange> {
+        self.gaps
+            .iter()
+            .rev()
+            .find(|(track, gap)| *track == id && (gap.from..gap.to).contains(&track_sequence))
+            .map(|(_, gap)| *gap)
+    }
+
+    /// A block of a track has been accepted: the tip moves.
+    pub fn accept_block(&mut self, id: TrackId, origin: &Origin, hash: Digest) {
+        let tip = &mut self.tracks[id.0 as usize].tip;
+        tip.next = origin.track_sequence + 1;
+        tip.hash = hash;
+        tip.last_utc_ns = origin.end_utc_ns;
+    }
+
+    /// A record has been accepted: the tip or the lease moves.
+    pub fn accept_record(&mut self, record: &Record) {
+        match record {
+            Record::Lease { key, lease, holder } => {
+                if let Some(id) = self.place(key) {
+                    let tip = &mut self.tracks[id.0 as usize].tip;
+                    tip.lease = *lease;
+                    tip.holder = *holder;
+                }
+            }
+            Record::Gap { key, gap, hash_after } => {
+                if let Some(id) = self.place(key) {
+                    let tip = &mut self.tracks[id.0 as usize].tip;
+                    tip.next = gap.to;
+                    tip.hash = *hash_after;
+                    if self.gaps.len() == GAPS_MAX {
+                        self.gaps.pop_front();
+                    }
+                    self.gaps.push_back((id, *gap));
+                }
+            }
+        }
+    }
+
+    /// A block of a track got its place in the log. The entry goes into the index.
+    pub fn log_block(&mut self, log_sequence: u64, id: TrackId, origin: &Origin, hash: &Digest) {
+        self.tracks[id.0 as usize].tip.last_log_sequence = log_sequence;
+        self.log(
+            log_sequence,
+            Entry {
+                track: id.0,
+                track_check: self.tracks[id.0 as usize].check,
+                track_sequence: origin.track_sequence,
+                begin_utc_ns: origin.begin_utc_ns,
+                hash_prefix: hash_prefix(hash),
+            },
+        );
+    }
+
+    /// A block of no track, or a damaged one, has its place in the log.
+    pub fn log_other(&mut self, log_sequence: u64) {
+        self.log(log_sequence, Entry::OTHER);
+    }
+
+    fn log(&mut self, log_sequence: u64, entry: Entry) {
+        if self.recent.is_empty() {
+            self.recent_from = log_sequence;
+        }
+        assert!(
+            log_sequence == self.recent_from + self.recent.len() as u64,
+            "the log has no holes"
+        );
+        self.recent.push_back(entry);
+    }
+
+    /// Lets go of index entries below a log sequence: a durable checkpoint has them.
+    pub fn forget_recent(&mut self, below: u64) {
+        while self.recent_from < below && self.recent.pop_front().is_some() {
+            self.recent_from += 1;
+        }
+    }
+
+    /// First log sequence in the index.
+    pub fn recent_from(&self) -> u64 {
+        self.recent_from
+    }
+
+    /// The index entry of a log sequence, if it is in memory.
+    pub fn recent(&self, log_sequence: u64) -> Option<&Entry> {
+        let at = log_sequence.checked_sub(self.recent_from)?;
+        self.recent.get(at as usize)
+    }
+
+    /// All index entries in memory with their log sequences.
+    pub fn recent_all(&self) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
+        self.recent
+            .iter()
+            .enumerate()
+            .map(|(at, entry)| (self.recent_from + at as u64, entry))
+    }
+
+    /// The track of an index entry, also of one that was written when the table was another. None: the block itself must tell.
+    pub fn track_of(&self, entry: &Entry) -> Option<TrackId> {
+        let same = |track: &Track| track.check == entry.track_check;
+        if self.tracks.get(entry.track as usize).is_some_and(same) {
+            return Some(TrackId(entry.track));
+        }
+        if entry.track == NO_TRACK {
+            return None;
+        }
+        self.tracks.iter().position(same).map(|place| TrackId(place as u32))
+    }
+
+    /// Everything accepted is durable: what recovery has found.
+    pub fn all_durable(&mut self) {
+        for track in &mut self.tracks {
+            track.durable_next = track.tip.next;
+            track.durable_hash = track.tip.hash;
+        }
+    }
+}

@@ -1,0 +1,635 @@
+//! Finding the end of the log: superblocks, the newest checkpoint, a bounded number of headers behind it, a new epoch.
+//!
+//! The order and the reasons are `reliability.md` 3.3. The first bad block is never taken for the end: below what is known to be
+//! durable it is damage, above it is a torn tail.
+//!
+//! Invariants: nothing is written before the end of the log is known, and then only the superblock of the new epoch; opening an
+//! archive again at any point of this, or after a crash in it, finds the same end.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use hal::{Access, Digest, Instant, IoError, Op, Span, VolumeFacts, VolumeId};
+
+use super::supers::SuperWriter;
+use super::{Archive, BlockError, Catalog, Log, Phase, Task, hash_of};
+use crate::Name;
+use crate::context::Context;
+use crate::control::types::{Mode, VolumeState};
+use crate::format::checkpoint::{Checkpoint, PART_HEAD_BYTES, PartHead};
+use crate::format::header::{self, BlockKind, Epoch, Header};
+use crate::format::record::decode_records;
+use crate::format::superblock::{COPIES, HISTORY_MAX, NO_CHECKPOINT, Quorum, Superblock, copy_offsets, newest};
+use crate::format::{FormatError, NO_HASH, SECTOR_BYTES};
+use crate::journal::Code;
+use crate::limits::{self, LOOKAHEAD};
+use crate::purpose::Purpose;
+
+/// How far opening has come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Opening {
+    /// The machine opens the volume.
+    Volume,
+    /// A flush before the first read.
+    Settle,
+    /// Reading the four copies.
+    Superblocks([Option<Result<Superblock, FormatError>>; COPIES]),
+    /// Reading the parts of a checkpoint.
+    Checkpoint(Box<CheckpointRead>),
+    /// Reading the headers behind it.
+    Headers(Box<Scan>),
+    /// Looking at each of them in order.
+    Blocks(Box<Scan>),
+    /// Writing the superblock of the new epoch.
+    Epoch,
+}
+
+/// A checkpoint being read, part by part.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CheckpointRead {
+    sequence: u64,
+    part: u32,
+    head: Option<PartHead>,
+    content: Vec<u8>,
+}
+
+/// The headers behind a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scan {
+    from: u64,
+    end: u64,
+    /// One for each log sequence from `from` on.
+    headers: Vec<Option<(Header, Digest)>>,
+    /// Ops of the present batch that have not finished.
+    left: u32,
+    /// Highest durable sequence that anything says.
+    committed: u64,
+    /// Next to be looked at.
+    at: u64,
+    /// Hash of the header before `at`, if that one is whole.
+    last: Option<Digest>,
+    last_epoch: u64,
+}
+
+impl Archive {
+    /// Begins to open the archive `name` on the volume at `path`.
+    pub fn open(
+        index: usize,
+        name: Name,
+        uuid: hal::Uuid,
+        path: String,
+        volume: VolumeId,
+        context: &mut Context,
+    ) -> Result<Archive, &'static str> {
+        const NO_MEMORY: &str = "the block memory is used up; give the daemon more with --memory";
+        let sectors = context.take(COPIES as u32 * SECTOR_BYTES).ok_or(NO_MEMORY)?;
+        let Some(lookahead) = context.take(LOOKAHEAD * SECTOR_BYTES) else {
+            context.give(sectors);
+            return Err(NO_MEMORY);
+        };
+        let tag = context.tag(Purpose::Archive(index, Task::Open));
+        context.submit(Op::Open {
+            tag,
+            volume,
+            path: path.clone(),
+            access: Access::Exclusive,
+        });
+        let superblock = Superblock {
+            archive: uuid,
+            label: name.clone(),
+            mode: Mode::Append,
+            generation: 0,
+            parent: NO_HASH,
+            block_bytes: limits::BLOCK_BYTES_MIN,
+            logical_sector_bytes: 0,
+            volume_bytes: 0,
+            slots_at_bytes: 0,
+            slots: limits::SLOTS_MIN,
+            segment_blocks: limits::SEGMENT_BLOCKS_MIN,
+            made_utc_ns: 0,
+            epoch: Epoch::default(),
+            epoch_start: 0,
+            durable_sequence: 0,
+            checkpoint_sequence: NO_CHECKPOINT,
+            history: Vec::new(),
+        };
+        Ok(Archive {
+            index,
+            name,
+            uuid,
+            path,
+            phase: Phase::Opening(Opening::Volume),
+            facts: None,
+            catalog: Catalog::default(),
+            log: Log::new(lookahead),
+            superblock,
+            quarantine: BTreeSet::new(),
+            quarantined: 0,
+            tail_discarded: 0,
+            settled: VecDeque::new(),
+            volume,
+            sectors,
+            super_writer: None,
+            marked_at: Instant::default(),
+            full_said: false,
+            stale_copies: false,
+            single_copy: false,
+            shown: None,
+        })
+    }
+
+    /// The machine has opened the volume, or not.
+    pub fn on_opened(&mut self, result: Result<VolumeFacts, IoError>, context: &mut Context) {
+        match result {
+            Ok(facts) => {
+                self.facts = Some(facts);
+                self.phase = Phase::Opening(Opening::Settle);
+                let tag = context.tag(Purpose::Archive(self.index, Task::Settle));
+                context.submit(Op::Flush {
+                    tag,
+                    volume: self.volume,
+                });
+            }
+            Err(error) => {
+                let (why, action) = match error {
+                    IoError::NotFound | IoError::Gone => (
+                        format!("there is nothing at {}", self.path),
+                        "Put the device back, then restart the daemon.",
+                    ),
+                    IoError::Busy => (
+                        format!("{} is mounted or held by another program", self.path),
+                        "Find the holder with `blockhaul device list`, unmount or stop it, then restart the daemon.",
+                    ),
+                    _ => (
+                        format!("{} cannot be opened ({error})", self.path),
+                        "Check the device and its permissions, then restart the daemon.",
+                    ),
+                };
+                self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+            }
+        }
+    }
+
+    pub(super) fn on_opening(&mut self, task: Task, result: Result<(), IoError>, context: &mut Context) {
+        let Phase::Opening(opening) = &mut self.phase else { return };
+        match (task, core::mem::replace(opening, Opening::Epoch)) {
+            (Task::Settle, Opening::Settle) => self.read_superblocks(result, context),
+            (Task::SuperRead(copy), Opening::Superblocks(mut copies)) => {
+                let sector = context
+                    .memory
+                    .bytes(self.sectors.part(copy as u32 * SECTOR_BYTES, SECTOR_BYTES));
+                copies[copy] = Some(match result {
+                    Ok(()) => Superblock::decode(copy, sector),
+                    Err(_) => Err(FormatError::Checksum),
+                });
+                let done: Vec<_> = copies.iter().flatten().cloned().collect();
+                match <[_; COPIES]>::try_from(done) {
+                    Ok(copies) => self.on_superblocks(newest(&copies), context),
+                    Err(_) => self.phase = Phase::Opening(Opening::Superblocks(copies)),
+                }
+            }
+            (Task::ScanBlock, Opening::Checkpoint(read)) => self.on_checkpoint_part(read, result, context),
+            (Task::Scan(place), Opening::Headers(scan)) => self.on_header(scan, place, result, context),
+            (Task::ScanBlock, Opening::Blocks(scan)) => self.on_scan_block(scan, result, context),
+            (_, opening) => self.phase = Phase::Opening(opening),
+        }
+    }
+
+    fn read_superblocks(&mut self, settled: Result<(), IoError>, context: &mut Context) {
+        let size_bytes = self.facts.as_ref().map_or(0, |facts| facts.size_bytes);
+        if let Err(error) = settled {
+            let why = format!("{} does not answer a flush ({error})", self.path);
+            self.become_offline(
+                VolumeState::Offline,
+                Code::ArchiveOffline,
+                why,
+                "Check the device, then restart the daemon.",
+                context,
+            );
+            return;
+        }
+        if size_bytes < limits::SLOTS_MIN * u64::from(limits::BLOCK_BYTES_MIN) {
+            let why = format!("{} has only {size_bytes} bytes, less than any archive", self.path);
+            self.become_offline(
+                VolumeState::Foreign,
+                Code::GeometryMismatch,
+                why,
+                "Check that this is the right volume.",
+                context,
+            );
+            return;
+        }
+        self.phase = Phase::Opening(Opening::Superblocks([const { None }; COPIES]));
+        for (copy, at_bytes) in copy_offsets(size_bytes).into_iter().enumerate() {
+            let into = self.sectors.part(copy as u32 * SECTOR_BYTES, SECTOR_BYTES);
+            let tag = context.tag(Purpose::Archive(self.index, Task::SuperRead(copy)));
+            context.submit(Op::Read {
+                tag,
+                volume: self.volume,
+                at_bytes,
+                into,
+            });
+        }
+    }
+
+    fn on_superblocks(&mut self, quorum: Quorum, context: &mut Context) {
+        let name = self.name.clone();
+        let (superblock, stale, whole) = match quorum {
+            Quorum::Good { superblock, stale } => (superblock, stale, true),
+            Quorum::Single(superblock) => (superblock, 0, false),
+            Quorum::Blank => {
+                let why = format!("there is no archive on {}", self.path);
+                let action = "Check that this is the right volume. Nothing was written to it.";
+                return self.become_offline(VolumeState::Foreign, Code::UuidMismatch, why, action, context);
+            }
+            Quorum::Fork => {
+                let why = format!("two different superblocks on {} claim the same generation", self.path);
+                let action = "Keep the volume as it is and ask for help: it has been written by two hosts, or copied in part.";
+                return self.become_offline(VolumeState::Foreign, Code::SuperblockQuorumLost, why, action, context);
+            }
+            Quorum::Lost(error) => {
+                let why = format!("no superblock on {} can be read ({error})", self.path);
+                let action =
+                    "Keep the volume as it is; nothing was written to it. Its blocks can still be read by `docs/formats.md`.";
+                return self.become_offline(VolumeState::Foreign, Code::SuperblockQuorumLost, why, action, context);
+            }
+        };
+        if superblock.archive != self.uuid {
+            let why = format!("{} holds archive {} and not {}", self.path, superblock.archive, self.uuid);
+            let action = "Put the right volume back. Nothing was written to this one.";
+            return self.become_offline(VolumeState::Foreign, Code::UuidMismatch, why, action, context);
+        }
+        let (size, sector) = self
+            .facts
+            .as_ref()
+            .map_or((0, 0), |facts| (facts.size_bytes, facts.logical_sector_bytes));
+        if size < superblock.volume_bytes || sector == 0 || !SECTOR_BYTES.is_multiple_of(sector) {
+            let why = format!(
+                "{} has {size} bytes in sectors of {sector}; its archive was made for {}",
+                self.path, superblock.volume_bytes
+            );
+            let action = "Put the volume back on the device it was made on, or give the partition its size back.";
+            return self.become_offline(VolumeState::Foreign, Code::GeometryMismatch, why, action, context);
+        }
+        let Some(system) = context.take(superblock.block_bytes) else {
+            let why = format!("no block memory is left for blocks of {} KiB", superblock.block_bytes >> 10);
+            let action = "Restart the daemon with more --memory.";
+            return self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+        };
+        self.log.keep_back(system);
+        self.superblock = superblock;
+        if stale > 0 {
+            let sentence =
+                format!("{stale} of 4 superblock copies of archive {name} were stale or damaged and are written again.");
+            context.say(Code::SuperblockRepaired, &name, sentence);
+        }
+        self.stale_copies = stale > 0;
+        self.single_copy = !whole;
+        match self.superblock.checkpoint_sequence {
+            NO_CHECKPOINT => self.read_headers(0, context),
+            sequence => self.read_checkpoint(sequence, context),
+        }
+    }
+
+    fn read_checkpoint(&mut self, sequence: u64, context: &mut Context) {
+        let read = CheckpointRead {
+            sequence,
+            part: 0,
+            head: None,
+            content: Vec::new(),
+        };
+        self.read_block(sequence, context);
+        self.phase = Phase::Opening(Opening::Checkpoint(Box::new(read)));
+    }
+
+    fn read_block(&mut self, sequence: u64, context: &mut Context) {
+        let tag = context.tag(Purpose::Archive(self.index, Task::ScanBlock));
+        let (at_bytes, into) = (self.slot_offset_bytes(sequence), self.log.kept_back());
+        context.submit(Op::Read {
+            tag,
+            volume: self.volume,
+            at_bytes,
+            into,
+        });
+    }
+
+    fn on_checkpoint_part(&mut self, mut read: Box<CheckpointRead>, result: Result<(), IoError>, context: &mut Context) {
+        let sequence = read.sequence + u64::from(read.part);
+        let part = result.map_err(BlockError::Io).and_then(|()| {
+            let block = context.memory.bytes(self.log.kept_back());
+            checkpoint_part(self, sequence, block).map_err(BlockError::Format)
+        });
+        let fits = part.and_then(|(head, content)| {
+            let follows = head.sequence == read.sequence
+                && head.part == read.part
+                && read.head.is_none_or(|first| first.parts == head.parts);
+            if follows {
+                Ok((head, content))
+            } else {
+                Err(BlockError::Format(FormatError::Field))
+            }
+        });
+        match fits {
+            Ok((head, content)) => {
+                read.content.extend_from_slice(&content);
+                read.part += 1;
+                let first = *read.head.get_or_insert(head);
+                if read.part < first.parts {
+                    self.read_block(read.sequence + u64::from(read.part), context);
+                    self.phase = Phase::Opening(Opening::Checkpoint(read));
+                    return;
+                }
+                match Checkpoint::decode(&first, &read.content) {
+                    Ok(checkpoint) => {
+                        self.catalog = Catalog::from_checkpoint(checkpoint);
+                        self.read_headers(read.sequence, context);
+                    }
+                    Err(error) => self.fall_back(&read, BlockError::Format(error), context),
+                }
+            }
+            Err(error) => self.fall_back(&read, error, context),
+        }
+    }
+
+    /// The checkpoint is damaged: the one before it, and more headers.
+    fn fall_back(&mut self, read: &CheckpointRead, error: BlockError, context: &mut Context) {
+        self.quarantine(read.sequence + u64::from(read.part), error, context);
+        let segment = u64::from(self.superblock.segment_blocks);
+        let before = read.sequence.saturating_sub(1) / segment * segment;
+        let kept = match self.superblock.mode {
+            Mode::Append => 0,
+            Mode::Ring => (self.superblock.checkpoint_sequence
+                + u64::from(limits::recovery_window(self.superblock.segment_blocks)))
+            .saturating_sub(self.superblock.slots),
+        };
+        if before > 0 && before >= kept {
+            self.read_checkpoint(before, context);
+        } else if kept == 0 {
+            self.read_headers(0, context);
+        } else {
+            let why = "no checkpoint of it can be read".to_string();
+            let action =
+                "Keep the volume as it is; nothing was written to it. Its blocks can still be read by `docs/formats.md`.";
+            self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+        }
+    }
+
+    fn read_headers(&mut self, from: u64, context: &mut Context) {
+        let superblock = &self.superblock;
+        let base = if superblock.checkpoint_sequence == NO_CHECKPOINT {
+            0
+        } else {
+            superblock.checkpoint_sequence
+        };
+        let window = base + u64::from(limits::recovery_window(superblock.segment_blocks));
+        let end = match superblock.mode {
+            Mode::Append => window.min(superblock.slots),
+            Mode::Ring => window.min(from + superblock.slots),
+        };
+        let scan = Box::new(Scan {
+            from,
+            end,
+            headers: Vec::with_capacity((end - from) as usize),
+            left: 0,
+            committed: base.max(superblock.epoch_start).max(superblock.durable_sequence),
+            at: from,
+            last: None,
+            last_epoch: 0,
+        });
+        self.read_header_batch(scan, context);
+    }
+
+    fn read_header_batch(&mut self, mut scan: Box<Scan>, context: &mut Context) {
+        let first = scan.from + scan.headers.len() as u64;
+        let count = (scan.end - first).min(u64::from(LOOKAHEAD)) as u32;
+        if count == 0 {
+            self.look_at_blocks(scan, context);
+            return;
+        }
+        scan.left = count;
+        scan.headers.resize(scan.headers.len() + count as usize, None);
+        for place in 0..count {
+            let into = self.scan_sector(place);
+            let tag = context.tag(Purpose::Archive(self.index, Task::Scan(place)));
+            let at_bytes = self.slot_offset_bytes(first + u64::from(place));
+            context.submit(Op::Read {
+                tag,
+                volume: self.volume,
+                at_bytes,
+                into,
+            });
+        }
+        self.phase = Phase::Opening(Opening::Headers(scan));
+    }
+
+    fn scan_sector(&self, place: u32) -> Span {
+        self.log.interlock.sectors().part(place * SECTOR_BYTES, SECTOR_BYTES)
+    }
+
+    fn on_header(&mut self, mut scan: Box<Scan>, place: u32, result: Result<(), IoError>, context: &mut Context) {
+        let batch = scan.headers.len() as u64 - 1;
+        let first = batch / u64::from(LOOKAHEAD) * u64::from(LOOKAHEAD);
+        let at = first + u64::from(place);
+        let sequence = scan.from + at;
+        let sector = context.memory.bytes(self.scan_sector(place));
+        if result.is_ok()
+            && let Ok(header) = header::decode(sector)
+            && header.placement.archive == self.uuid
+            && header.placement.log_sequence == sequence
+        {
+            if header.placement.epoch.counter > self.superblock.epoch.counter {
+                let why = format!("block {sequence} was written in a later epoch than its superblock knows");
+                self.become_offline(
+                    VolumeState::Offline,
+                    Code::SuperblockRegressed,
+                    why,
+                    "The volume or a part of it was put back to an earlier state. Keep it as it is and ask for help.",
+                    context,
+                );
+                return;
+            }
+            let hash = hash_of(sector);
+            if self.check_header(sequence, sector).is_ok() {
+                scan.committed = scan.committed.max(header.placement.durable_sequence);
+            }
+            scan.headers[at as usize] = Some((header, hash));
+        }
+        scan.left -= 1;
+        if scan.left == 0 {
+            self.read_header_batch(scan, context);
+        } else {
+            self.phase = Phase::Opening(Opening::Headers(scan));
+        }
+    }
+
+    /// Goes on from header to header until one needs its whole block, or the end of the log is found.
+    fn look_at_blocks(&mut self, mut scan: Box<Scan>, context: &mut Context) {
+        while scan.at < scan.end {
+            let Some(header) = self.header_in_log(&scan) else {
+                if scan.at >= scan.committed {
+                    break;
+                }
+                self.pass_damaged(&mut scan, BlockError::Format(FormatError::NotOurs), context);
+                continue;
+            };
+            let needs_payload = scan.at >= scan.committed || header.placement.kind == BlockKind::System;
+            if needs_payload {
+                self.read_block(scan.at, context);
+                self.phase = Phase::Opening(Opening::Blocks(scan));
+                return;
+            }
+            self.pass_good(&mut scan, None);
+        }
+        self.found_head(&scan, context);
+    }
+
+    /// The header at the present place, if it belongs to the log there.
+    fn header_in_log(&self, scan: &Scan) -> Option<Header> {
+        let (header, _) = scan.headers[(scan.at - scan.from) as usize].as_ref()?;
+        let placement = &header.placement;
+        let linked = scan
+            .last
+            .is_none_or(|last| placement.previous_header == last || placement.previous_header == NO_HASH);
+        let in_epoch = match self.epoch_of(scan.at) {
+            Some(epoch) => placement.epoch == epoch,
+            None => placement.epoch.counter < self.superblock.epoch.counter,
+        };
+        let sound = placement.slot == scan.at % self.superblock.slots
+            && placement.epoch_start <= scan.at
+            && placement.payload_bytes <= self.payload_capacity_bytes();
+        (linked && in_epoch && sound && placement.epoch.counter >= scan.last_epoch).then(|| header.clone())
+    }
+
+    fn on_scan_block(&mut self, mut scan: Box<Scan>, result: Result<(), IoError>, context: &mut Context) {
+        let checked = result.map_err(BlockError::Io).and_then(|()| {
+            let block = context.memory.bytes(self.log.kept_back());
+            let header = self.check_block(scan.at, block, true).map_err(BlockError::Format)?;
+            match header.placement.kind {
+                BlockKind::System => {
+                    let payload = &block[SECTOR_BYTES as usize..][..header.placement.payload_bytes as usize];
+                    decode_records(payload).map(Some).map_err(BlockError::Format)
+                }
+                BlockKind::Data | BlockKind::Checkpoint => Ok(None),
+            }
+        });
+        match checked {
+            Ok(records) => self.pass_good(&mut scan, records),
+            Err(error) if scan.at < scan.committed => self.pass_damaged(&mut scan, error, context),
+            Err(_) => {
+                self.found_head(&scan, context);
+                return;
+            }
+        }
+        self.look_at_blocks(scan, context);
+    }
+
+    fn pass_good(&mut self, scan: &mut Scan, records: Option<Vec<crate::format::Record>>) {
+        let Some((header, hash)) = scan.headers[(scan.at - scan.from) as usize].clone() else {
+            return;
+        };
+        match &header.origin {
+            Some(origin) => match self.catalog.place(&origin.key) {
+                Some(id) => {
+                    let origin_hash = header.origin_hash;
+                    self.catalog.accept_block(id, origin, origin_hash);
+                    self.catalog.log_block(scan.at, id, origin, &origin_hash);
+                }
+                None => self.catalog.log_other(scan.at),
+            },
+            None => self.catalog.log_other(scan.at),
+        }
+        for record in records.iter().flatten() {
+            self.catalog.accept_record(record);
+        }
+        scan.last = Some(hash);
+        scan.last_epoch = header.placement.epoch.counter;
+        scan.at += 1;
+    }
+
+    fn pass_damaged(&mut self, scan: &mut Scan, error: BlockError, context: &mut Context) {
+        self.quarantine(scan.at, error, context);
+        self.catalog.log_other(scan.at);
+        scan.last = None;
+        scan.at += 1;
+    }
+
+    fn found_head(&mut self, scan: &Scan, context: &mut Context) {
+        let head = scan.at;
+        let beyond = &scan.headers[(head - scan.from) as usize..];
+        self.tail_discarded = beyond
+            .iter()
+            .flatten()
+            .filter(|(header, _)| header.placement.epoch == self.superblock.epoch)
+            .count() as u64;
+        if self.tail_discarded > 0 {
+            let sentence = format!(
+                "{} blocks at the end of archive {} were never acknowledged and are not part of it.",
+                self.tail_discarded, self.name
+            );
+            context.say(Code::TailDiscarded, &self.name.clone(), sentence);
+        }
+        self.catalog.all_durable();
+        let checkpoint = self.superblock.checkpoint_sequence;
+        self.log.resume(head, scan.last.unwrap_or(NO_HASH), checkpoint);
+        let base = if checkpoint == NO_CHECKPOINT { 0 } else { checkpoint };
+        self.log.checkpoint_wanted = scan.from < base || head > base + u64::from(self.superblock.segment_blocks);
+        if self.single_copy {
+            let why = "only one of its four superblock copies can be read".to_string();
+            self.become_read_only(Code::SuperblockQuorumLost, why, context);
+            return;
+        }
+        self.begin_epoch(head, context);
+    }
+
+    fn begin_epoch(&mut self, head: u64, context: &mut Context) {
+        let epoch = Epoch {
+            counter: self.superblock.epoch.counter + 1,
+            nonce: context.shared.entropy.number(),
+        };
+        let mut target = self.next_superblock();
+        target.epoch = epoch;
+        target.epoch_start = head;
+        // An epoch in which nothing was appended needs no memory of it.
+        target.history.retain(|(_, start)| *start < head);
+        target.history.push((epoch, head));
+        let surplus = target.history.len().saturating_sub(HISTORY_MAX);
+        target.history.drain(..surplus);
+        let repair = self.stale_copies.then(|| self.superblock.clone());
+        self.marked_at = context.now.at;
+        self.phase = Phase::Opening(Opening::Epoch);
+        self.super_writer = Some(SuperWriter::start(
+            self.index,
+            self.volume,
+            self.sectors,
+            repair,
+            target,
+            context,
+        ));
+    }
+
+    pub(super) fn finish_opening(&mut self, context: &mut Context) {
+        self.phase = Phase::Ready;
+        let sentence = format!(
+            "Archive {} is ready: blocks {} to {} on {}, epoch {}.",
+            self.name,
+            self.oldest(),
+            self.log.next,
+            self.path,
+            self.superblock.epoch.counter
+        );
+        context.say(Code::ArchiveReady, &self.name.clone(), sentence);
+    }
+}
+
+/// The head and content of the checkpoint part that should be at a log sequence.
+pub(super) fn checkpoint_part(archive: &Archive, sequence: u64, block: &[u8]) -> Result<(PartHead, Vec<u8>), FormatError> {
+    let header = archive.check_block(sequence, block, true)?;
+    if header.placement.kind != BlockKind::Checkpoint {
+        return Err(FormatError::Field);
+    }
+    let payload = &block[SECTOR_BYTES as usize..][..header.placement.payload_bytes as usize];
+    let head = PartHead::decode(payload)?;
+    Ok((head, payload[PART_HEAD_BYTES..].to_vec()))
+}

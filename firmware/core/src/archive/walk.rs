@@ -1,0 +1,337 @@
+//! Reading an archive in log order: for hauling, export, verify. Blocks are read ahead and handed out in order, checked.
+//!
+//! The index says which blocks are worth reading: from memory for the newest, from the checkpoint behind each older segment; where
+//! that is damaged every block of the segment is read. Only durable blocks are handed out.
+//!
+//! Invariant (U3): a block that is handed out has passed its check after this read, in this process.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use hal::{ClientId, IoError, Op, Span};
+
+use super::{Archive, BlockError, TrackId};
+use crate::context::{Context, Ready};
+use crate::format::checkpoint::{Checkpoint, Entry};
+use crate::format::header::{BlockKind, Header};
+use crate::format::{FormatError, SECTOR_BYTES};
+use crate::limits::READ_TRIES_MAX;
+use crate::purpose::Purpose;
+
+/// On whose behalf is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reader {
+    /// A job.
+    Job(usize),
+    /// A control client.
+    Client(ClientId),
+}
+
+impl Reader {
+    /// Who is asked again when memory has come back.
+    pub fn ready(self) -> Ready {
+        match self {
+            Reader::Job(index) => Ready::Job(index),
+            Reader::Client(client) => Ready::Reading(client),
+        }
+    }
+}
+
+/// What a reader of an archive wants of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Depth {
+    /// Header, place and checksum: what is sent on, and proven at the other end.
+    Checksum,
+    /// The digest too.
+    Proof,
+}
+
+/// Reading in log order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Walk {
+    reader: Reader,
+    depth: Depth,
+    ahead: usize,
+    /// Next log sequence to be looked at.
+    at: u64,
+    /// Where to stop; the durable end, wherever that is, if none.
+    end: Option<u64>,
+    /// Every block, without asking the index.
+    every: bool,
+    loaded: Option<Loaded>,
+    loading: Option<Loading>,
+    reads: VecDeque<Read>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Loaded {
+    from: u64,
+    /// None: the checkpoint is damaged.
+    entries: Option<Vec<Entry>>,
+    end: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Loading {
+    sequence: u64,
+    span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Read {
+    sequence: u64,
+    span: Span,
+    tries: u32,
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Reading,
+    Good(Header),
+    Bad(BlockError),
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A block; its memory is the caller's now.
+    Block {
+        /// Log sequence.
+        sequence: u64,
+        /// A whole block.
+        span: Span,
+        /// Checked.
+        header: Header,
+    },
+    /// A block that cannot be read or fails its check.
+    Damaged {
+        /// Log sequence.
+        sequence: u64,
+        /// Why.
+        error: BlockError,
+    },
+    /// Something is being read, or memory is short: ask again after the next event.
+    Wait,
+    /// Nothing more, for now or for good.
+    End,
+}
+
+impl Walk {
+    /// Begins at a log sequence.
+    pub fn new(reader: Reader, depth: Depth, from: u64, end: Option<u64>, every: bool, ahead: usize) -> Walk {
+        Walk {
+            reader,
+            depth,
+            ahead,
+            at: from,
+            end,
+            every,
+            loaded: None,
+            loading: None,
+            reads: VecDeque::new(),
+        }
+    }
+
+    /// Log sequence that has not been handed out or passed over yet.
+    pub fn position(&self) -> u64 {
+        self.reads.front().map_or(self.at, |read| read.sequence)
+    }
+
+    /// The next step. `wanted` is asked for every indexed block; blocks without an index are handed out unasked.
+    pub fn poll(
+        &mut self,
+        archive: &mut Archive,
+        wanted: &mut dyn FnMut(TrackId, &Entry) -> bool,
+        context: &mut Context,
+    ) -> Step {
+        self.read_ahead(archive, wanted, context);
+        let Some(front) = self.reads.front() else {
+            let end = self.end_in(archive);
+            return if self.loading.is_none() && self.at >= end {
+                Step::End
+            } else {
+                Step::Wait
+            };
+        };
+        if front.state == State::Reading {
+            return Step::Wait;
+        }
+        let Some(read) = self.reads.pop_front() else {
+            return Step::Wait;
+        };
+        match read.state {
+            State::Good(header) => Step::Block {
+                sequence: read.sequence,
+                span: read.span,
+                header,
+            },
+            State::Bad(error) => {
+                context.give(read.span);
+                if read.sequence >= archive.oldest() {
+                    archive.quarantine(read.sequence, error, context);
+                    Step::Damaged {
+                        sequence: read.sequence,
+                        error,
+                    }
+                } else {
+                    // The ring has written over it since: not damage.
+                    self.poll(archive, wanted, context)
+                }
+            }
+            State::Reading => Step::Wait,
+        }
+    }
+
+    fn end_in(&self, archive: &Archive) -> u64 {
+        self.end.unwrap_or(u64::MAX).min(archive.log.durable)
+    }
+
+    fn read_ahead(&mut self, archive: &mut Archive, wanted: &mut dyn FnMut(TrackId, &Entry) -> bool, context: &mut Context) {
+        if !archive.gives() {
+            return;
+        }
+        self.at = self.at.max(archive.oldest());
+        let end = self.end_in(archive);
+        while self.at < end && self.reads.len() < self.ahead && self.loading.is_none() {
+            let wants = match self.known(archive) {
+                Known::Entry(entry) => match archive.catalog.track_of(&entry) {
+                    Some(track) => wanted(track, &entry),
+                    None => entry.track != crate::format::checkpoint::NO_TRACK,
+                },
+                Known::Unknown => true,
+                Known::NotLoaded(sequence) => {
+                    let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
+                        context.ask_when_freed(self.reader.ready());
+                        return;
+                    };
+                    self.loading = Some(Loading { sequence, span });
+                    self.submit(archive, sequence, span, context);
+                    return;
+                }
+            };
+            if wants {
+                let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
+                    context.ask_when_freed(self.reader.ready());
+                    return;
+                };
+                self.reads.push_back(Read {
+                    sequence: self.at,
+                    span,
+                    tries: 0,
+                    state: State::Reading,
+                });
+                self.submit(archive, self.at, span, context);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn submit(&self, archive: &Archive, sequence: u64, into: Span, context: &mut Context) {
+        let tag = context.tag(Purpose::Walk(self.reader, archive.index, sequence));
+        context.submit(Op::Read {
+            tag,
+            volume: archive.volume(),
+            at_bytes: archive.slot_offset_bytes(sequence),
+            into,
+        });
+    }
+
+    /// What the index says of the present place.
+    fn known(&self, archive: &Archive) -> Known {
+        if self.every {
+            return Known::Unknown;
+        }
+        if let Some(entry) = archive.catalog.recent(self.at) {
+            return Known::Entry(*entry);
+        }
+        let segment = u64::from(archive.superblock.segment_blocks);
+        match &self.loaded {
+            Some(loaded) if (loaded.from..loaded.end).contains(&self.at) => match &loaded.entries {
+                Some(entries) => entries
+                    .get((self.at - loaded.from) as usize)
+                    .map_or(Known::Unknown, |entry| Known::Entry(*entry)),
+                None => Known::Unknown,
+            },
+            Some(_) | None => Known::NotLoaded((self.at / segment + 1) * segment),
+        }
+    }
+
+    /// A read has finished. Returns whether it was this walk's.
+    pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        if let Some(loading) = self.loading.filter(|loading| loading.sequence == sequence) {
+            self.on_index(loading, result, archive, context);
+            return;
+        }
+        let Some(at) = self
+            .reads
+            .iter()
+            .position(|read| read.sequence == sequence && read.state == State::Reading)
+        else {
+            return;
+        };
+        let read = &mut self.reads[at];
+        let proof = self.depth == Depth::Proof;
+        let checked = result.map_err(BlockError::Io).and_then(|()| {
+            archive
+                .check_block(sequence, context.memory.bytes(read.span), proof)
+                .map_err(BlockError::Format)
+        });
+        read.tries += 1;
+        let again = read.tries < READ_TRIES_MAX && archive.gives() && sequence >= archive.oldest();
+        match checked {
+            Ok(header) => read.state = State::Good(header),
+            Err(error) if !again || error == BlockError::Io(IoError::Gone) => read.state = State::Bad(error),
+            Err(_) => {
+                let span = read.span;
+                self.submit(archive, sequence, span, context);
+            }
+        }
+    }
+
+    fn on_index(&mut self, loading: Loading, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        let segment = u64::from(archive.superblock.segment_blocks);
+        let block = context.memory.bytes(loading.span);
+        let entries = result.ok().and_then(|()| {
+            let header = archive.check_block(loading.sequence, block, true).ok()?;
+            let payload = &block[SECTOR_BYTES as usize..][..header.placement.payload_bytes as usize];
+            (header.placement.kind == BlockKind::Checkpoint)
+                .then(|| Checkpoint::decode_entries(payload))
+                .and_then(|decoded: Result<_, FormatError>| decoded.ok())
+        });
+        context.give(loading.span);
+        self.loading = None;
+        let from = loading.sequence - segment;
+        self.loaded = Some(match entries {
+            Some((head, entries)) if head.from_sequence == from => Loaded {
+                from,
+                entries: Some(entries),
+                end: loading.sequence,
+            },
+            Some(_) | None => Loaded {
+                from,
+                entries: None,
+                end: loading.sequence,
+            },
+        });
+    }
+
+    /// Whether no read is in flight; then [`Walk::finish`] may be called.
+    pub fn is_quiet(&self) -> bool {
+        self.loading.is_none() && self.reads.iter().all(|read| read.state != State::Reading)
+    }
+
+    /// Gives all memory back.
+    pub fn finish(self, context: &mut Context) {
+        assert!(self.is_quiet());
+        for read in self.reads {
+            context.give(read.span);
+        }
+    }
+}
+
+enum Known {
+    Entry(Entry),
+    Unknown,
+    /// The part 0 at this log sequence has the index.
+    NotLoaded(u64),
+}

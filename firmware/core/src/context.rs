@@ -1,0 +1,118 @@
+//! What every part of the core is handed while one event is handled: clocks, memory, ops, and the shared tables.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use hal::{Memory, Moment, Op, Ops, Span, Tag};
+
+use crate::entropy::Entropy;
+use crate::journal::{Code, Journal};
+use crate::memory::Pool;
+use crate::purpose::Purpose;
+use crate::tags::Tags;
+use crate::timers::Timers;
+
+/// Tables that belong to no single part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Free block memory.
+    pub pool: Pool,
+    /// Ops in flight.
+    pub tags: Tags<Purpose>,
+    /// Events for people.
+    pub journal: Journal,
+    /// Random numbers.
+    pub entropy: Entropy,
+    /// Parts that have something to decide after this event.
+    pub ready: Vec<Ready>,
+    /// Parts that want to be asked again later.
+    pub timers: Timers,
+    /// Parts that wait for block memory.
+    pub starved: Vec<Ready>,
+}
+
+/// A part that may have something to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ready {
+    /// An archive: what was appended, settled or opened.
+    Archive(usize),
+    /// A recorder.
+    Recorder(usize),
+    /// A job.
+    Job(usize),
+    /// A link that came in.
+    Incoming(hal::LinkId),
+    /// A long call of a control client.
+    Reading(hal::ClientId),
+    /// Calls that wait for something.
+    Waiting,
+}
+
+/// One event's surroundings.
+pub struct Context<'a> {
+    /// The clocks.
+    pub now: Moment,
+    /// The block memory.
+    pub memory: &'a mut dyn Memory,
+    /// What is to be done.
+    pub ops: &'a mut Ops,
+    /// Tables that belong to no single part.
+    pub shared: &'a mut Shared,
+}
+
+impl Context<'_> {
+    /// A tag for an op with that purpose.
+    pub fn tag(&mut self, purpose: Purpose) -> Tag {
+        self.shared.tags.put(purpose)
+    }
+
+    /// Something happened that a person may want to know.
+    pub fn say(&mut self, code: Code, subject: &str, sentence: String) {
+        self.shared.journal.say(self.now, self.ops, code, subject, sentence);
+        self.wake(Ready::Waiting);
+    }
+
+    /// Lets a part decide before this event is over.
+    pub fn wake(&mut self, ready: Ready) {
+        if !self.shared.ready.contains(&ready) {
+            self.shared.ready.push(ready);
+        }
+    }
+
+    /// Asks a part again at that time at the latest.
+    pub fn ask_at(&mut self, ready: Ready, at: Option<hal::Instant>) {
+        self.shared.timers.set(ready, at);
+    }
+
+    /// Asks a part again when block memory has come back.
+    pub fn ask_when_freed(&mut self, ready: Ready) {
+        if !self.shared.starved.contains(&ready) {
+            self.shared.starved.push(ready);
+        }
+    }
+
+    /// Block memory that recording does not need: a quarter of it is kept free for recorders and system blocks.
+    pub fn take_spare(&mut self, length_bytes: u32) -> Option<Span> {
+        let pool = &mut self.shared.pool;
+        let kept = pool.size_bytes() / 4;
+        if pool.free_bytes() < kept + length_bytes {
+            None
+        } else {
+            pool.take(length_bytes)
+        }
+    }
+
+    /// Block memory in one piece.
+    pub fn take(&mut self, length_bytes: u32) -> Option<Span> {
+        self.shared.pool.take(length_bytes)
+    }
+
+    /// Block memory back.
+    pub fn give(&mut self, span: Span) {
+        self.shared.pool.give(span);
+    }
+
+    /// An op without an event of its own, or whose event carries no tag.
+    pub fn submit(&mut self, op: Op) {
+        self.ops.push(op);
+    }
+}

@@ -1,0 +1,422 @@
+//! Changing the settings: checked, made durable, and only then in effect. One at a time.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use hal::{ClientId, IoError, Op, Uuid};
+
+use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, Refusal, RefusalCode};
+use super::{refuse, reply};
+use crate::Name;
+use crate::appliance::Parts;
+use crate::archive::creation::refusal;
+use crate::context::Context;
+use crate::journal::Code;
+use crate::limits::NAMED_MAX;
+use crate::purpose::Purpose;
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
+
+/// Changes that wait, and the one that is being made durable.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    waiting: VecDeque<(Option<ClientId>, Change)>,
+    saving: Option<(Option<ClientId>, Change, Settings)>,
+}
+
+impl Changes {
+    /// Whether a change has not taken effect yet.
+    pub fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An archive that is on its volume already, with the place it will have.
+    AddArchive(usize, ArchiveSetting),
+    /// A recorder.
+    AddRecorder(RecorderCreate),
+    /// No recorder of that name.
+    RemoveRecorder(Name),
+    /// A peer.
+    AddPeer(Peer),
+    /// No peer of that name.
+    RemovePeer(Name),
+    /// A grant and its token.
+    AddGrant(GrantCreate, [u8; 32]),
+    /// No grant of that id.
+    RevokeGrant(String),
+    /// A job.
+    AddJob(JobSetting),
+    /// A job on or off.
+    EnableJob(Name, bool),
+    /// No job of that name.
+    DeleteJob(Name),
+    /// What a job has learned of its target.
+    LearnTarget(Name, Option<Uuid>),
+}
+
+fn not_found(what: &str, name: &str) -> Refusal {
+    refusal(
+        RefusalCode::NotFound,
+        format!("There is no {what} {name}."),
+        format!("See what there is: blockhaul {what} list"),
+    )
+}
+
+fn taken(what: &str, name: &str) -> Refusal {
+    refusal(
+        RefusalCode::Refused,
+        format!("There is a {what} {name} already."),
+        "Choose another name, or remove that one first.",
+    )
+}
+
+/// Removes the one that fits; says whether there was one.
+fn remove<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> bool {
+    let before = list.len();
+    list.retain(|one| !fits(one));
+    list.len() < before
+}
+
+impl Change {
+    /// The settings with this change, if it can be.
+    fn apply(&self, settings: &mut Settings) -> Result<(), Refusal> {
+        let archive = |settings: &Settings, name: &Name| {
+            if settings.archives.iter().any(|archive| archive.name == *name) {
+                Ok(())
+            } else {
+                Err(not_found("archive", name))
+            }
+        };
+        let peer = |settings: &Settings, name: &Name| {
+            if settings.peers.iter().any(|peer| peer.name == *name) {
+                Ok(())
+            } else {
+                Err(not_found("peer", name))
+            }
+        };
+        let full = [
+            settings.recorders.len(),
+            settings.peers.len(),
+            settings.grants.len(),
+            settings.jobs.len(),
+        ];
+        if full.into_iter().any(|count| count >= NAMED_MAX) {
+            let sentence = format!("There are {NAMED_MAX} of one kind already.");
+            return Err(refusal(RefusalCode::Refused, sentence, "Remove what is not needed."));
+        }
+        match self {
+            Change::AddArchive(_, setting) => settings.archives.push(setting.clone()),
+            Change::AddRecorder(setting) => {
+                archive(settings, &setting.archive)?;
+                if settings.recorders.iter().any(|recorder| recorder.name == setting.name) {
+                    return Err(taken("recorder", &setting.name));
+                }
+                let same_track = |other: &&RecorderCreate| {
+                    other.archive == setting.archive && other.camera == setting.camera && other.kind == setting.kind
+                };
+                if let Some(other) = settings.recorders.iter().find(same_track) {
+                    let sentence = format!(
+                        "Camera {} is recorded into {} by recorder {} already.",
+                        setting.camera, setting.archive, other.name
+                    );
+                    return Err(refusal(
+                        RefusalCode::Refused,
+                        sentence,
+                        "Choose another camera, kind or archive.",
+                    ));
+                }
+                settings.recorders.push(setting.clone());
+            }
+            Change::RemoveRecorder(name) => {
+                if !remove(&mut settings.recorders, |recorder| recorder.name == *name) {
+                    return Err(not_found("recorder", name));
+                }
+            }
+            Change::AddPeer(setting) => {
+                if settings.peers.iter().any(|peer| peer.name == setting.name) {
+                    return Err(taken("peer", &setting.name));
+                }
+                if let Some(other) = settings.peers.iter().find(|peer| peer.key == setting.key) {
+                    let sentence = format!("That key belongs to peer {} already.", other.name);
+                    return Err(refusal(
+                        RefusalCode::Refused,
+                        sentence,
+                        "Compare the fingerprint with `blockhaul identity` there.",
+                    ));
+                }
+                settings.peers.push(setting.clone());
+            }
+            Change::RemovePeer(name) => {
+                let user = settings
+                    .jobs
+                    .iter()
+                    .find(|job| job.peer == *name)
+                    .map(|job| format!("job {}", job.name));
+                let user = user.or(settings
+                    .grants
+                    .iter()
+                    .find(|grant| grant.peer == *name)
+                    .map(|grant| format!("grant {}", grant.id)));
+                if let Some(user) = user {
+                    let sentence = format!("Peer {name} is used by {user}.");
+                    return Err(refusal(
+                        RefusalCode::Busy,
+                        sentence,
+                        "Delete the job or revoke the grant first.",
+                    ));
+                }
+                if !remove(&mut settings.peers, |peer| peer.name == *name) {
+                    return Err(not_found("peer", name));
+                }
+            }
+            Change::AddGrant(call, token) => {
+                peer(settings, &call.peer)?;
+                archive(settings, &call.archive)?;
+                settings.grants.push(GrantSetting {
+                    id: grant_id(token),
+                    peer: call.peer.clone(),
+                    archive: call.archive.clone(),
+                    cameras: call.cameras.clone(),
+                    token_hash: hal::Digest(*blake3::hash(token).as_bytes()),
+                });
+            }
+            Change::RevokeGrant(id) => {
+                if !remove(&mut settings.grants, |grant| grant.id == *id) {
+                    return Err(not_found("grant", id));
+                }
+            }
+            Change::AddJob(setting) => {
+                archive(settings, &setting.from)?;
+                peer(settings, &setting.peer)?;
+                if settings.jobs.iter().any(|job| job.name == setting.name) {
+                    return Err(taken("job", &setting.name));
+                }
+                let same =
+                    |job: &&JobSetting| job.from == setting.from && job.peer == setting.peer && job.archive == setting.archive;
+                let overlaps = |job: &&JobSetting| {
+                    job.cameras.is_empty()
+                        || setting.cameras.is_empty()
+                        || job.cameras.iter().any(|camera| setting.cameras.contains(camera))
+                };
+                if let Some(other) = settings.jobs.iter().filter(same).find(overlaps) {
+                    let sentence = format!(
+                        "Job {} hauls the same cameras from {} to {}/{}.",
+                        other.name, setting.from, setting.peer, setting.archive
+                    );
+                    return Err(refusal(
+                        RefusalCode::Refused,
+                        sentence,
+                        "Choose other cameras or another target.",
+                    ));
+                }
+                settings.jobs.push(setting.clone());
+            }
+            Change::EnableJob(name, enabled) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
+                Some(job) => job.enabled = *enabled,
+                None => return Err(not_found("job", name)),
+            },
+            Change::DeleteJob(name) => {
+                let job = settings.jobs.iter().find(|job| job.name == *name);
+                match job {
+                    None => return Err(not_found("job", name)),
+                    Some(job) if job.enabled => {
+                        let next = format!("blockhaul job disable {name}");
+                        return Err(refusal(RefusalCode::Busy, format!("Job {name} is switched on."), next));
+                    }
+                    Some(_) => settings.jobs.retain(|job| job.name != *name),
+                }
+            }
+            Change::LearnTarget(name, target) => {
+                if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {
+                    job.target = *target;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What an operator reads later.
+    fn words(&self) -> Option<String> {
+        Some(match self {
+            Change::AddArchive(_, archive) => format!("Archive {} was created on {}.", archive.name, archive.volume),
+            Change::AddRecorder(recorder) => format!("Recorder {} was created.", recorder.name),
+            Change::RemoveRecorder(name) => format!("Recorder {name} was removed."),
+            Change::AddPeer(peer) => format!("Peer {} was added with key {}.", peer.name, peer.key),
+            Change::RemovePeer(name) => format!("Peer {name} was removed."),
+            Change::AddGrant(grant, token) => {
+                format!(
+                    "Grant {} was made for peer {} and archive {}.",
+                    grant_id(token),
+                    grant.peer,
+                    grant.archive
+                )
+            }
+            Change::RevokeGrant(id) => format!("Grant {id} was revoked."),
+            Change::AddJob(job) => format!("Job {} was created.", job.name),
+            Change::EnableJob(name, true) => format!("Job {name} was enabled."),
+            Change::EnableJob(name, false) => format!("Job {name} was disabled."),
+            Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::LearnTarget(..) => return None,
+        })
+    }
+}
+
+/// Public name of a grant: the first bytes of the hash of its token.
+fn grant_id(token: &[u8; 32]) -> String {
+    let hash = blake3::hash(token);
+    let hex = hash.to_hex();
+    String::from(&hex[..12])
+}
+
+impl Parts {
+    /// Takes a change in. It is answered when it is in effect, or refused.
+    pub fn change(&mut self, client: Option<ClientId>, change: Change, context: &mut Context) {
+        self.changes.waiting.push_back((client, change));
+        self.next_change(context);
+    }
+
+    fn next_change(&mut self, context: &mut Context) {
+        while self.changes.saving.is_none() {
+            let Some((client, change)) = self.changes.waiting.pop_front() else {
+                return;
+            };
+            let mut settings = self.settings.clone();
+            match change.apply(&mut settings) {
+                Err(refusal) => {
+                    if let Some(client) = client {
+                        refuse(client, &refusal, context);
+                    }
+                }
+                Ok(()) => {
+                    let tag = context.tag(Purpose::Settings);
+                    context.submit(Op::SaveSettings {
+                        tag,
+                        document: settings.document(),
+                    });
+                    self.changes.saving = Some((client, change, settings));
+                }
+            }
+        }
+    }
+
+    /// The settings are durable, or not.
+    pub fn on_saved(&mut self, result: Result<(), IoError>, context: &mut Context) {
+        let Some((client, change, settings)) = self.changes.saving.take() else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                self.settings = settings;
+                if let Some(words) = change.words() {
+                    context.say(Code::Configured, "settings", words);
+                }
+                self.take_effect(client, change, context);
+            }
+            Err(error) => {
+                if let Some(client) = client {
+                    let sentence = format!("The settings could not be kept ({error}); nothing was changed.");
+                    refuse(
+                        client,
+                        &refusal(
+                            RefusalCode::Failed,
+                            sentence,
+                            "See to the state folder: room, permissions, device.",
+                        ),
+                        context,
+                    );
+                }
+            }
+        }
+        self.next_change(context);
+    }
+
+    fn take_effect(&mut self, client: Option<ClientId>, change: Change, context: &mut Context) {
+        let done = |context: &mut Context| {
+            if let Some(client) = client {
+                reply(client, &Nothing {}, false, context);
+            }
+        };
+        match change {
+            Change::AddArchive(index, setting) => {
+                self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+                if let Some(client) = client {
+                    self.wait_for_archive(client, index, context);
+                }
+            }
+            Change::AddRecorder(setting) => {
+                self.open_recorder(&setting, context);
+                if let Some(client) = client {
+                    self.wait_for_recorder(client, setting.name, context);
+                }
+            }
+            Change::RemoveRecorder(name) => {
+                let found = self.recorders.values_mut().find(|recorder| recorder.name == name);
+                if let Some(recorder) = found
+                    && let Some(archive) = &mut self.archives[recorder.archive]
+                {
+                    recorder.close(archive, context);
+                    let index = recorder.index;
+                    context.wake(crate::context::Ready::Recorder(index));
+                }
+                done(context);
+            }
+            Change::AddPeer(_) => {
+                self.trust_keys(context);
+                done(context);
+            }
+            Change::RemovePeer(_) => {
+                self.trust_keys(context);
+                done(context);
+            }
+            Change::AddGrant(_, token) => {
+                let created = GrantCreated {
+                    id: grant_id(&token),
+                    token: alloc::string::ToString::to_string(&hal::Digest(token)),
+                };
+                if let Some(client) = client {
+                    reply(client, &created, false, context);
+                }
+            }
+            Change::RevokeGrant(id) => {
+                let users = self
+                    .incoming
+                    .values_mut()
+                    .filter(|link| link.grant.as_ref().is_some_and(|grant| grant.id == id));
+                for link in users {
+                    link.hang_up(context);
+                }
+                done(context);
+            }
+            Change::AddJob(setting) => {
+                let name = setting.name.clone();
+                self.add_job(setting, context);
+                if let (Some(client), Some(job)) = (client, self.job_status(&name, context.now)) {
+                    reply(client, &JobShown { job }, false, context);
+                }
+            }
+            Change::EnableJob(name, enabled) => {
+                if let Some(job) = self.job_place(&name).and_then(|index| self.jobs[index].as_mut()) {
+                    job.enable(enabled, context);
+                }
+                done(context);
+            }
+            Change::DeleteJob(name) => {
+                // Its link is down already, or going down: the place stays for what is still in flight.
+                if let Some(index) = self.job_place(&name) {
+                    self.forget_job(index, context);
+                }
+                done(context);
+            }
+            Change::LearnTarget(..) => {}
+        }
+    }
+
+    /// A job has learned which archive its target is.
+    pub fn keep_target(&mut self, name: Name, target: Option<Uuid>, context: &mut Context) {
+        self.change(None, Change::LearnTarget(name, target), context);
+    }
+}

@@ -1,0 +1,132 @@
+//! `verify`: every block of an archive from the media: header, place, log chain, track chain, payload digest.
+//!
+//! Reads only. Damaged blocks go into the archive's quarantine as with any other reading.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use hal::{ClientId, Digest, Instant};
+
+use super::types::{DamagedBlock, Verified};
+use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::{Archive, TrackId};
+use crate::context::{Context, Ready};
+use crate::format::header::{Header, header_hash};
+use crate::format::{NO_HASH, SECTOR_BYTES};
+use crate::limits::READ_AHEAD;
+
+/// Damaged blocks that are named.
+const NAMED_MAX: usize = 1_000;
+/// Time between two reports of progress.
+const REPORT_EVERY: core::time::Duration = core::time::Duration::from_secs(1);
+
+/// A verification that is on.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    /// Place of the archive.
+    pub archive: usize,
+    /// What was found so far.
+    pub verified: Verified,
+    pub(super) walk: Walk,
+    from: u64,
+    /// Log sequence and hash of the last whole header.
+    last: Option<(u64, Digest)>,
+    /// Track sequence and hash of the last whole block of each track.
+    tracks: BTreeMap<TrackId, (u64, Digest)>,
+    reported_at: Instant,
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Not ready; nothing new to say.
+    On,
+    /// Not ready; time to say how far it is.
+    Report,
+    /// Ready.
+    Done,
+}
+
+impl Verify {
+    /// Begins at the oldest block; ends at what is durable now.
+    pub fn start(client: ClientId, archive: &Archive, now: Instant) -> Verify {
+        let (from, end) = (archive.oldest(), archive.log.durable);
+        let walk = Walk::new(Reader::Client(client), Depth::Proof, from, Some(end), true, READ_AHEAD);
+        let verified = Verified {
+            total: end - from,
+            ..Verified::default()
+        };
+        Verify {
+            archive: archive.index,
+            verified,
+            walk,
+            from,
+            last: None,
+            tracks: BTreeMap::new(),
+            reported_at: now,
+        }
+    }
+
+    /// Goes on as far as blocks have been read.
+    pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Progress {
+        loop {
+            match self.walk.poll(archive, &mut |_, _| true, context) {
+                Step::Block { sequence, span, header } => {
+                    let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
+                    context.give(span);
+                    match self.links(sequence, &header, archive) {
+                        Some(why) => self.damaged(sequence, why),
+                        None if header.origin.is_some() => self.verified.good += 1,
+                        None => {}
+                    }
+                    self.last = Some((sequence, hash));
+                }
+                Step::Damaged { sequence, error } => self.damaged(sequence, error.to_string()),
+                Step::End => {
+                    self.verified.blocks = self.verified.total;
+                    return Progress::Done;
+                }
+                Step::Wait => break,
+            }
+        }
+        self.verified.blocks = self.walk.position() - self.from;
+        if context.now.at.since(self.reported_at) >= REPORT_EVERY {
+            self.reported_at = context.now.at;
+            context.wake(Ready::Waiting);
+            return Progress::Report;
+        }
+        Progress::On
+    }
+
+    fn damaged(&mut self, log_sequence: u64, why: String) {
+        self.verified.damaged_count += 1;
+        if self.verified.damaged.len() < NAMED_MAX {
+            self.verified.damaged.push(DamagedBlock { log_sequence, why });
+        }
+    }
+
+    /// Why a whole block does not follow the ones before it, if it does not.
+    fn links(&mut self, sequence: u64, header: &Header, archive: &Archive) -> Option<String> {
+        let previous = header.placement.previous_header;
+        let log = self.last.filter(|(last, _)| last + 1 == sequence && previous != NO_HASH);
+        if log.is_some_and(|(_, hash)| hash != previous) {
+            return Some("it does not follow the block before it in the log".to_string());
+        }
+        let origin = header.origin.as_ref()?;
+        let Some(track) = archive.catalog.find(&origin.key) else {
+            return Some(format!("camera {} is not known to this archive", origin.key.camera));
+        };
+        let before = self.tracks.insert(track, (origin.track_sequence, header.origin_hash));
+        match before {
+            Some((last, _)) if origin.track_sequence <= last => Some(format!(
+                "camera {} has block {} twice",
+                origin.key.camera, origin.track_sequence
+            )),
+            Some((last, hash)) if last + 1 == origin.track_sequence && hash != origin.previous_origin => Some(format!(
+                "block {} of camera {} does not follow the one before it",
+                origin.track_sequence, origin.key.camera
+            )),
+            Some(_) | None => None,
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Calls that are answered later: when a run ends, an archive is open, something is durable, an event happens.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span};
+
+use super::types::{ArchiveInfo, Devices, EventRecord, Nothing, RefusalCode, RunStarted, TrackInfo, VolumeState, WaitFor};
+use super::{Control, Reading, export, refuse, reply, verify};
+use crate::Name;
+use crate::appliance::Parts;
+use crate::archive::creation::{Creation, Made, refusal};
+use crate::archive::{Archive, Phase};
+use crate::context::{Context, Ready};
+use crate::control::changes::Change;
+use crate::control::types::Refusal;
+use crate::format::NO_HASH;
+use crate::settings::ArchiveSetting;
+
+/// Time between two states that one caller of `Status` is sent.
+const STATUS_EVERY: core::time::Duration = core::time::Duration::from_secs(1);
+
+/// One call that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Waiter {
+    pub client: ClientId,
+    pub what: What,
+    pub until: Option<Instant>,
+}
+
+/// What it waits for.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// An archive that was just made.
+    ArchiveOpen(usize),
+    /// The door of a recorder that was just made.
+    RecorderOpen(Name),
+    /// The end of a run.
+    Run { job: Name, run: u64, joined: bool },
+    /// A state of a job.
+    Job { job: Name, wait_for: WaitFor },
+    /// Events from that number on.
+    Events { since: u64 },
+    /// The next state.
+    Status { sent_at: Instant },
+}
+
+impl Parts {
+    pub(super) fn wait(&mut self, client: ClientId, what: What, until: Option<Instant>, context: &mut Context) {
+        self.control.waiters.push(Waiter { client, what, until });
+        context.wake(Ready::Waiting);
+    }
+
+    pub(super) fn wait_for_archive(&mut self, client: ClientId, index: usize, context: &mut Context) {
+        self.wait(client, What::ArchiveOpen(index), None, context);
+    }
+
+    pub(super) fn wait_for_recorder(&mut self, client: ClientId, name: Name, context: &mut Context) {
+        self.wait(client, What::RecorderOpen(name), None, context);
+    }
+
+    /// Answers whoever has got what he waited for.
+    pub fn decide_waiting(&mut self, context: &mut Context) {
+        let waiters = core::mem::take(&mut self.control.waiters);
+        let mut still: Vec<Waiter> = Vec::new();
+        for mut waiter in waiters {
+            if self.answer_waiter(&mut waiter, context) {
+                continue;
+            }
+            if waiter.until.is_some_and(|until| until <= context.now.at) {
+                let next = "It goes on; wait again, or look at `blockhaul status`.";
+                refuse(
+                    waiter.client,
+                    &refusal(RefusalCode::TimedOut, "The time given was over first.", next),
+                    context,
+                );
+                continue;
+            }
+            still.push(waiter);
+        }
+        let due = |waiter: &Waiter| match waiter.what {
+            What::Status { sent_at } => Some(sent_at + STATUS_EVERY),
+            _ => waiter.until,
+        };
+        let next = still.iter().filter_map(due).min();
+        still.append(&mut self.control.waiters);
+        self.control.waiters = still;
+        context.ask_at(Ready::Waiting, next.or(self.stop_due()));
+    }
+
+    /// True if the waiter is done with.
+    fn answer_waiter(&mut self, waiter: &mut Waiter, context: &mut Context) -> bool {
+        let client = waiter.client;
+        match &mut waiter.what {
+            What::ArchiveOpen(index) => match self.archives[*index].as_ref() {
+                Some(archive) if matches!(archive.phase, Phase::Opening(_)) => return false,
+                Some(archive) if archive.gives() => reply(client, &archive_info(archive), false, context),
+                Some(archive) => {
+                    let (_, why, action) = archive.state();
+                    refuse(
+                        client,
+                        &refusal(RefusalCode::Failed, format!("The archive was made but {why}."), action),
+                        context,
+                    );
+                }
+                None => {
+                    let sentence = "The archive was made and cannot be opened: the block memory is used up.";
+                    refuse(
+                        client,
+                        &refusal(RefusalCode::Failed, sentence, "Restart the daemon with more --memory."),
+                        context,
+                    );
+                }
+            },
+            What::RecorderOpen(name) => match self.recorders.values().find(|recorder| recorder.name == *name) {
+                Some(recorder) if !recorder.is_settled() => return false,
+                Some(recorder) if !recorder.why().is_empty() => {
+                    let sentence = format!("Recorder {name} was made, and {}.", recorder.why());
+                    let next = format!(
+                        "Remove it (blockhaul recorder remove {name}) and choose a path that is free, in a folder that is there."
+                    );
+                    refuse(client, &refusal(RefusalCode::Failed, sentence, next), context);
+                }
+                Some(_) => reply(client, &Nothing {}, false, context),
+                None => {
+                    let sentence = format!("Recorder {name} is gone again.");
+                    refuse(
+                        client,
+                        &refusal(RefusalCode::NotFound, sentence, "blockhaul recorder list"),
+                        context,
+                    );
+                }
+            },
+            What::Run { job, run, joined } => {
+                let Some(found) = self.job_place(job).and_then(|index| self.jobs[index].as_ref()) else {
+                    refuse(
+                        client,
+                        &refusal(RefusalCode::NotFound, format!("Job {job} is gone."), "blockhaul job list"),
+                        context,
+                    );
+                    return true;
+                };
+                let (last, completed) = found.last_run();
+                if found.is_running() && last == *run && !found.is_caught_up() {
+                    return false;
+                }
+                let result = if completed || found.is_caught_up() {
+                    "completed"
+                } else {
+                    "partial"
+                };
+                let started = RunStarted {
+                    run: *run,
+                    joined: *joined,
+                    result: Some(result.to_string()),
+                };
+                reply(client, &started, false, context);
+            }
+            What::Job { job, wait_for } => {
+                let Some(found) = self.job_place(job).and_then(|index| self.jobs[index].as_ref()) else {
+                    refuse(
+                        client,
+                        &refusal(RefusalCode::NotFound, format!("Job {job} is gone."), "blockhaul job list"),
+                        context,
+                    );
+                    return true;
+                };
+                let reached = match wait_for {
+                    WaitFor::CaughtUp => found.is_caught_up(),
+                    WaitFor::Idle => !found.is_running() || found.is_caught_up(),
+                };
+                if !reached {
+                    return false;
+                }
+                reply(client, &Nothing {}, false, context);
+            }
+            What::Events { since } => {
+                let new: Vec<EventRecord> = context.shared.journal.since(*since).cloned().collect();
+                *since = context.shared.journal.next();
+                for record in new {
+                    reply(client, &record, true, context);
+                }
+                return false;
+            }
+            What::Status { sent_at } => {
+                if context.now.at.since(*sent_at) < STATUS_EVERY {
+                    return false;
+                }
+                *sent_at = context.now.at;
+                let status = self.status(context);
+                reply(client, &status, true, context);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A creation goes on; when it has ended its caller is told, or the archive is opened.
+    pub fn on_creation(
+        &mut self,
+        index: usize,
+        context: &mut Context,
+        go_on: impl FnOnce(&mut Creation, &mut Context) -> Option<Result<Made, Refusal>>,
+    ) {
+        let Some((mut creation, client)) = self.creations.remove(&index) else {
+            return;
+        };
+        match go_on(&mut creation, context) {
+            None => {
+                self.creations.insert(index, (creation, client));
+            }
+            Some(Err(refusal)) => refuse(client, &refusal, context),
+            Some(Ok(Made::DryRun(superblock))) => {
+                let sentence = format!("Nothing was written. It would be {}.", Creation::words(&superblock));
+                let answer =
+                    serde_json::json!({ "plan": sentence, "slots": superblock.slots, "block_bytes": superblock.block_bytes });
+                reply(client, &answer, false, context);
+            }
+            Some(Ok(Made::Archive(superblock))) => {
+                let call = creation.call;
+                let setting = ArchiveSetting {
+                    name: call.name,
+                    uuid: superblock.archive,
+                    volume: call.volume,
+                };
+                self.change(Some(client), Change::AddArchive(index, setting), context);
+            }
+        }
+    }
+
+    /// A reading call goes on.
+    pub fn decide_reading(&mut self, client: ClientId, context: &mut Context) {
+        let Some(mut reading) = self.control.readings.remove(&client) else {
+            return;
+        };
+        let done = match &mut reading {
+            Reading::Verify { verify, more } => {
+                let Some(archive) = self.archives[verify.archive].as_mut() else {
+                    return;
+                };
+                match verify.poll(archive, context) {
+                    verify::Progress::On => false,
+                    verify::Progress::Report => {
+                        if *more {
+                            reply(client, &verify.verified, true, context);
+                        }
+                        false
+                    }
+                    verify::Progress::Done => {
+                        reply(client, &verify.verified, false, context);
+                        true
+                    }
+                }
+            }
+            Reading::Export(export) => {
+                let Some(archive) = self.archives[export.archive].as_mut() else {
+                    return;
+                };
+                let begun = export.has_begun();
+                // The first answer must leave before the first chunk; `poll` submits chunks.
+                let ops_before = context.ops.len();
+                let progress = export.poll(archive, context);
+                if !begun && export.has_begun() {
+                    let chunks = context.ops.split_off(ops_before);
+                    reply(client, &Nothing {}, false, context);
+                    context.ops.extend(chunks);
+                }
+                match progress {
+                    export::Progress::On => false,
+                    export::Progress::Done => {
+                        reply(client, &export.exported, false, context);
+                        true
+                    }
+                    export::Progress::Nothing => {
+                        let sentence = "There are no blocks in that range.";
+                        let next = "See what there is: blockhaul archive info, blockhaul gaps.";
+                        refuse(client, &refusal(RefusalCode::NotFound, sentence, next), context);
+                        true
+                    }
+                }
+            }
+        };
+        self.control.readings.insert(client, reading);
+        if done {
+            self.control.retire(client, context);
+        }
+    }
+
+    /// A chunk has left, or the client is gone.
+    pub fn on_delivered(&mut self, client: ClientId, lent: (u32, u32), well: bool, context: &mut Context) {
+        if lent.1 > 0 {
+            context.give(Span {
+                offset_bytes: lent.0,
+                length_bytes: lent.1,
+            });
+        }
+        if let Some(Reading::Export(export)) = self.control.readings.get_mut(&client) {
+            export.sending -= 1;
+            if well {
+                context.wake(Ready::Reading(client));
+            } else {
+                self.control.retire(client, context);
+            }
+        }
+    }
+
+    /// A control client is gone: nothing is read or waited for on its behalf.
+    pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
+        self.control.retire(client, context);
+        self.control.waiters.retain(|waiter| waiter.client != client);
+    }
+
+    pub(super) fn read_for(control: &mut Control, client: ClientId, reading: Reading, context: &mut Context) {
+        control.readings.insert(client, reading);
+        context.wake(Ready::Reading(client));
+    }
+
+    pub(crate) fn answer_devices(
+        &mut self,
+        client: ClientId,
+        disks: Vec<DeviceFacts>,
+        nics: Vec<NicFacts>,
+        context: &mut Context,
+    ) {
+        reply(client, &Devices { disks, nics }, false, context);
+    }
+
+    /// A recorder has come to its end; a control client's is answered.
+    pub fn finish_recorder(&mut self, index: usize, context: &mut Context) {
+        let Some(recorder) = self.recorders.get(&index) else { return };
+        if let crate::recorder::Door::Client(client) = recorder.door {
+            let (recorded, lost) = recorder.recorded();
+            if recorder.why().is_empty() && !lost {
+                reply(client, &recorded, false, context);
+            } else {
+                let sentence = match recorder.why() {
+                    "" => format!(
+                        "{} blocks ({} bytes) are durable; {} bytes were dropped because the archive did not take them.",
+                        recorded.blocks, recorded.bytes, recorded.dropped_bytes
+                    ),
+                    why => format!("Nothing was recorded: {why}."),
+                };
+                let next = "See why: blockhaul status, blockhaul events.";
+                refuse(client, &refusal(RefusalCode::Failed, sentence, next), context);
+            }
+            self.forget_recorder(index, context);
+        } else if !self.settings.recorders.iter().any(|setting| setting.name == recorder.name) {
+            self.forget_recorder(index, context);
+        }
+    }
+}
+
+/// Everything about an archive.
+pub(super) fn archive_info(archive: &Archive) -> ArchiveInfo {
+    let tracks = archive.catalog.tracks().iter().map(|track| TrackInfo {
+        origin: track.tip.key.origin,
+        camera: track.tip.key.camera.clone(),
+        kind: track.tip.key.kind,
+        next: track.durable_next,
+        tip: (track.durable_hash != NO_HASH).then_some(track.durable_hash),
+        last_utc_ns: track.tip.last_utc_ns,
+    });
+    let offline = archive.state().0 == VolumeState::Offline;
+    ArchiveInfo {
+        archive: archive.status(),
+        volume: archive.facts.clone().filter(|_| !offline),
+        tracks: tracks.collect(),
+    }
+}

@@ -1,0 +1,273 @@
+//! Checkpoints: the index of the blocks since the one before, the table of tips, the gaps. One to many blocks, called parts.
+//!
+//! The content is one byte string, cut into the payloads of consecutive blocks: entries first (so that the index of a segment
+//! is in part 0), then tips, then gaps.
+
+use alloc::vec::Vec;
+
+use super::bytes::{i64_at, put, u32_at, u64_at};
+use super::record::{GapRange, reason_from, reason_number};
+use super::track::TIP_BYTES;
+use super::{FormatError, Tip};
+
+/// Bytes in front of each part's share of the content.
+pub const PART_HEAD_BYTES: usize = 48;
+/// Bytes of an encoded [`Entry`].
+pub const ENTRY_BYTES: usize = 32;
+const GAP_BYTES: usize = 24;
+/// [`Entry::track`] of a block that belongs to no track.
+pub const NO_TRACK: u32 = u32::MAX;
+
+/// One block in the index: where it stands is where it lies in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Place of its track in the table of tips, or [`NO_TRACK`] (system, checkpoint, damaged).
+    pub track: u32,
+    /// First four bytes of the BLAKE3 of its encoded track key, as a little endian number: the table may have been another.
+    pub track_check: u32,
+    /// Track sequence.
+    pub track_sequence: u64,
+    /// When its first byte came, UTC.
+    pub begin_utc_ns: i64,
+    /// First eight bytes of its origin hash, as a little endian number.
+    pub hash_prefix: u64,
+}
+
+impl Entry {
+    /// A block that belongs to no track.
+    pub const OTHER: Entry = Entry {
+        track: NO_TRACK,
+        track_check: 0,
+        track_sequence: 0,
+        begin_utc_ns: 0,
+        hash_prefix: 0,
+    };
+
+    fn encode(&self, into: &mut [u8]) {
+        into[..ENTRY_BYTES].fill(0);
+        put(into, 0, &self.track.to_le_bytes());
+        put(into, 4, &self.track_check.to_le_bytes());
+        put(into, 8, &self.track_sequence.to_le_bytes());
+        put(into, 16, &self.begin_utc_ns.to_le_bytes());
+        put(into, 24, &self.hash_prefix.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Entry {
+        Entry {
+            track: u32_at(bytes, 0),
+            track_check: u32_at(bytes, 4),
+            track_sequence: u64_at(bytes, 8),
+            begin_utc_ns: i64_at(bytes, 16),
+            hash_prefix: u64_at(bytes, 24),
+        }
+    }
+}
+
+/// What a checkpoint says: the state of the archive before its own part 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Checkpoint {
+    /// Log sequence of `entries[0]`.
+    pub from_sequence: u64,
+    /// Blocks from `from_sequence` up to the checkpoint's own log sequence.
+    pub entries: Vec<Entry>,
+    /// All tracks.
+    pub tips: Vec<Tip>,
+    /// Gaps, as (place of the track in `tips`, range).
+    pub gaps: Vec<(u32, GapRange)>,
+}
+
+/// The numbers in front of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PartHead {
+    /// 0, 1, 2 …
+    pub part: u32,
+    /// Parts in all.
+    pub parts: u32,
+    /// Log sequence of part 0.
+    pub sequence: u64,
+    /// Log sequence of the first entry.
+    pub from_sequence: u64,
+    entries: u32,
+    tips: u32,
+    gaps: u32,
+}
+
+impl PartHead {
+    /// Reads the numbers in front of a part's content.
+    pub fn decode(payload: &[u8]) -> Result<PartHead, FormatError> {
+        if payload.len() < PART_HEAD_BYTES {
+            return Err(FormatError::Field);
+        }
+        let head = PartHead {
+            part: u32_at(payload, 0),
+            parts: u32_at(payload, 4),
+            sequence: u64_at(payload, 8),
+            from_sequence: u64_at(payload, 16),
+            entries: u32_at(payload, 24),
+            tips: u32_at(payload, 28),
+            gaps: u32_at(payload, 32),
+        };
+        let covered = head.sequence.checked_sub(head.from_sequence);
+        if head.part < head.parts && covered == Some(u64::from(head.entries)) {
+            Ok(head)
+        } else {
+            Err(FormatError::Field)
+        }
+    }
+
+    fn content_bytes(&self) -> usize {
+        self.entries as usize * ENTRY_BYTES + self.tips as usize * TIP_BYTES + self.gaps as usize * GAP_BYTES
+    }
+}
+
+impl Checkpoint {
+    /// How many parts the content takes with payloads of that capacity.
+    pub fn parts(entries: usize, tips: usize, gaps: usize, payload_capacity_bytes: u32) -> u32 {
+        let content = entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES;
+        let share = payload_capacity_bytes as usize - PART_HEAD_BYTES;
+        content.div_ceil(share).max(1) as u32
+    }
+
+    /// The content as one byte string.
+    pub fn content(&self) -> Vec<u8> {
+        let bytes = self.entries.len() * ENTRY_BYTES + self.tips.len() * TIP_BYTES + self.gaps.len() * GAP_BYTES;
+        let mut content = alloc::vec![0; bytes];
+        let (entries, rest) = content.split_at_mut(self.entries.len() * ENTRY_BYTES);
+        let (tips, gaps) = rest.split_at_mut(self.tips.len() * TIP_BYTES);
+        for (entry, into) in self.entries.iter().zip(entries.chunks_exact_mut(ENTRY_BYTES)) {
+            entry.encode(into);
+        }
+        for (tip, into) in self.tips.iter().zip(tips.chunks_exact_mut(TIP_BYTES)) {
+            tip.encode(into);
+        }
+        for ((track, gap), into) in self.gaps.iter().zip(gaps.chunks_exact_mut(GAP_BYTES)) {
+            put(into, 0, &track.to_le_bytes());
+            into[4] = reason_number(gap.reason);
+            put(into, 8, &gap.from.to_le_bytes());
+            put(into, 16, &gap.to.to_le_bytes());
+        }
+        content
+    }
+
+    /// Writes part number `part` as a payload; returns its length.
+    pub fn encode_part(&self, sequence: u64, part: u32, content: &[u8], payload: &mut [u8]) -> u32 {
+        let share = payload.len() - PART_HEAD_BYTES;
+        let parts = Checkpoint::parts(self.entries.len(), self.tips.len(), self.gaps.len(), payload.len() as u32);
+        assert!(part < parts);
+        let from = part as usize * share;
+        let piece = &content[from..content.len().min(from + share)];
+        payload[..PART_HEAD_BYTES].fill(0);
+        put(payload, 0, &part.to_le_bytes());
+        put(payload, 4, &parts.to_le_bytes());
+        put(payload, 8, &sequence.to_le_bytes());
+        put(payload, 16, &self.from_sequence.to_le_bytes());
+        put(payload, 24, &(self.entries.len() as u32).to_le_bytes());
+        put(payload, 28, &(self.tips.len() as u32).to_le_bytes());
+        put(payload, 32, &(self.gaps.len() as u32).to_le_bytes());
+        put(payload, PART_HEAD_BYTES, piece);
+        (PART_HEAD_BYTES + piece.len()) as u32
+    }
+
+    /// The entries alone, from the payload of part 0, where they all are (see `limits::SEGMENT_BLOCKS_MAX`).
+    pub fn decode_entries(payload: &[u8]) -> Result<(PartHead, Vec<Entry>), FormatError> {
+        let head = PartHead::decode(payload)?;
+        let bytes = head.entries as usize * ENTRY_BYTES;
+        let content = &payload[PART_HEAD_BYTES..];
+        if head.part != 0 || content.len() < bytes {
+            return Err(FormatError::Field);
+        }
+        Ok((head, content[..bytes].chunks_exact(ENTRY_BYTES).map(Entry::decode).collect()))
+    }
+
+    /// Everything, from the joined contents of all parts (each payload without its [`PART_HEAD_BYTES`]).
+    pub fn decode(head: &PartHead, content: &[u8]) -> Result<Checkpoint, FormatError> {
+        if content.len() != head.content_bytes() {
+            return Err(FormatError::Field);
+        }
+        let (entries, rest) = content.split_at(head.entries as usize * ENTRY_BYTES);
+        let (tips, gaps) = rest.split_at(head.tips as usize * TIP_BYTES);
+        let tips: Vec<Tip> = tips.chunks_exact(TIP_BYTES).map(Tip::decode).collect::<Result<_, _>>()?;
+        let gaps = gaps
+            .chunks_exact(GAP_BYTES)
+            .map(|bytes| {
+                let (from, to) = (u64_at(bytes, 8), u64_at(bytes, 16));
+                let track = u32_at(bytes, 0);
+                if from < to && (track as usize) < tips.len() {
+                    Ok((
+                        track,
+                        GapRange {
+                            from,
+                            to,
+                            reason: reason_from(bytes[4])?,
+                        },
+                    ))
+                } else {
+                    Err(FormatError::Field)
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Checkpoint {
+            from_sequence: head.from_sequence,
+            entries: entries.chunks_exact(ENTRY_BYTES).map(Entry::decode).collect(),
+            tips,
+            gaps,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::types::GapReason;
+    use crate::format::TrackKey;
+
+    #[test]
+    fn goes_there_and_back_in_parts() {
+        let key = |n: u32| TrackKey {
+            origin: hal::Uuid([n as u8; 16]),
+            camera: alloc::format!("cam-{n}").parse().unwrap(),
+            kind: crate::Kind::Audio,
+        };
+        let checkpoint = Checkpoint {
+            from_sequence: 100,
+            entries: (0..50)
+                .map(|n| Entry {
+                    track: n % 3,
+                    track_check: 7,
+                    track_sequence: u64::from(n),
+                    begin_utc_ns: -5,
+                    hash_prefix: 9,
+                })
+                .collect(),
+            tips: (0..300).map(|n| Tip::new(key(n))).collect(),
+            gaps: alloc::vec![(
+                2,
+                GapRange {
+                    from: 4,
+                    to: 9,
+                    reason: GapReason::Damaged
+                }
+            )],
+        };
+        let content = checkpoint.content();
+        let capacity = 4096;
+        let parts = Checkpoint::parts(50, 300, 1, capacity as u32);
+        assert!(parts > 10);
+        let mut joined = Vec::new();
+        let mut last = None;
+        for part in 0..parts {
+            let mut payload = alloc::vec![0u8; capacity];
+            let length = checkpoint.encode_part(150, part, &content, &mut payload) as usize;
+            let head = PartHead::decode(&payload[..length]).unwrap();
+            assert_eq!((head.part, head.parts, head.sequence), (part, parts, 150));
+            if part == 0 {
+                assert_eq!(Checkpoint::decode_entries(&payload[..length]).unwrap().1, checkpoint.entries);
+            }
+            joined.extend_from_slice(&payload[PART_HEAD_BYTES..length]);
+            last = Some(head);
+        }
+        assert_eq!(Checkpoint::decode(&last.unwrap(), &joined), Ok(checkpoint));
+        joined.pop();
+        assert_eq!(Checkpoint::decode(&last.unwrap(), &joined), Err(FormatError::Field));
+    }
+}

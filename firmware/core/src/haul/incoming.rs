@@ -1,0 +1,617 @@
+//! The target's side of a link: who may append what, and the tip that every block must follow.
+//!
+//! Rules (`reliability.md`, 3.6): another lease is fenced; the next track sequence is checked, written, and acknowledged when it is
+//! durable; a lower one with the same hash is acknowledged again, with another hash it is another history; a higher one is told
+//! what is expected. Nothing here depends on a clock but the liveness of the link.
+//!
+//! Invariants: nothing is acknowledged that is not durable here; nothing is accepted that does not fit its digest, its grant and
+//! the tip; at most the credit given is under way.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use hal::{Fingerprint, Instant, LinkId, Op, Span};
+
+use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
+use crate::Name;
+use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
+use crate::context::{Context, Ready};
+use crate::control::types::{GapReason, IncomingStatus};
+use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
+use crate::format::record::GapRange;
+use crate::format::{Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
+use crate::journal::Code;
+use crate::limits::{CREDIT_MAX, HEARTBEAT, LINK_DEAD_AFTER, TRACKS_MAX};
+use crate::purpose::Purpose;
+
+/// A right in force on a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id.
+    pub id: String,
+    /// Place of the archive.
+    pub archive: usize,
+    /// Cameras; all if empty.
+    pub cameras: Vec<Name>,
+}
+
+/// A link that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Which.
+    pub link: LinkId,
+    /// Whose.
+    pub peer: Name,
+    /// Its key.
+    pub key: Fingerprint,
+    /// The right it has shown; none before `Hello`.
+    pub grant: Option<Grant>,
+    /// Other end's address.
+    pub address: String,
+    tracks: Vec<Track>,
+    /// Which of them an archive's track is.
+    numbers: BTreeMap<TrackId, u32>,
+    /// Tracks that have something new to be acknowledged.
+    acks_due: BTreeSet<u32>,
+    /// Tracks whose tip is told once everything accepted has settled.
+    settling: BTreeSet<u32>,
+    /// Whole blocks lent for bodies, in order.
+    lent: VecDeque<Span>,
+    credit_due: u32,
+    heard_at: Instant,
+    said_at: Instant,
+    hung_up: bool,
+    blocks: u64,
+    bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Track {
+    id: TrackId,
+    key: TrackKey,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waiting for what was accepted before to settle.
+    Settling,
+    /// Waiting for the lease to be durable.
+    Leasing,
+    /// Takes blocks.
+    Open,
+    /// Takes nothing until it is opened again.
+    Stopped,
+}
+
+impl Incoming {
+    /// A link of a known key is up.
+    pub fn new(link: LinkId, peer: Name, key: Fingerprint, address: String, context: &mut Context) -> Incoming {
+        let incoming = Incoming {
+            link,
+            peer,
+            key,
+            grant: None,
+            address,
+            tracks: Vec::new(),
+            numbers: BTreeMap::new(),
+            acks_due: BTreeSet::new(),
+            settling: BTreeSet::new(),
+            lent: VecDeque::new(),
+            credit_due: 0,
+            heard_at: context.now.at,
+            said_at: context.now.at,
+            hung_up: false,
+            blocks: 0,
+            bytes: 0,
+        };
+        context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
+        incoming
+    }
+
+    fn send(&mut self, message: &Message, context: &mut Context) {
+        self.said_at = context.now.at;
+        let tag = context.tag(Purpose::Send(self.link, None));
+        context.submit(Op::Send {
+            tag,
+            link: self.link,
+            message: message.encode(),
+            body: None,
+        });
+    }
+
+    /// Closes the link; nothing more is taken from it.
+    pub fn hang_up(&mut self, context: &mut Context) {
+        if !self.hung_up {
+            self.hung_up = true;
+            context.submit(Op::HangUp { link: self.link });
+        }
+    }
+
+    /// Tells the other end that it is not wanted, and closes.
+    pub fn refuse(&mut self, why: WhyRefused, context: &mut Context) {
+        self.send(&Message::Refused { why }, context);
+        let sentence = format!("Peer {} at {} was refused: {}.", self.peer, self.address, why_words(why));
+        context.say(Code::PeerRefused, &self.peer.clone(), sentence);
+        self.hang_up(context);
+    }
+
+    /// The grant is in order: the link may open tracks.
+    pub fn welcome(&mut self, grant: Grant, archive: &Archive, context: &mut Context) {
+        self.grant = Some(grant);
+        self.lend(archive, context);
+        let message = Message::Welcome {
+            protocol: PROTOCOL,
+            archive: archive.uuid,
+            credit: core::mem::take(&mut self.credit_due),
+            free_slots: archive.free_slots(),
+            utc_ns: context.now.utc_ns,
+        };
+        self.send(&message, context);
+    }
+
+    /// Whether something is to be told once an archive has moved.
+    pub fn waits_for(&self, archive: usize) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.archive == archive)
+            && !(self.settling.is_empty() && self.acks_due.is_empty())
+    }
+
+    /// Whether a frame may still be taken.
+    pub fn listens(&self) -> bool {
+        !self.hung_up
+    }
+
+    /// Something came: the link lives.
+    pub fn heard(&mut self, context: &Context) {
+        self.heard_at = context.now.at;
+    }
+
+    /// Heartbeat, memory for more blocks, tips that can be told now, acknowledgements.
+    pub fn poll(&mut self, archive: Option<&mut Archive>, context: &mut Context) {
+        if self.hung_up {
+            return;
+        }
+        if context.now.at.since(self.heard_at) >= LINK_DEAD_AFTER {
+            self.hang_up(context);
+            return;
+        }
+        if let Some(archive) = archive {
+            for track in core::mem::take(&mut self.settling) {
+                self.open_settled(track, archive, context);
+            }
+            self.acknowledge(archive, context);
+            self.lend(archive, context);
+            if self.credit_due > 0 {
+                let blocks = core::mem::take(&mut self.credit_due);
+                self.send(&Message::Credit { blocks }, context);
+            }
+        }
+        if context.now.at.since(self.said_at) >= HEARTBEAT {
+            self.send(&Message::Heartbeat, context);
+        }
+        let due = (self.said_at + HEARTBEAT).min(self.heard_at + LINK_DEAD_AFTER);
+        context.ask_at(Ready::Incoming(self.link), Some(due));
+    }
+
+    /// Lends block memory for coming bodies, up to the credit.
+    fn lend(&mut self, archive: &Archive, context: &mut Context) {
+        while (self.lent.len() as u32) < CREDIT_MAX {
+            let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
+                context.ask_when_freed(Ready::Incoming(self.link));
+                return;
+            };
+            self.lend_span(span, context);
+        }
+    }
+
+    fn lend_span(&mut self, span: Span, context: &mut Context) {
+        self.lent.push_back(span);
+        self.credit_due += 1;
+        let body = span.part(ORIGIN_AT as u32, span.length_bytes - ORIGIN_AT as u32);
+        context.submit(Op::Receive {
+            link: self.link,
+            into: body,
+        });
+    }
+
+    fn reject(&mut self, track: u32, why: WhyRejected, context: &mut Context) {
+        if let Some(track) = self.tracks.get_mut(track as usize) {
+            track.state = State::Stopped;
+        }
+        self.send(&Message::Rejected { track, why }, context);
+    }
+
+    /// The other end broke the rules of the protocol: it is closed, with an event.
+    pub fn malformed(&mut self, context: &mut Context) {
+        let sentence = format!(
+            "Peer {} at {} sent a message that makes no sense here; the link was closed.",
+            self.peer, self.address
+        );
+        context.say(Code::PeerRefused, &self.peer.clone(), sentence);
+        self.hang_up(context);
+    }
+
+    /// Which track a link of another peer must not open meanwhile.
+    pub fn holds(&self, archive: usize, key: &TrackKey) -> bool {
+        !self.hung_up
+            && self.grant.as_ref().is_some_and(|grant| grant.archive == archive)
+            && self
+                .tracks
+                .iter()
+                .any(|track| track.key == *key && track.state != State::Stopped)
+    }
+
+    /// `Open`: scope, place in the table, lease. `held` says that another peer's live link has the track.
+    pub fn on_open(&mut self, number: u32, key: TrackKey, held: bool, archive: &mut Archive, context: &mut Context) {
+        let Some(grant) = &self.grant else {
+            return self.malformed(context);
+        };
+        let known = self.tracks.get(number as usize).is_some_and(|track| track.key == key);
+        if number as usize > self.tracks.len()
+            || ((number as usize) < self.tracks.len() && !known)
+            || number as usize >= TRACKS_MAX
+        {
+            return self.malformed(context);
+        }
+        let in_scope = grant.cameras.is_empty() || grant.cameras.contains(&key.camera);
+        let place = if in_scope && key.origin != archive.uuid {
+            archive.catalog.place(&key)
+        } else {
+            None
+        };
+        let why = if !in_scope {
+            Some(WhyRejected::Scope)
+        } else if key.origin == archive.uuid {
+            Some(WhyRejected::OwnOrigin)
+        } else if held {
+            Some(WhyRejected::Held)
+        } else if place.is_none() {
+            Some(WhyRejected::TooMany)
+        } else {
+            None
+        };
+        if why == Some(WhyRejected::Scope) {
+            let sentence = format!(
+                "Peer {} offered camera {}, which its grant does not name.",
+                self.peer, key.camera
+            );
+            context.say(Code::ScopeViolation, &self.peer.clone(), sentence);
+        }
+        if number as usize == self.tracks.len() {
+            let id = place.unwrap_or(TrackId(u32::MAX));
+            self.tracks.push(Track {
+                id,
+                key,
+                state: State::Settling,
+            });
+        }
+        let entry = &mut self.tracks[number as usize];
+        match (why, place) {
+            (None, Some(id)) => {
+                entry.id = id;
+                self.numbers.insert(id, number);
+                entry.state = State::Settling;
+                self.open_settled(number, archive, context);
+            }
+            (why, _) => self.reject(number, why.unwrap_or(WhyRejected::TooMany), context),
+        }
+    }
+
+    /// Goes on with opening a track once what was accepted before has settled.
+    fn open_settled(&mut self, number: u32, archive: &mut Archive, context: &mut Context) {
+        let Some(track) = self.tracks.get_mut(number as usize) else {
+            return;
+        };
+        let entry = archive.catalog.track(track.id);
+        if !archive.takes() {
+            return self.reject(number, WhyRejected::Closed, context);
+        }
+        if entry.tip.next != entry.durable_next {
+            self.settling.insert(number);
+            return;
+        }
+        if entry.tip.lease.counter > 0 && entry.tip.holder == self.key {
+            track.state = State::Open;
+            self.tell_tip(number, archive, context);
+            return;
+        }
+        track.state = State::Leasing;
+        let lease = Lease {
+            counter: entry.tip.lease.counter + 1,
+            nonce: context.shared.entropy.number(),
+        };
+        let record = Record::Lease {
+            key: track.key.clone(),
+            lease,
+            holder: self.key,
+        };
+        match archive.append_record(record, Owner::Link(self.link), context) {
+            Ok(()) => {}
+            Err(error) => self.reject(number, why_not(error), context),
+        }
+    }
+
+    fn tell_tip(&mut self, number: u32, archive: &Archive, context: &mut Context) {
+        let entry = archive.catalog.track(self.tracks[number as usize].id);
+        let message = Message::Tip {
+            track: number,
+            next: entry.durable_next,
+            hash: entry.durable_hash,
+            lease: entry.tip.lease,
+        };
+        self.send(&message, context);
+    }
+
+    /// A block has come. `body` is cut to what arrived; the memory is the oldest lent.
+    pub fn on_block(&mut self, number: u32, lease: Lease, body: Span, archive: &mut Archive, context: &mut Context) {
+        let Some(span) = self.lent.pop_front() else {
+            return self.malformed(context);
+        };
+        assert!(
+            body.offset_bytes == span.offset_bytes + ORIGIN_AT as u32,
+            "bodies fill the lent spans in order"
+        );
+        match self.judge(number, lease, span, body.length_bytes, archive, context) {
+            Verdict::Taken => {}
+            Verdict::Again { next } => {
+                self.send(
+                    &Message::Ack {
+                        track: number,
+                        next,
+                        duplicate: true,
+                    },
+                    context,
+                );
+                self.lend_span(span, context);
+            }
+            Verdict::Ignored => self.lend_span(span, context),
+            Verdict::Rejected(why) => {
+                self.reject(number, why, context);
+                self.lend_span(span, context);
+            }
+            Verdict::Nonsense => {
+                context.give(span);
+                self.malformed(context);
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        number: u32,
+        lease: Lease,
+        span: Span,
+        body_bytes: u32,
+        archive: &mut Archive,
+        context: &mut Context,
+    ) -> Verdict {
+        let Some(track) = self.tracks.get(number as usize) else {
+            return Verdict::Nonsense;
+        };
+        if track.state == State::Stopped {
+            // What was under way when the track was stopped.
+            return Verdict::Ignored;
+        }
+        let block = context.memory.bytes_mut(span);
+        let (sector, room) = block.split_at_mut(SECTOR_BYTES as usize);
+        let Ok(origin) = decode_origin(sector) else {
+            return Verdict::Nonsense;
+        };
+        let expected = u64::from(SECTOR_BYTES) - ORIGIN_AT as u64 + u64::from(origin.payload_bytes);
+        if origin.key != track.key || expected != u64::from(body_bytes) || origin.payload_bytes == 0 {
+            return Verdict::Nonsense;
+        }
+        let entry = archive.catalog.track(track.id);
+        if lease != entry.tip.lease || track.state != State::Open {
+            return Verdict::Rejected(WhyRejected::Fenced);
+        }
+        let (payload, rest) = room.split_at_mut(origin.payload_bytes as usize);
+        if blake3::hash(payload) != origin.payload_digest.0 {
+            let sentence = format!(
+                "Block {} of camera {} came from peer {} with bytes that do not fit its digest; it was not taken.",
+                origin.track_sequence, origin.key.camera, self.peer
+            );
+            context.say(Code::DigestMismatch, &self.peer.clone(), sentence);
+            return Verdict::Rejected(WhyRejected::Digest);
+        }
+        let hash = origin_hash(sector);
+        let next = entry.tip.next;
+        if origin.track_sequence > next {
+            return Verdict::Rejected(WhyRejected::Expected(next));
+        }
+        if origin.track_sequence < next {
+            let known = known_hash(archive, track.id, origin.track_sequence);
+            return match known {
+                Some(prefix) if prefix != crate::archive::catalog::hash_prefix(&hash) => Verdict::Rejected(WhyRejected::Diverged),
+                Some(_) if origin.track_sequence < entry.durable_next => Verdict::Again {
+                    next: entry.durable_next,
+                },
+                // It is under way here; its acknowledgement comes when it is durable.
+                Some(_) => Verdict::Ignored,
+                None => Verdict::Rejected(WhyRejected::Expected(next)),
+            };
+        }
+        let unknown_before = entry.tip.hash == NO_HASH && next > 0;
+        if !unknown_before && origin.previous_origin != entry.tip.hash {
+            return Verdict::Rejected(WhyRejected::Diverged);
+        }
+        rest.fill(0);
+        let accepted = Accepted {
+            span,
+            track: track.id,
+            origin,
+            hash,
+            lease,
+            owner: Owner::Link(self.link),
+        };
+        match archive.append(accepted, context) {
+            Ok(()) => Verdict::Taken,
+            Err(error) => Verdict::Rejected(why_not(error)),
+        }
+    }
+
+    /// `Gap`: only by the holder of the lease, only at the tip.
+    pub fn on_gap(
+        &mut self,
+        number: u32,
+        lease: Lease,
+        gap: (u64, u64, GapReason),
+        hash_after: hal::Digest,
+        archive: &mut Archive,
+        context: &mut Context,
+    ) {
+        let Some(track) = self.tracks.get(number as usize) else {
+            return self.malformed(context);
+        };
+        if track.state == State::Stopped {
+            return;
+        }
+        let tip = &archive.catalog.track(track.id).tip;
+        let (from, to, reason) = gap;
+        if lease != tip.lease || track.state != State::Open {
+            return self.reject(number, WhyRejected::Fenced, context);
+        }
+        if from != tip.next {
+            let next = tip.next;
+            return self.reject(number, WhyRejected::Expected(next), context);
+        }
+        if to <= from || to > 1 << 62 {
+            return self.malformed(context);
+        }
+        let key = track.key.clone();
+        let sentence = format!(
+            "Blocks {from} to {} of camera {} are missing in archive {}: {}.",
+            to - 1,
+            key.camera,
+            archive.name,
+            gap_words(reason)
+        );
+        let record = Record::Gap {
+            key,
+            gap: GapRange { from, to, reason },
+            hash_after,
+        };
+        match archive.append_record(record, Owner::Link(self.link), context) {
+            Ok(()) => context.say(Code::Gap, &archive.name.clone(), sentence),
+            Err(error) => self.reject(number, why_not(error), context),
+        }
+    }
+
+    /// Something this link appended is durable, or never will be.
+    pub fn on_settled(&mut self, what: &SettledWhat, durable: bool, archive: &Archive, context: &mut Context) {
+        let (id, leased, bytes) = match what {
+            SettledWhat::Block {
+                track, payload_bytes, ..
+            } => (Some(*track), false, Some(*payload_bytes)),
+            SettledWhat::Record(Record::Lease { key, .. }) => (archive.catalog.find(key), true, None),
+            SettledWhat::Record(Record::Gap { key, .. }) => (archive.catalog.find(key), false, None),
+        };
+        let number = id.and_then(|id| self.numbers.get(&id)).copied();
+        let Some(number) = number else { return };
+        if !durable {
+            self.reject(number, WhyRejected::Closed, context);
+        } else if leased {
+            let track = &mut self.tracks[number as usize];
+            if track.state == State::Leasing {
+                track.state = State::Open;
+                self.tell_tip(number, archive, context);
+            }
+        } else {
+            self.acks_due.insert(number);
+            if let Some(bytes) = bytes {
+                self.blocks += 1;
+                self.bytes += u64::from(bytes);
+            }
+        }
+        context.wake(Ready::Incoming(self.link));
+    }
+
+    /// One acknowledgement a track, however many blocks became durable together.
+    fn acknowledge(&mut self, archive: &Archive, context: &mut Context) {
+        for number in core::mem::take(&mut self.acks_due) {
+            let next = archive.catalog.track(self.tracks[number as usize].id).durable_next;
+            self.send(
+                &Message::Ack {
+                    track: number,
+                    next,
+                    duplicate: false,
+                },
+                context,
+            );
+        }
+    }
+
+    /// The link is down: all memory lent to it is back.
+    pub fn finish(&mut self, context: &mut Context) {
+        for span in core::mem::take(&mut self.lent) {
+            context.give(span);
+        }
+        context.ask_at(Ready::Incoming(self.link), None);
+    }
+
+    /// For `status`.
+    pub fn status(&self, archive: Option<&Name>) -> IncomingStatus {
+        IncomingStatus {
+            peer: self.peer.clone(),
+            archive: archive.map(|name| name.to_string()).unwrap_or_default(),
+            address: self.address.clone(),
+            blocks: self.blocks,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// What is to be done with a block that came.
+enum Verdict {
+    /// The archive has it.
+    Taken,
+    /// It is here and durable.
+    Again { next: u64 },
+    /// Nothing is said.
+    Ignored,
+    /// The track stops.
+    Rejected(WhyRejected),
+    /// The link stops.
+    Nonsense,
+}
+
+/// Hash prefix of a block of a track, as far as the index in memory reaches.
+fn known_hash(archive: &Archive, track: TrackId, track_sequence: u64) -> Option<u64> {
+    let found = archive
+        .catalog
+        .recent_all()
+        .rev()
+        .find(|(_, entry)| entry.track_sequence == track_sequence && archive.catalog.track_of(entry) == Some(track));
+    found.map(|(_, entry)| entry.hash_prefix)
+}
+
+fn why_not(error: NotAccepted) -> WhyRejected {
+    match error {
+        NotAccepted::Full => WhyRejected::Full,
+        NotAccepted::Closed => WhyRejected::Closed,
+        NotAccepted::TooMany => WhyRejected::TooMany,
+    }
+}
+
+/// A reason for a gap, in a sentence.
+pub fn gap_words(reason: GapReason) -> &'static str {
+    match reason {
+        GapReason::Overwritten => "the source's ring had written over them before they were hauled",
+        GapReason::Damaged => "the source could not read them",
+        GapReason::Filtered => "a filter left them out",
+        GapReason::Expired => "they had expired",
+    }
+}
+
+/// Why a link was not wanted, in a sentence.
+pub fn why_words(why: WhyRefused) -> &'static str {
+    match why {
+        WhyRefused::Protocol => "it speaks another version of the protocol",
+        WhyRefused::Token => "its token is not valid for that archive",
+        WhyRefused::NotReady => "the archive takes no blocks now",
+        WhyRefused::BlockSize => "the block sizes differ",
+        WhyRefused::SameArchive => "source and target are the same archive",
+        WhyRefused::TooMany => "there are too many links",
+    }
+}

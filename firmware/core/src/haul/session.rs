@@ -1,0 +1,717 @@
+//! What a job knows as long as one link lasts: tracks with their tips, the walk through the log, credit, what is under way.
+//!
+//! Invariants: a block is sent only while there is credit, in track order, beginning at the tip that the target told; what is
+//! missing is stated as a gap before a later block of the track is sent; reading stops while a tip is awaited, so that no block of
+//! a new track is passed over.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::time::Duration;
+use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
+
+use super::job::{Stats, Trouble};
+use super::wire::{Message, WhyRejected};
+use crate::archive::seek::Seek;
+use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::{Archive, Catalog, TrackId};
+use crate::context::{Context, Ready};
+use crate::control::types::{GapReason, JobState, Mode};
+use crate::format::checkpoint::Entry;
+use crate::format::header::{Header, ORIGIN_AT};
+use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
+use crate::journal::Code;
+use crate::limits::{LEASE_TIME, READ_AHEAD};
+use crate::purpose::Purpose;
+use crate::settings::JobSetting;
+
+/// A target that is full or closed is asked again after this long.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// Blocks that do not fit their digest at the target before the path is called bad (N-06).
+const DIGESTS_MAX: u32 = 3;
+
+/// One link of a job.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Which.
+    pub link: LinkId,
+    /// Last message from the target.
+    pub heard_at: Instant,
+    /// Last message to it.
+    pub said_at: Instant,
+    /// Everything durable here is durable there.
+    pub caught_up: bool,
+    /// When stopped tracks are opened again.
+    pub retry_at: Option<Instant>,
+    /// Frames with a body that have not left.
+    pub sending: usize,
+    reader: Reader,
+    target: Uuid,
+    tracks: Vec<Track>,
+    numbers: BTreeMap<TrackId, u32>,
+    /// Tracks of the archive that have been looked at.
+    looked_at: usize,
+    tips_awaited: usize,
+    walk: Option<Walk>,
+    seek: Option<Seek>,
+    /// The tips are not those the walk began with.
+    seek_again: bool,
+    credit: u32,
+    unacked: VecDeque<Unacked>,
+    /// Tracks that may end in something missing.
+    suspects: BTreeSet<u32>,
+    /// A block that waits for credit behind its gap.
+    bad_digests: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Track {
+    id: TrackId,
+    key: TrackKey,
+    state: State,
+    lease: Lease,
+    /// Next track sequence to be sent.
+    next: u64,
+    /// Blocks of it were damaged here since the link came up.
+    damaged: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its tip is awaited.
+    Opening,
+    /// Being hauled.
+    Open,
+    /// To be opened again later.
+    Again,
+    /// Not on this link.
+    Stopped,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Unacked {
+    track: u32,
+    next: u64,
+    bytes: u64,
+    log_sequence: u64,
+    is_block: bool,
+}
+
+impl Session {
+    /// The target has welcomed us.
+    pub fn new(link: LinkId, job: usize, target: Uuid, credit: u32, _archive: &Archive, context: &Context) -> Session {
+        Session {
+            link,
+            heard_at: context.now.at,
+            said_at: context.now.at,
+            caught_up: false,
+            retry_at: None,
+            sending: 0,
+            reader: Reader::Job(job),
+            target,
+            tracks: Vec::new(),
+            numbers: BTreeMap::new(),
+            looked_at: 0,
+            tips_awaited: 0,
+            walk: None,
+            seek: None,
+            seek_again: false,
+            credit,
+            unacked: VecDeque::new(),
+            suspects: BTreeSet::new(),
+            bad_digests: 0,
+        }
+    }
+
+    /// What is still being read when the link is gone.
+    pub fn end(self) -> (Option<Walk>, Option<Seek>) {
+        (self.walk, self.seek)
+    }
+
+    /// Sends a frame.
+    pub fn send(&mut self, message: &Message, body: Option<Span>, context: &mut Context) {
+        self.said_at = context.now.at;
+        let lent = body.map(|span| (span.offset_bytes, span.length_bytes));
+        let tag = context.tag(Purpose::Send(self.link, lent));
+        context.submit(Op::Send {
+            tag,
+            link: self.link,
+            message: message.encode(),
+            body,
+        });
+    }
+
+    /// Log sequence up to which everything is durable at the target, as far as this link knows.
+    pub fn position(&self, archive: &Archive) -> u64 {
+        let walked = self.walk.as_ref().map_or(archive.oldest(), Walk::position);
+        self.unacked.front().map_or(walked, |first| first.log_sequence.min(walked))
+    }
+
+    /// A track may end in something missing.
+    pub fn suspect(&mut self, track: TrackId) {
+        if let Some(number) = self.numbers.get(&track) {
+            self.suspects.insert(*number);
+        }
+    }
+
+    /// Does whatever may be done now.
+    pub fn poll(
+        &mut self,
+        archive: &mut Archive,
+        setting: &JobSetting,
+        stats: &mut Stats,
+        trouble: &mut Option<Trouble>,
+        context: &mut Context,
+    ) {
+        self.open_new_tracks(archive, setting, context);
+        self.open_again(trouble, context);
+        self.caught_up = false;
+        if self.tips_awaited > 0 || !archive.gives() {
+            return;
+        }
+        if (self.walk.is_none() || self.seek_again) && !self.begin(archive, context) {
+            return;
+        }
+        while self.sending < READ_AHEAD && self.credit > 0 {
+            match self.next_step(archive, context) {
+                Some(Step::Block { sequence, span, header }) => self.on_block(sequence, span, &header, archive, stats, context),
+                Some(Step::Damaged { sequence, .. }) => self.on_damaged(sequence, archive),
+                Some(Step::Wait) | None => return,
+                Some(Step::End) => {
+                    self.state_missing_ends(archive, stats, context);
+                    self.caught_up = self.unacked.is_empty() && self.tracks.iter().all(|track| track.state != State::Again);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Asks for the tips of tracks that the archive has and this link does not.
+    fn open_new_tracks(&mut self, archive: &Archive, setting: &JobSetting, context: &mut Context) {
+        while let Some(track) = archive.catalog.tracks().get(self.looked_at) {
+            let id = TrackId(self.looked_at as u32);
+            let key = track.tip.key.clone();
+            self.looked_at += 1;
+            let wanted = setting.cameras.is_empty() || setting.cameras.contains(&key.camera);
+            if !wanted || key.origin == self.target {
+                continue;
+            }
+            let number = self.tracks.len() as u32;
+            self.numbers.insert(id, number);
+            self.tracks.push(Track {
+                id,
+                key,
+                state: State::Again,
+                lease: Lease::default(),
+                next: 0,
+                damaged: false,
+            });
+            self.open(number, context);
+        }
+    }
+
+    fn open(&mut self, number: u32, context: &mut Context) {
+        let track = &mut self.tracks[number as usize];
+        track.state = State::Opening;
+        self.tips_awaited += 1;
+        let key = track.key.clone();
+        self.send(
+            &Message::Open {
+                track: number,
+                origin: key.origin,
+                camera: key.camera,
+                kind: key.kind,
+            },
+            None,
+            context,
+        );
+    }
+
+    fn open_again(&mut self, trouble: &mut Option<Trouble>, context: &mut Context) {
+        if self.retry_at.is_none_or(|at| at > context.now.at) {
+            return;
+        }
+        self.retry_at = None;
+        if trouble
+            .as_ref()
+            .is_some_and(|trouble| matches!(trouble.state, JobState::TargetFull | JobState::Waiting))
+        {
+            *trouble = None;
+        }
+        for number in 0..self.tracks.len() {
+            if self.tracks[number].state == State::Again {
+                self.open(number as u32, context);
+            }
+        }
+    }
+
+    /// Finds where to begin in the log. True once the walk is there.
+    fn begin(&mut self, archive: &Archive, context: &mut Context) -> bool {
+        if let Some(walk) = &self.walk {
+            if !walk.is_quiet() {
+                return false;
+            }
+            if let Some(walk) = self.walk.take() {
+                walk.finish(context);
+            }
+        }
+        let found = match (&self.seek, self.from_memory(archive)) {
+            (Some(seek), _) => seek.found(archive),
+            (None, Some(sequence)) => Some(sequence),
+            (None, None) => {
+                self.seek = Seek::start(self.reader, archive, context);
+                match &self.seek {
+                    Some(seek) => seek.found(archive),
+                    None => {
+                        context.ask_when_freed(self.reader.ready());
+                        None
+                    }
+                }
+            }
+        };
+        let Some(sequence) = found else { return false };
+        if let Some(seek) = self.seek.take() {
+            seek.finish(context);
+        }
+        self.walk = Some(Walk::new(self.reader, Depth::Checksum, sequence, None, false, READ_AHEAD));
+        self.seek_again = false;
+        let behind = |track: &Track| track.state == State::Open && track.next < archive.catalog.track(track.id).durable_next;
+        self.suspects = (0..self.tracks.len())
+            .filter(|at| behind(&self.tracks[*at]))
+            .map(|at| at as u32)
+            .collect();
+        true
+    }
+
+    /// Where to begin, if the index in memory has the next block of every track that is behind.
+    fn from_memory(&self, archive: &Archive) -> Option<u64> {
+        let catalog = &archive.catalog;
+        let behind = |track: &&Track| track.state == State::Open && track.next < catalog.track(track.id).durable_next;
+        let mut left = self.tracks.iter().filter(behind).count();
+        if left == 0 {
+            return Some(archive.log.durable);
+        }
+        let mut first = None;
+        for (sequence, entry) in catalog.recent_all().skip_while(|(sequence, _)| *sequence < archive.oldest()) {
+            if let Some(track) = self.track_of(catalog, entry)
+                && behind(&track)
+                && entry.track_sequence == track.next
+            {
+                first.get_or_insert(sequence);
+                left -= 1;
+                if left == 0 {
+                    return first;
+                }
+            }
+        }
+        // Everything that is left is in memory: what is missing there is missing.
+        (catalog.recent_from() <= archive.oldest()).then(|| archive.oldest())
+    }
+
+    fn track_of(&self, catalog: &Catalog, entry: &Entry) -> Option<&Track> {
+        let number = self.numbers.get(&catalog.track_of(entry)?)?;
+        self.tracks.get(*number as usize)
+    }
+
+    fn next_step(&mut self, archive: &mut Archive, context: &mut Context) -> Option<Step> {
+        let (tracks, numbers) = (&self.tracks, &self.numbers);
+        let mut wanted = |id: TrackId, entry: &Entry| {
+            let track = numbers.get(&id).and_then(|number| tracks.get(*number as usize));
+            track.is_some_and(|track| track.state == State::Open && entry.track_sequence >= track.next)
+        };
+        Some(self.walk.as_mut()?.poll(archive, &mut wanted, context))
+    }
+
+    fn on_block(
+        &mut self,
+        sequence: u64,
+        span: Span,
+        header: &Header,
+        archive: &Archive,
+        stats: &mut Stats,
+        context: &mut Context,
+    ) {
+        let number = header
+            .origin
+            .as_ref()
+            .and_then(|origin| archive.catalog.find(&origin.key))
+            .and_then(|id| self.numbers.get(&id))
+            .copied();
+        let (Some(number), Some(origin)) = (number, &header.origin) else {
+            context.give(span);
+            return;
+        };
+        let track = &self.tracks[number as usize];
+        if track.state != State::Open || origin.track_sequence < track.next {
+            context.give(span);
+            return;
+        }
+        if origin.track_sequence > track.next {
+            self.state_gap(
+                number,
+                origin.track_sequence,
+                origin.previous_origin,
+                sequence,
+                archive,
+                stats,
+                context,
+            );
+        }
+        let track = &mut self.tracks[number as usize];
+        track.next = origin.track_sequence + 1;
+        let lease = track.lease;
+        let bytes = u64::from(origin.payload_bytes);
+        self.unacked.push_back(Unacked {
+            track: number,
+            next: origin.track_sequence + 1,
+            bytes,
+            log_sequence: sequence,
+            is_block: true,
+        });
+        self.credit -= 1;
+        self.sending += 1;
+        // The body is a part of the block; all of the block is lent with it and comes back with it.
+        let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + origin.payload_bytes);
+        self.said_at = context.now.at;
+        let tag = context.tag(Purpose::Send(self.link, Some((span.offset_bytes, span.length_bytes))));
+        let message = Message::Block { track: number, lease }.encode();
+        context.submit(Op::Send {
+            tag,
+            link: self.link,
+            message,
+            body: Some(body),
+        });
+    }
+
+    fn on_damaged(&mut self, sequence: u64, archive: &Archive) {
+        let number = archive
+            .catalog
+            .recent(sequence)
+            .and_then(|entry| archive.catalog.track_of(entry))
+            .and_then(|id| self.numbers.get(&id))
+            .copied();
+        // Without an index entry nobody knows whose block it was: every track may miss one.
+        let all = 0..self.tracks.len() as u32;
+        let concerned = number.map_or(all, |number| number..number + 1);
+        for number in concerned {
+            self.tracks[number as usize].damaged = true;
+            self.suspects.insert(number);
+        }
+    }
+
+    /// States that the track's blocks from its next one up to `to` will not come.
+    #[expect(clippy::too_many_arguments, reason = "a gap is all of this")]
+    fn state_gap(
+        &mut self,
+        number: u32,
+        to: u64,
+        hash_after: Digest,
+        log_sequence: u64,
+        archive: &Archive,
+        stats: &mut Stats,
+        context: &mut Context,
+    ) {
+        let track = &self.tracks[number as usize];
+        let (id, lease, key, damaged) = (track.id, track.lease, track.key.clone(), track.damaged);
+        let mut from = track.next;
+        while from < to {
+            let (end, reason) = match archive.catalog.gap_at(id, from) {
+                Some(gap) => (gap.to.min(to), gap.reason),
+                None => {
+                    let known = archive
+                        .catalog
+                        .gaps()
+                        .filter(|(track, gap)| *track == id && gap.from > from)
+                        .map(|(_, gap)| gap.from)
+                        .min();
+                    let reason = if damaged || archive.superblock.mode == Mode::Append {
+                        GapReason::Damaged
+                    } else {
+                        GapReason::Overwritten
+                    };
+                    (known.unwrap_or(to).min(to), reason)
+                }
+            };
+            let hash_after = if end == to { hash_after } else { NO_HASH };
+            self.send(
+                &Message::Gap {
+                    track: number,
+                    lease,
+                    from,
+                    to: end,
+                    reason,
+                    hash_after,
+                },
+                None,
+                context,
+            );
+            self.unacked.push_back(Unacked {
+                track: number,
+                next: end,
+                bytes: 0,
+                log_sequence,
+                is_block: false,
+            });
+            stats.gaps += end - from;
+            let sentence = format!(
+                "Blocks {from} to {} of camera {} will not reach the target: {}.",
+                end - 1,
+                key.camera,
+                super::incoming::gap_words(reason)
+            );
+            context.say(Code::Gap, &archive.name.clone(), sentence);
+            from = end;
+        }
+        self.tracks[number as usize].next = to;
+    }
+
+    /// At the end of the log: tracks whose last blocks are missing here.
+    fn state_missing_ends(&mut self, archive: &Archive, stats: &mut Stats, context: &mut Context) {
+        for number in core::mem::take(&mut self.suspects) {
+            let track = &self.tracks[number as usize];
+            let entry = archive.catalog.track(track.id);
+            if track.state == State::Open && track.next < entry.durable_next {
+                let (to, hash, sequence) = (entry.durable_next, entry.durable_hash, archive.log.durable);
+                self.state_gap(number, to, hash, sequence, archive, stats, context);
+            }
+        }
+    }
+
+    /// A message from the target. True if something moved; `Err` if it makes no sense.
+    #[expect(clippy::too_many_arguments, reason = "what outlives the link belongs to the job")]
+    pub fn on_message(
+        &mut self,
+        message: Message,
+        archive: &Archive,
+        setting: &JobSetting,
+        stats: &mut Stats,
+        trouble: &mut Option<Trouble>,
+        acked: &mut BTreeMap<TrackKey, u64>,
+        context: &mut Context,
+    ) -> Result<bool, ()> {
+        match message {
+            Message::Tip {
+                track,
+                next,
+                hash,
+                lease,
+            } => {
+                self.on_tip(track, (next, hash, lease), archive, setting, trouble, acked, context)?;
+                Ok(false)
+            }
+            Message::Ack { track, next, duplicate } => {
+                let entry = self.tracks.get(track as usize).ok_or(())?;
+                let known = archive.catalog.track(entry.id).durable_next;
+                if next > known {
+                    return Err(());
+                }
+                acked.insert(entry.key.clone(), next);
+                stats.duplicates += u64::from(duplicate);
+                let now = context.now.at;
+                self.unacked.retain(|sent| {
+                    let done = sent.track == track && sent.next <= next;
+                    if done && sent.is_block {
+                        stats.acknowledged(sent.bytes, now);
+                    }
+                    !done
+                });
+                Ok(true)
+            }
+            Message::Credit { blocks } => {
+                self.credit = self.credit.saturating_add(blocks);
+                Ok(false)
+            }
+            Message::Rejected { track, why } => {
+                self.on_rejected(track, why, setting, trouble, context)?;
+                Ok(false)
+            }
+            Message::Heartbeat => Ok(false),
+            Message::Hello { .. }
+            | Message::Welcome { .. }
+            | Message::Refused { .. }
+            | Message::Open { .. }
+            | Message::Block { .. }
+            | Message::Gap { .. } => Err(()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what outlives the link belongs to the job")]
+    fn on_tip(
+        &mut self,
+        number: u32,
+        (next, hash, lease): (u64, Digest, Lease),
+        archive: &Archive,
+        setting: &JobSetting,
+        trouble: &mut Option<Trouble>,
+        acked: &mut BTreeMap<TrackKey, u64>,
+        context: &mut Context,
+    ) -> Result<(), ()> {
+        let track = self.tracks.get_mut(number as usize).ok_or(())?;
+        if track.state != State::Opening {
+            return Err(());
+        }
+        self.tips_awaited -= 1;
+        let here = archive.catalog.track(track.id);
+        let before = acked.insert(track.key.clone(), next.min(here.durable_next)).unwrap_or(0);
+        let camera = track.key.camera.clone();
+        if next < before {
+            let sentence = format!(
+                "Camera {camera} at {}/{} went back from block {before} to {next}; it is sent again from there.",
+                setting.peer, setting.archive
+            );
+            context.say(Code::NeedsDecision, &setting.name.clone(), sentence);
+        }
+        track.lease = lease;
+        track.next = next;
+        track.state = State::Open;
+        self.seek_again = true;
+        let other_history =
+            next == here.durable_next && next > 0 && hash != NO_HASH && here.durable_hash != NO_HASH && hash != here.durable_hash;
+        if other_history {
+            self.stop(number, JobState::Diverged, setting, trouble, context);
+        } else if next > here.durable_next && self.tracks[number as usize].key.origin == archive.uuid {
+            let why = format!(
+                "{}/{} has {next} blocks of camera {camera} and this archive, where they were recorded, only {}",
+                setting.peer, setting.archive, here.durable_next
+            );
+            context.say(
+                Code::NeedsDecision,
+                &setting.name.clone(),
+                format!("Job {}: {why}.", setting.name),
+            );
+            self.tracks[number as usize].state = State::Stopped;
+            let action = "The source was put back to an earlier state. Record into a new archive; what is at the target stays."
+                .to_string();
+            *trouble = Some(Trouble {
+                state: JobState::NeedsDecision,
+                why,
+                action,
+            });
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, number: u32, state: JobState, setting: &JobSetting, trouble: &mut Option<Trouble>, context: &mut Context) {
+        let track = &mut self.tracks[number as usize];
+        track.state = State::Stopped;
+        let camera = &track.key.camera;
+        let (code, why, action) = match state {
+            JobState::Diverged => (
+                Code::Diverged,
+                format!("camera {camera} has another history at {}/{}", setting.peer, setting.archive),
+                "Nothing was changed. Compare both with `archive verify`; record this camera under a new name to go on.",
+            ),
+            _ => (
+                Code::ScopeViolation,
+                format!("the grant at {} does not allow camera {camera}", setting.peer),
+                "Ask for a grant that names it, or leave the camera out of the job.",
+            ),
+        };
+        context.say(code, &setting.name.clone(), format!("Job {}: {why}.", setting.name));
+        *trouble = Some(Trouble {
+            state,
+            why,
+            action: action.to_string(),
+        });
+    }
+
+    fn on_rejected(
+        &mut self,
+        number: u32,
+        why: WhyRejected,
+        setting: &JobSetting,
+        trouble: &mut Option<Trouble>,
+        context: &mut Context,
+    ) -> Result<(), ()> {
+        let track = self.tracks.get_mut(number as usize).ok_or(())?;
+        if track.state == State::Opening {
+            self.tips_awaited -= 1;
+        }
+        track.state = State::Again;
+        self.unacked.retain(|sent| sent.track != number);
+        let now = context.now.at;
+        let mut again = |after: Duration| {
+            let at = now + after;
+            self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
+        };
+        match why {
+            WhyRejected::Scope => self.stop(number, JobState::Failed, setting, trouble, context),
+            WhyRejected::Diverged => self.stop(number, JobState::Diverged, setting, trouble, context),
+            WhyRejected::OwnOrigin => track.state = State::Stopped,
+            WhyRejected::Held => {
+                again(LEASE_TIME);
+                let why = format!(
+                    "another peer hauls camera {} into {}/{}",
+                    track.key.camera, setting.peer, setting.archive
+                );
+                let action = "Switch one of the two jobs off; a camera comes from one source at a time.".to_string();
+                *trouble = Some(Trouble {
+                    state: JobState::Waiting,
+                    why,
+                    action,
+                });
+            }
+            WhyRejected::Fenced | WhyRejected::Expected(_) => again(Duration::ZERO),
+            WhyRejected::Digest => {
+                self.bad_digests += 1;
+                if self.bad_digests >= DIGESTS_MAX {
+                    return Err(());
+                }
+                again(Duration::ZERO);
+            }
+            WhyRejected::Full | WhyRejected::TooMany => {
+                again(ASK_AGAIN);
+                if !matches!(trouble, Some(trouble) if trouble.state == JobState::TargetFull) {
+                    let sentence = format!(
+                        "Job {}: {}/{} is full; blocks wait here.",
+                        setting.name, setting.peer, setting.archive
+                    );
+                    context.say(Code::TargetFull, &setting.name.clone(), sentence);
+                }
+                let why = format!("{}/{} has no free slot; blocks wait here", setting.peer, setting.archive);
+                let action = "Make room at the target, or haul to another archive.".to_string();
+                *trouble = Some(Trouble {
+                    state: JobState::TargetFull,
+                    why,
+                    action,
+                });
+            }
+            WhyRejected::Closed => {
+                again(ASK_AGAIN);
+                let why = format!("{}/{} takes no blocks now", setting.peer, setting.archive);
+                let action = "Look at the archive on the target; it is tried again by itself.".to_string();
+                *trouble = Some(Trouble {
+                    state: JobState::Waiting,
+                    why,
+                    action,
+                });
+            }
+            WhyRejected::Malformed => return Err(()),
+        }
+        context.wake(Ready::Waiting);
+        Ok(())
+    }
+
+    /// A block has been read.
+    pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        if let Some(walk) = &mut self.walk {
+            walk.on_read(sequence, result, archive, context);
+        }
+    }
+
+    /// A checkpoint part has been read.
+    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        let (tracks, numbers) = (&self.tracks, &self.numbers);
+        let mut holds = |tips: &[Tip]| {
+            tips.iter().all(|tip| {
+                let number = archive.catalog.find(&tip.key).and_then(|id| numbers.get(&id));
+                let track = number.and_then(|number| tracks.get(*number as usize));
+                track.is_none_or(|track| track.state != State::Open || tip.next <= track.next)
+            })
+        };
+        if let Some(seek) = &mut self.seek {
+            seek.on_read(sequence, result, archive, &mut holds, context);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What two appliances say to each other. The table is `docs/protocol.md`.
+//!
+//! A frame is a message (postcard) and, for [`Message::Block`], a body: a block from its origin part to the end of its used payload
+//! (bytes 256 .. 4096 + payload of the block as it lies on the volume). Framing and bounds of bytes are the driver's.
+//!
+//! Nothing here decides anything.
+
+use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
+use serde::{Deserialize, Serialize};
+
+use crate::control::types::GapReason;
+use crate::format::Lease;
+use crate::{Kind, Name};
+
+/// Version of the protocol: the first thing either side looks at.
+pub const PROTOCOL: u8 = 1;
+
+/// Bytes of a token.
+pub const TOKEN_BYTES: usize = 32;
+
+/// One message. `S` is the source, which dials; `T` is the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// S→T, first: who wants to append to what, with which right.
+    Hello {
+        /// [`PROTOCOL`] of the source.
+        protocol: u8,
+        /// Of the grant.
+        token: [u8; TOKEN_BYTES],
+        /// Archive that is hauled from.
+        source: Uuid,
+        /// Target's name of the archive to append to.
+        target: Name,
+        /// Block size at the source.
+        block_bytes: u32,
+        /// Clock of the source.
+        utc_ns: i64,
+    },
+    /// T→S, answer to `Hello`.
+    Welcome {
+        /// [`PROTOCOL`] of the target.
+        protocol: u8,
+        /// Identity of the archive appended to.
+        archive: Uuid,
+        /// Blocks that may be sent now.
+        credit: u32,
+        /// Slots that data blocks may still take.
+        free_slots: u64,
+        /// Clock of the target.
+        utc_ns: i64,
+    },
+    /// T→S, answer to `Hello`: not so. The link is closed.
+    Refused {
+        /// Why.
+        why: WhyRefused,
+    },
+    /// S→T: a track that the source has.
+    Open {
+        /// Number that stands for the track on this link: 0, 1, 2 …
+        track: u32,
+        /// Origin of the track.
+        origin: Uuid,
+        /// Camera.
+        camera: Name,
+        /// Kind.
+        kind: Kind,
+    },
+    /// T→S, answer to `Open`: where the track stands here, durably, and the lease to use.
+    Tip {
+        /// Track.
+        track: u32,
+        /// Next expected track sequence.
+        next: u64,
+        /// Hash of the last block's origin part; zero if there is none or it is not known.
+        hash: Digest,
+        /// Who appends must show this.
+        lease: Lease,
+    },
+    /// S→T, with a body: a block of a track.
+    Block {
+        /// Track.
+        track: u32,
+        /// As given with `Tip`.
+        lease: Lease,
+    },
+    /// S→T: these track sequences will not come.
+    Gap {
+        /// Track.
+        track: u32,
+        /// As given with `Tip`.
+        lease: Lease,
+        /// First missing: the target's next.
+        from: u64,
+        /// First behind that is not missing.
+        to: u64,
+        /// Why.
+        reason: GapReason,
+        /// Hash of the origin part of block `to - 1`, if the source knows it; else zero.
+        hash_after: Digest,
+    },
+    /// T→S: everything below is durable here.
+    Ack {
+        /// Track.
+        track: u32,
+        /// Next expected track sequence.
+        next: u64,
+        /// The block was here already.
+        duplicate: bool,
+    },
+    /// T→S: so many more blocks may be sent.
+    Credit {
+        /// Blocks.
+        blocks: u32,
+    },
+    /// T→S: a track, block or gap was not taken. Later ones of the same track are not taken either until it is opened again.
+    Rejected {
+        /// Track.
+        track: u32,
+        /// Why.
+        why: WhyRejected,
+    },
+    /// Either way, when nothing else was said for a while.
+    Heartbeat,
+}
+
+/// Why a link was not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum WhyRefused {
+    /// Another protocol version.
+    Protocol,
+    /// Token, key and archive do not belong together. Deliberately not told apart.
+    Token,
+    /// The archive is not open, or takes no blocks now.
+    NotReady,
+    /// Another block size than the source's.
+    BlockSize,
+    /// Source and target are the same archive.
+    SameArchive,
+    /// Too many links.
+    TooMany,
+}
+
+/// Why a track, block or gap was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum WhyRejected {
+    /// The grant does not name this camera.
+    Scope,
+    /// The track was first recorded in the target itself.
+    OwnOrigin,
+    /// Somebody else appends this track.
+    Held,
+    /// No more tracks fit.
+    TooMany,
+    /// Not the lease that is in force.
+    Fenced,
+    /// Not the next track sequence; this one is.
+    Expected(u64),
+    /// The payload does not fit its digest.
+    Digest,
+    /// It does not follow the last block here: another history.
+    Diverged,
+    /// No free slot.
+    Full,
+    /// The archive takes nothing now.
+    Closed,
+    /// It makes no sense.
+    Malformed,
+}
+
+impl Message {
+    /// As the message of a frame.
+    pub fn encode(&self) -> hal::Message {
+        let mut buffer = [0u8; MESSAGE_BYTES_MAX];
+        let bytes = postcard::to_slice(self, &mut buffer).expect("the longest message fits: see the test");
+        hal::Message::from_slice(bytes).expect("the same bound")
+    }
+
+    /// From the message of a frame, which may hold anything. All of it must be used.
+    pub fn decode(bytes: &[u8]) -> Option<Message> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((message, [])) => Some(message),
+            Ok(_) | Err(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_messages_fit() {
+        let name: Name = "x".repeat(63).parse().unwrap();
+        let lease = Lease {
+            counter: u64::MAX,
+            nonce: u64::MAX,
+        };
+        let messages = [
+            Message::Hello {
+                protocol: PROTOCOL,
+                token: [0xff; TOKEN_BYTES],
+                source: Uuid([0xff; 16]),
+                target: name.clone(),
+                block_bytes: u32::MAX,
+                utc_ns: i64::MIN,
+            },
+            Message::Open {
+                track: u32::MAX,
+                origin: Uuid([0xff; 16]),
+                camera: name,
+                kind: Kind::Metadata,
+            },
+            Message::Gap {
+                track: u32::MAX,
+                lease,
+                from: u64::MAX,
+                to: u64::MAX,
+                reason: GapReason::Expired,
+                hash_after: Digest([0xff; 32]),
+            },
+            Message::Tip {
+                track: u32::MAX,
+                next: u64::MAX,
+                hash: Digest([0xff; 32]),
+                lease,
+            },
+        ];
+        for message in messages {
+            let bytes = message.encode();
+            assert_eq!(Message::decode(&bytes), Some(message));
+            assert_eq!(Message::decode(&bytes[..bytes.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn anything_may_come() {
+        let mut state = 7u64;
+        for _ in 0..100_000 {
+            let mut bytes = [0u8; 64];
+            for byte in &mut bytes {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                *byte = (state >> 56) as u8;
+            }
+            let _ = Message::decode(&bytes[..(state >> 40) as usize % 64]);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Events for people: numbered, kept, streamed. One per episode, not one per occurrence.
+//!
+//! Not the machine's events (`hal::Event`).
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use hal::{Moment, Op, Ops};
+
+use crate::control::types::{EventRecord, Severity};
+use crate::limits::EVENTS_MAX;
+
+/// Every kind of event. The code is what programs match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// The appliance is up.
+    Started,
+    /// The appliance stops in good order.
+    Stopped,
+    /// An archive was made.
+    ArchiveCreated,
+    /// An archive takes blocks.
+    ArchiveReady,
+    /// An archive cannot be opened, or no longer be used.
+    ArchiveOffline,
+    /// An archive gives blocks and takes none.
+    ArchiveReadOnly,
+    /// An append archive has no room.
+    ArchiveFull,
+    /// Another archive than the expected one is on the volume.
+    UuidMismatch,
+    /// The volume has another size than when it was made.
+    GeometryMismatch,
+    /// Superblock copies were damaged and have been repaired.
+    SuperblockRepaired,
+    /// Fewer than two superblock copies are left.
+    SuperblockQuorumLost,
+    /// The newest block is newer than the superblock.
+    SuperblockRegressed,
+    /// Blocks at the end that were never acknowledged were thrown away.
+    TailDiscarded,
+    /// A slot that should be free is not: the volume is not written any more.
+    WouldOverwrite,
+    /// A block could not be read.
+    BlockUnreadable,
+    /// A block failed its check.
+    BlockCorrupt,
+    /// A write or flush failed, and the group was written again.
+    GroupRewritten,
+    /// A recorder's bytes were dropped because the disk was too slow.
+    RecordingDropped,
+    /// A recorder's bytes are taken again.
+    RecordingResumed,
+    /// A run has begun.
+    RunStarted,
+    /// A run has ended.
+    RunCompleted,
+    /// Everything durable here is durable there.
+    CaughtUp,
+    /// Nothing has moved for long.
+    Stalled,
+    /// It moves again.
+    Resumed,
+    /// The target has no room.
+    TargetFull,
+    /// A track has another history at the target.
+    Diverged,
+    /// The target is not the archive that it was, or this one is not.
+    NeedsDecision,
+    /// Track sequences are missing for good.
+    Gap,
+    /// The ring will reach unhauled blocks soon.
+    Overrun,
+    /// A peer was turned away.
+    PeerRefused,
+    /// A peer offered what its grant does not allow.
+    ScopeViolation,
+    /// A block came that does not fit its digest.
+    DigestMismatch,
+    /// Somebody changed the configuration.
+    Configured,
+    /// A device was added.
+    DeviceAdded,
+    /// A device was removed.
+    DeviceRemoved,
+    /// A NIC came up.
+    NicUp,
+    /// A NIC went down.
+    NicDown,
+}
+
+impl Code {
+    /// The code as programs see it, and how bad it is.
+    pub fn facts(self) -> (&'static str, Severity) {
+        use Severity::{Critical, Info, Warning};
+        match self {
+            Code::Started => ("started", Info),
+            Code::Stopped => ("stopped", Info),
+            Code::ArchiveCreated => ("archive-created", Info),
+            Code::ArchiveReady => ("archive-ready", Info),
+            Code::ArchiveOffline => ("archive-offline", Critical),
+            Code::ArchiveReadOnly => ("archive-read-only", Critical),
+            Code::ArchiveFull => ("archive-full", Warning),
+            Code::UuidMismatch => ("uuid-mismatch", Critical),
+            Code::GeometryMismatch => ("geometry-mismatch", Critical),
+            Code::SuperblockRepaired => ("superblock-repaired", Warning),
+            Code::SuperblockQuorumLost => ("superblock-quorum-lost", Critical),
+            Code::SuperblockRegressed => ("superblock-regressed", Critical),
+            Code::TailDiscarded => ("tail-discarded", Info),
+            Code::WouldOverwrite => ("would-overwrite", Critical),
+            Code::BlockUnreadable => ("block-unreadable", Critical),
+            Code::BlockCorrupt => ("block-corrupt", Critical),
+            Code::GroupRewritten => ("group-rewritten", Warning),
+            Code::RecordingDropped => ("recording-dropped", Critical),
+            Code::RecordingResumed => ("recording-resumed", Info),
+            Code::RunStarted => ("run-started", Info),
+            Code::RunCompleted => ("run-completed", Info),
+            Code::CaughtUp => ("caught-up", Info),
+            Code::Stalled => ("stalled", Warning),
+            Code::Resumed => ("resumed", Info),
+            Code::TargetFull => ("target-full", Warning),
+            Code::Diverged => ("diverged", Critical),
+            Code::NeedsDecision => ("needs-decision", Critical),
+            Code::Gap => ("gap", Critical),
+            Code::Overrun => ("overrun", Warning),
+            Code::PeerRefused => ("peer-refused", Warning),
+            Code::ScopeViolation => ("scope-violation", Warning),
+            Code::DigestMismatch => ("digest-mismatch", Warning),
+            Code::Configured => ("configured", Info),
+            Code::DeviceAdded => ("device-added", Info),
+            Code::DeviceRemoved => ("device-removed", Info),
+            Code::NicUp => ("nic-up", Info),
+            Code::NicDown => ("nic-down", Warning),
+        }
+    }
+}
+
+/// The newest events, and the next number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    records: VecDeque<EventRecord>,
+    next: u64,
+}
+
+impl Journal {
+    /// Continues where the kept lines end. Lines that cannot be read are passed over.
+    pub fn new(kept: &[Vec<u8>]) -> Journal {
+        let mut records: VecDeque<EventRecord> = kept.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        while records.len() > EVENTS_MAX {
+            records.pop_front();
+        }
+        let next = records.iter().map(|record| record.number).max().unwrap_or(0) + 1;
+        Journal { records, next }
+    }
+
+    /// Something happened that a person may want to know.
+    pub fn say(&mut self, now: Moment, ops: &mut Ops, code: Code, subject: &str, sentence: String) {
+        let (name, severity) = code.facts();
+        let record = EventRecord {
+            number: self.next,
+            utc_ns: now.utc_ns,
+            code: name.to_string(),
+            severity,
+            subject: subject.to_string(),
+            sentence,
+        };
+        self.next += 1;
+        let line = serde_json::to_vec(&record).unwrap_or_else(|_| format!("{{\"number\":{}}}", record.number).into());
+        ops.push(Op::KeepEvent { line });
+        if self.records.len() == EVENTS_MAX {
+            self.records.pop_front();
+        }
+        self.records.push_back(record);
+    }
+
+    /// Kept events from that number on.
+    pub fn since(&self, number: u64) -> impl Iterator<Item = &EventRecord> {
+        self.records.iter().filter(move |record| record.number >= number)
+    }
+
+    /// Number of the next event.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}

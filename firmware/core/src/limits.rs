@@ -1,0 +1,119 @@
+//! Every bound of the core: name, unit, reason, and how it relates to the others.
+//!
+//! Bounds of sockets are in the driver, bounds of formats in `format/`.
+
+use core::time::Duration;
+
+use crate::format::SECTOR_BYTES;
+use crate::format::checkpoint::{ENTRY_BYTES, PART_HEAD_BYTES};
+
+/// Smallest block: below, the header sector costs more than 6 % (`features.md`, A1).
+pub const BLOCK_BYTES_MIN: u32 = 64 << 10;
+/// Largest block: several must fit the block memory of a small appliance.
+pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
+
+/// Log sequences between regular checkpoints: what recovery reads at most is a little more than this many headers (P5).
+pub const SEGMENT_BLOCKS_MAX: u32 = 1024;
+/// A ring of fewer segments would lose too much of its room to the segment being freed.
+pub const SEGMENTS_MIN: u64 = 8;
+/// Smallest segment, for the smallest volumes.
+pub const SEGMENT_BLOCKS_MIN: u32 = 4;
+/// Fewest slots of an archive.
+pub const SLOTS_MIN: u64 = SEGMENTS_MIN * SEGMENT_BLOCKS_MIN as u64;
+
+/// Writes of one archive in flight at once at most: 8 fill any disk, more only smooth the flush (`performance.md`).
+pub const WRITES_MAX: u32 = 32;
+/// Headers that recovery reads at once, and slots whose old content is looked at ahead of writing.
+pub const LOOKAHEAD: u32 = 32;
+/// A flush is worth its price at that many written bytes (`performance.md`: flush per group).
+pub const GROUP_BYTES: u64 = 16 << 20;
+/// A written block waits that long for company before it is flushed.
+pub const GROUP_WAIT: Duration = Duration::from_millis(20);
+/// A group is written again that often after an error; then the volume is read-only (`reliability.md`, F5).
+pub const REWRITES_MAX: u32 = 1;
+/// A read that fails or does not pass its check is tried that often (D-01, D-07).
+pub const READ_TRIES_MAX: u32 = 3;
+/// Idle for this long: the superblock tells how far the log is durable (`reliability.md`, 3.2 e).
+pub const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
+/// Not more often than this, so that flash is spared.
+pub const IDLE_MARK_EVERY: Duration = Duration::from_secs(60);
+
+/// Archives of one appliance.
+pub const ARCHIVES_MAX: usize = 64;
+/// Tracks of one archive (`performance.md`, P6).
+pub const TRACKS_MAX: usize = 16_384;
+/// Gap records kept per archive; older ones leave first.
+pub const GAPS_MAX: usize = 10_000;
+/// Damaged blocks remembered per archive; more are counted only.
+pub const QUARANTINE_MAX: usize = 10_000;
+/// Records waiting to be written per archive: every track may ask for a lease and a gap at once.
+pub const RECORDS_WAITING_MAX: usize = 2 * TRACKS_MAX;
+
+/// Recorders, jobs, peers and grants of one appliance, each.
+pub const NAMED_MAX: usize = 4_096;
+/// Links that may come in at once.
+pub const INCOMING_MAX: usize = 256;
+
+/// Blocks that one job reads ahead, and that may wait in its sending queue, each.
+pub const READ_AHEAD: usize = 4;
+/// Blocks that a target lets one link have under way: received and not yet durable.
+pub const CREDIT_MAX: u32 = 8;
+
+/// A feeder waits that long for room in the block memory; then its bytes are dropped and counted.
+pub const FEEDER_WAIT: Duration = Duration::from_millis(500);
+/// Range of `flush-after` (`features.md`, A8).
+pub const FLUSH_AFTER_MIN: Duration = Duration::from_secs(1);
+/// Range of `flush-after` (`features.md`, A8).
+pub const FLUSH_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// A link says something at least that often.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A link that has said nothing for that long is dead (N-04).
+pub const LINK_DEAD_AFTER: Duration = Duration::from_secs(15);
+/// First and last step of the back-off between connections (N-04).
+pub const RETRY_MIN: Duration = Duration::from_millis(500);
+/// First and last step of the back-off between connections (N-04).
+pub const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Nothing has moved for that long although there is something to move: `stalled`, with one event.
+pub const STALLED_AFTER: Duration = Duration::from_secs(120);
+/// A lease whose holder is silent for that long may be given to another.
+pub const LEASE_TIME: Duration = Duration::from_secs(15);
+
+/// Events kept in memory for `events`.
+pub const EVENTS_MAX: usize = 1_000;
+/// Ops in flight at once: far above what the queues above add up to; reaching it is our own mistake.
+pub const OPS_MAX: usize = 65_536;
+
+/// Bytes of payload that fit a block.
+pub const fn payload_capacity_bytes(block_bytes: u32) -> u32 {
+    block_bytes - SECTOR_BYTES
+}
+
+/// Writes in flight for segments of that size: small archives have small groups.
+pub const fn writes_max(segment_blocks: u32) -> u32 {
+    if 2 * segment_blocks < WRITES_MAX {
+        2 * segment_blocks
+    } else {
+        WRITES_MAX
+    }
+}
+
+/// Log sequences that may follow a checkpoint before the next one is durable, beyond one segment.
+pub const fn checkpoint_slack(segment_blocks: u32) -> u32 {
+    if segment_blocks / 4 > 4 { segment_blocks / 4 } else { 4 }
+}
+
+/// Headers that recovery looks at behind a checkpoint.
+pub const fn recovery_window(segment_blocks: u32) -> u32 {
+    segment_blocks + checkpoint_slack(segment_blocks) + 2 * writes_max(segment_blocks)
+}
+
+// P5: recovery reads at most 1,500 headers.
+const _: () = assert!(recovery_window(SEGMENT_BLOCKS_MAX) <= 1_500);
+// The window of the smallest archive fits its ring.
+const _: () = assert!((recovery_window(SEGMENT_BLOCKS_MIN) as u64) < SLOTS_MIN);
+// All entries of a checkpoint are in part 0, whatever the block size.
+const _: () = assert!(
+    recovery_window(SEGMENT_BLOCKS_MAX) as usize * ENTRY_BYTES + PART_HEAD_BYTES
+        <= payload_capacity_bytes(BLOCK_BYTES_MIN) as usize
+);

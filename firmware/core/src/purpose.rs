@@ -1,0 +1,27 @@
+//! What an op in flight is for: how its completion finds its owner.
+
+use hal::{ClientId, LinkId};
+
+use crate::archive::Task;
+use crate::archive::walk::Reader;
+
+/// What an op is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// An archive's own work; the place of the archive, and what.
+    Archive(usize, Task),
+    /// Making an archive that will have this place.
+    Creation(usize, crate::archive::creation::Task),
+    /// A block for a reader: archive and log sequence.
+    Walk(Reader, usize, u64),
+    /// A checkpoint part for a reader: archive and log sequence.
+    Seek(Reader, usize, u64),
+    /// A frame on a link; with the block memory that comes back, as (offset, length).
+    Send(LinkId, Option<(u32, u32)>),
+    /// A chunk for a control client, as (offset, length).
+    Deliver(ClientId, (u32, u32)),
+    /// The settings document.
+    Settings,
+    /// The list of devices for a control client.
+    Devices(ClientId),
+}

@@ -1,0 +1,456 @@
+//! Recorders: a stream comes in through a feed, blocks go into an archive.
+//!
+//! A block begins with its first byte and is sealed when it is full, after `flush-after`, or when the feeder ends. Blocks of
+//! MPEG-TS hold whole packets; a rest is carried into the next block.
+//!
+//! Invariants: a feeder never waits longer than `limits::FEEDER_WAIT` for us: then its bytes are dropped, counted and said; at
+//! most one op is in flight on a feed.
+
+pub mod container;
+
+use alloc::format;
+use alloc::string::String;
+use hal::{ClientId, Digest, FeedId, Instant, IoError, Moment, Op, Span};
+
+use crate::archive::{Accepted, Archive, Owner};
+use crate::context::{Context, Ready};
+use crate::control::types::{Recorded, RecorderStatus};
+use crate::format::{Lease, Origin, SECTOR_BYTES, TrackKey, header};
+use crate::journal::Code;
+use crate::limits::{FEEDER_WAIT, payload_capacity_bytes};
+use crate::{Kind, Name};
+use container::Scanner;
+
+const PACKET_BYTES: u32 = 188;
+
+/// Where a recorder's bytes come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// A socket at that path, for one feeder after another.
+    Socket(String),
+    /// The connection of a control client, once.
+    Client(ClientId),
+}
+
+/// One recorder.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// Place in the appliance's table.
+    pub index: usize,
+    /// Name; of a control client's recorder made from the client's number.
+    pub name: Name,
+    /// Place of the archive.
+    pub archive: usize,
+    /// Camera.
+    pub camera: Name,
+    /// Kind.
+    pub kind: Kind,
+    /// Where the bytes come from.
+    pub door: Door,
+    feed: FeedId,
+    flush_after: core::time::Duration,
+    state: State,
+    scanner: Scanner,
+    filling: Option<Filling>,
+    carry: heapless::Vec<u8, { PACKET_BYTES as usize }>,
+    interrupted: bool,
+    in_flight: InFlight,
+    starved_since: Option<Instant>,
+    dropping: bool,
+    ended: bool,
+    outstanding: u32,
+    blocks: u64,
+    bytes: u64,
+    dropped_bytes: u64,
+    drops: u64,
+    lost: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Opening,
+    Open,
+    Closed { why: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum InFlight {
+    Nothing,
+    Fill,
+    Drain,
+}
+
+/// A block being filled. The stream's bytes begin behind the header sector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Filling {
+    span: Span,
+    filled_bytes: u32,
+    begun: Option<Moment>,
+}
+
+impl Recorder {
+    /// Opens the door.
+    #[expect(clippy::too_many_arguments, reason = "each is a setting of its own")]
+    pub fn open(
+        index: usize,
+        name: Name,
+        archive: usize,
+        camera: Name,
+        kind: Kind,
+        door: Door,
+        feed: FeedId,
+        flush_after: core::time::Duration,
+        context: &mut Context,
+    ) -> Recorder {
+        context.submit(match &door {
+            Door::Socket(path) => Op::OpenFeed {
+                feed,
+                path: path.clone(),
+            },
+            Door::Client(client) => Op::AdoptFeed { feed, client: *client },
+        });
+        Recorder {
+            index,
+            name,
+            archive,
+            camera,
+            kind,
+            door,
+            feed,
+            flush_after,
+            state: State::Opening,
+            scanner: Scanner::new(),
+            filling: None,
+            carry: heapless::Vec::new(),
+            interrupted: false,
+            in_flight: InFlight::Nothing,
+            starved_since: None,
+            dropping: false,
+            ended: false,
+            outstanding: 0,
+            blocks: 0,
+            bytes: 0,
+            dropped_bytes: 0,
+            drops: 0,
+            lost: false,
+        }
+    }
+
+    /// The feed it reads.
+    pub fn feed(&self) -> FeedId {
+        self.feed
+    }
+
+    /// The door is open, or not.
+    pub fn on_opened(&mut self, result: Result<(), IoError>, context: &mut Context) {
+        self.state = match (result, &self.door) {
+            (Ok(()), _) => State::Open,
+            (Err(error), Door::Socket(path)) => State::Closed {
+                why: format!("its socket {path} cannot be made ({error})"),
+            },
+            (Err(error), Door::Client(_)) => State::Closed {
+                why: format!("its connection cannot be used ({error})"),
+            },
+        };
+        context.wake(Ready::Recorder(self.index));
+    }
+
+    /// Why the door is closed; empty if it is open.
+    pub fn why(&self) -> &str {
+        match &self.state {
+            State::Opening | State::Open => "",
+            State::Closed { why } => why,
+        }
+    }
+
+    /// Whether the door's fate is known.
+    pub fn is_settled(&self) -> bool {
+        self.state != State::Opening
+    }
+
+    /// Whether everything that came is durable or lost, and nothing more will come.
+    pub fn is_finished(&self) -> bool {
+        let over = self.ended || matches!(self.state, State::Closed { .. });
+        over && self.in_flight == InFlight::Nothing && self.outstanding == 0 && self.filling.is_none()
+    }
+
+    /// What was recorded. `Err`: something that came is not durable.
+    pub fn recorded(&self) -> (Recorded, bool) {
+        let recorded = Recorded {
+            blocks: self.blocks,
+            bytes: self.bytes,
+            dropped_bytes: self.dropped_bytes,
+        };
+        (recorded, self.lost || self.dropped_bytes > 0)
+    }
+
+    /// Asks for more bytes, if there is room for them; begins to drop if there has been none for too long.
+    pub fn poll(&mut self, archive: &Archive, context: &mut Context) {
+        if self.state != State::Open || self.in_flight != InFlight::Nothing || self.ended {
+            return;
+        }
+        if archive.takes() && !archive.is_full() && self.room(archive, context) {
+            self.starved_since = None;
+            if self.dropping {
+                self.dropping = false;
+                let sentence = format!(
+                    "Recorder {} takes bytes again; {} bytes were dropped so far.",
+                    self.name, self.dropped_bytes
+                );
+                context.say(Code::RecordingResumed, &self.name.clone(), sentence);
+            }
+            self.fill(archive, context);
+            return;
+        }
+        context.ask_when_freed(Ready::Recorder(self.index));
+        let since = *self.starved_since.get_or_insert(context.now.at);
+        let patience = since + FEEDER_WAIT;
+        if context.now.at < patience && !self.dropping {
+            context.ask_at(Ready::Recorder(self.index), Some(patience));
+            return;
+        }
+        self.in_flight = InFlight::Drain;
+        context.submit(Op::Drain {
+            feed: self.feed,
+            until: context.now.at + FEEDER_WAIT,
+        });
+    }
+
+    /// Sees that there is a block to fill.
+    fn room(&mut self, archive: &Archive, context: &mut Context) -> bool {
+        if self.filling.is_some() {
+            return true;
+        }
+        // Half of the memory for one recorder at most: a slow disk must not take it from the others.
+        let block_bytes = archive.superblock.block_bytes;
+        let share = (context.shared.pool.size_bytes() / 2 / block_bytes).max(2);
+        if self.outstanding >= share {
+            return false;
+        }
+        let Some(span) = context.take(block_bytes) else { return false };
+        let payload = span.part(SECTOR_BYTES, span.length_bytes - SECTOR_BYTES);
+        let carried = self.carry.len() as u32;
+        context.memory.bytes_mut(payload)[..carried as usize].copy_from_slice(&self.carry);
+        self.carry.clear();
+        let begun = (carried > 0).then_some(context.now);
+        self.filling = Some(Filling {
+            span,
+            filled_bytes: carried,
+            begun,
+        });
+        true
+    }
+
+    fn fill(&mut self, archive: &Archive, context: &mut Context) {
+        let Some(filling) = self.filling else { return };
+        let capacity = capacity_bytes(archive.superblock.block_bytes);
+        // The first byte alone, so that we know when it came; a silent feeder costs nothing.
+        let (length, until) = match filling.begun {
+            None => (1, Instant { boot_ns: u64::MAX }),
+            Some(begun) => (capacity - filling.filled_bytes, begun.at + self.flush_after),
+        };
+        let into = filling.span.part(SECTOR_BYTES + filling.filled_bytes, length);
+        self.in_flight = InFlight::Fill;
+        context.submit(Op::Fill {
+            feed: self.feed,
+            into,
+            until,
+        });
+    }
+
+    /// Bytes have come, or time is up.
+    pub fn on_filled(&mut self, bytes: u64, end: bool, archive: &mut Archive, context: &mut Context) {
+        match core::mem::replace(&mut self.in_flight, InFlight::Nothing) {
+            InFlight::Nothing => {}
+            InFlight::Drain => self.on_drained(bytes, end, context),
+            InFlight::Fill => self.on_bytes(bytes, end, archive, context),
+        }
+        if end {
+            self.end_feeder();
+        }
+        context.wake(Ready::Recorder(self.index));
+    }
+
+    fn on_drained(&mut self, bytes: u64, end: bool, context: &mut Context) {
+        if bytes == 0 {
+            return;
+        }
+        if !self.dropping {
+            self.dropping = true;
+            self.drops += 1;
+            let sentence = format!(
+                "Recorder {} drops bytes: its archive does not take them fast enough.",
+                self.name
+            );
+            context.say(Code::RecordingDropped, &self.name.clone(), sentence);
+        }
+        self.dropped_bytes += bytes;
+        self.interrupted = true;
+        if end {
+            self.carry.clear();
+        }
+    }
+
+    fn on_bytes(&mut self, bytes: u64, end: bool, archive: &mut Archive, context: &mut Context) {
+        let Some(mut filling) = self.filling else { return };
+        let bytes = bytes as u32;
+        let fresh = filling.span.part(SECTOR_BYTES + filling.filled_bytes, bytes);
+        self.scanner.scan(context.memory.bytes(fresh));
+        filling.filled_bytes += bytes;
+        self.bytes += u64::from(bytes);
+        if bytes > 0 && filling.begun.is_none() {
+            filling.begun = Some(context.now);
+        }
+        self.filling = Some(filling);
+        let full = filling.filled_bytes == capacity_bytes(archive.superblock.block_bytes);
+        let due = filling
+            .begun
+            .is_some_and(|begun| begun.at + self.flush_after <= context.now.at);
+        if full || end || due {
+            self.seal(full, end, archive, context);
+        }
+    }
+
+    fn end_feeder(&mut self) {
+        self.interrupted = true;
+        self.scanner = Scanner::new();
+        if matches!(self.door, Door::Client(_)) {
+            self.ended = true;
+        }
+    }
+
+    /// Makes a block of what has come and hands it to the archive.
+    fn seal(&mut self, full: bool, end: bool, archive: &mut Archive, context: &mut Context) {
+        let Some(mut filling) = self.filling else { return };
+        let Some(begun) = filling.begun else {
+            if end {
+                context.give(filling.span);
+                self.filling = None;
+            }
+            return;
+        };
+        let whole = if end {
+            filling.filled_bytes
+        } else {
+            self.scanner.whole(filling.filled_bytes as usize) as u32
+        };
+        if whole == 0 {
+            // Less than one packet in all that time: wait as long again.
+            filling.begun = Some(context.now);
+            self.filling = Some(filling);
+            return;
+        }
+        self.filling = None;
+        let block = context.memory.bytes_mut(filling.span);
+        let (sector, room) = block.split_at_mut(SECTOR_BYTES as usize);
+        let (payload, rest) = room.split_at_mut(whole as usize);
+        let carried = (filling.filled_bytes - whole) as usize;
+        self.carry.clear();
+        // Less than a packet: it fits.
+        let _ = self.carry.extend_from_slice(&rest[..carried]);
+        rest.fill(0);
+
+        let key = TrackKey {
+            origin: archive.uuid,
+            camera: self.camera.clone(),
+            kind: self.kind,
+        };
+        let Some(track) = archive.catalog.place(&key) else {
+            self.lose(filling.span, whole, context);
+            return;
+        };
+        let tip = &archive.catalog.track(track).tip;
+        let origin = Origin {
+            key,
+            epoch: archive.superblock.epoch,
+            track_sequence: tip.next,
+            container: self.scanner.container(),
+            clock: begun.quality,
+            key_frame: self.scanner.take_key_frame(),
+            sealed_early: !full,
+            discontinuity: core::mem::take(&mut self.interrupted),
+            payload_bytes: whole,
+            begin_utc_ns: begun.utc_ns,
+            end_utc_ns: context.now.utc_ns,
+            begin_boot_ns: begun.at.boot_ns,
+            payload_digest: Digest(*blake3::hash(payload).as_bytes()),
+            previous_origin: tip.hash,
+        };
+        header::encode_origin(sector, &origin, self.scanner.init());
+        let hash = header::origin_hash(sector);
+        let owner = Owner::Recorder(self.index);
+        let block = Accepted {
+            span: filling.span,
+            track,
+            origin,
+            hash,
+            lease: Lease::default(),
+            owner,
+        };
+        match archive.append(block, context) {
+            Ok(()) => {
+                self.blocks += 1;
+                self.outstanding += 1;
+            }
+            Err(_) => self.lose(filling.span, whole, context),
+        }
+    }
+
+    /// The archive does not take a block.
+    fn lose(&mut self, span: Span, bytes: u32, context: &mut Context) {
+        context.give(span);
+        self.bytes -= u64::from(bytes);
+        self.on_drained(u64::from(bytes), false, context);
+    }
+
+    /// A block of this recorder is durable, or never will be.
+    pub fn on_settled(&mut self, payload_bytes: u32, durable: bool, context: &mut Context) {
+        self.outstanding -= 1;
+        if !durable {
+            self.lost = true;
+            self.blocks -= 1;
+            self.bytes -= u64::from(payload_bytes);
+            self.on_drained(u64::from(payload_bytes), false, context);
+        }
+        context.wake(Ready::Recorder(self.index));
+    }
+
+    /// Closes the door for good; what has come is sealed.
+    pub fn close(&mut self, archive: &mut Archive, context: &mut Context) {
+        context.submit(Op::CloseFeed { feed: self.feed });
+        if self.in_flight == InFlight::Nothing {
+            self.seal(false, true, archive, context);
+        }
+        self.ended = true;
+    }
+
+    /// For `status`.
+    pub fn status(&self, archive: &Name) -> RecorderStatus {
+        let listen = match &self.door {
+            Door::Socket(path) => path.clone(),
+            Door::Client(_) => String::new(),
+        };
+        RecorderStatus {
+            name: self.name.clone(),
+            archive: archive.clone(),
+            camera: self.camera.clone(),
+            kind: self.kind,
+            listen,
+            why: String::from(self.why()),
+            blocks: self.blocks,
+            bytes: self.bytes,
+            dropped_bytes: self.dropped_bytes,
+            drops: self.drops,
+        }
+    }
+}
+
+/// Stream bytes that one block takes: whole packets, whatever the container is.
+fn capacity_bytes(block_bytes: u32) -> u32 {
+    payload_capacity_bytes(block_bytes) / PACKET_BYTES * PACKET_BYTES
+}
+
+/// A name for the recorder of a control client.
+pub fn client_name(client: ClientId) -> Option<Name> {
+    format!("stdin-{}", client.0).parse().ok()
+}

@@ -1,0 +1,203 @@
+//! The settings document: one TOML text with everything that was configured, and nothing that can be found out from the logs.
+//!
+//! What is set live is written here first and takes effect once it is durable. Unknown keys are refused, so that a typo does not
+//! pass for a setting.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use hal::{Digest, Uuid};
+use serde::{Deserialize, Serialize};
+
+use crate::Name;
+use crate::control::types::{JobMode, Peer, RecorderCreate};
+
+/// Version of the document.
+pub const SETTINGS_VERSION: u32 = 1;
+
+/// Everything that is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// [`SETTINGS_VERSION`].
+    pub version: u32,
+    /// Archives.
+    #[serde(default, rename = "archive", skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<ArchiveSetting>,
+    /// Recorders.
+    #[serde(default, rename = "recorder", skip_serializing_if = "Vec::is_empty")]
+    pub recorders: Vec<RecorderCreate>,
+    /// Peers.
+    #[serde(default, rename = "peer", skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
+    /// Grants.
+    #[serde(default, rename = "grant", skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantSetting>,
+    /// Jobs.
+    #[serde(default, rename = "job", skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobSetting>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            version: SETTINGS_VERSION,
+            archives: Vec::new(),
+            recorders: Vec::new(),
+            peers: Vec::new(),
+            grants: Vec::new(),
+            jobs: Vec::new(),
+        }
+    }
+}
+
+/// An archive that belongs to this appliance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveSetting {
+    /// Name here.
+    pub name: Name,
+    /// Identity; another archive on the volume is not touched.
+    pub uuid: Uuid,
+    /// Path of the volume.
+    pub volume: String,
+}
+
+/// A right that a peer's token carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantSetting {
+    /// Short and public.
+    pub id: String,
+    /// Peer that may use it.
+    pub peer: Name,
+    /// Archive it may append to.
+    pub archive: Name,
+    /// Cameras; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cameras: Vec<Name>,
+    /// BLAKE3 of the token. The token itself is nowhere.
+    pub token_hash: Digest,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSetting {
+    /// Name.
+    pub name: Name,
+    /// Archive it hauls from.
+    pub from: Name,
+    /// Peer it hauls to.
+    pub peer: Name,
+    /// The peer's name of the archive.
+    pub archive: Name,
+    /// Cameras; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cameras: Vec<Name>,
+    /// When it runs.
+    pub mode: JobMode,
+    /// The target's token.
+    pub token: Digest,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Identity of the target's archive, once it was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Uuid>,
+}
+
+impl Settings {
+    /// From a document. The error is a sentence.
+    pub fn parse(document: &[u8]) -> Result<Settings, String> {
+        let text = core::str::from_utf8(document).map_err(|_| "the settings are not UTF-8 text".to_string())?;
+        let settings: Settings = toml::from_str(text).map_err(|error| format!("the settings cannot be used: {error}"))?;
+        if settings.version != SETTINGS_VERSION {
+            return Err(format!(
+                "the settings are of version {}, and this program knows version {SETTINGS_VERSION}",
+                settings.version
+            ));
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// As a document.
+    pub fn document(&self) -> Vec<u8> {
+        let text = toml::to_string(self).expect("settings are plain tables");
+        text.into_bytes()
+    }
+
+    /// Names are there once, and what is named is there.
+    fn check(&self) -> Result<(), String> {
+        let twice = |what: &str, names: &mut dyn Iterator<Item = &Name>| {
+            let mut seen: Vec<&Name> = names.collect();
+            seen.sort();
+            match seen.windows(2).find(|pair| pair[0] == pair[1]) {
+                Some(pair) => Err(format!("the settings name the {what} {} twice", pair[0])),
+                None => Ok(()),
+            }
+        };
+        twice("archive", &mut self.archives.iter().map(|archive| &archive.name))?;
+        twice("recorder", &mut self.recorders.iter().map(|recorder| &recorder.name))?;
+        twice("peer", &mut self.peers.iter().map(|peer| &peer.name))?;
+        twice("job", &mut self.jobs.iter().map(|job| &job.name))?;
+        let archive = |name: &Name| self.archives.iter().any(|archive| archive.name == *name);
+        let peer = |name: &Name| self.peers.iter().any(|peer| peer.name == *name);
+        for recorder in &self.recorders {
+            if !archive(&recorder.archive) {
+                return Err(format!(
+                    "recorder {} names the archive {}, which is not there",
+                    recorder.name, recorder.archive
+                ));
+            }
+        }
+        for job in &self.jobs {
+            if !archive(&job.from) || !peer(&job.peer) {
+                return Err(format!(
+                    "job {} names the archive {} and the peer {}; one is not there",
+                    job.name, job.from, job.peer
+                ));
+            }
+        }
+        for grant in &self.grants {
+            if !archive(&grant.archive) || !peer(&grant.peer) {
+                return Err(format!(
+                    "grant {} names the archive {} and the peer {}; one is not there",
+                    grant.id, grant.archive, grant.peer
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goes_there_and_back_and_refuses_what_it_does_not_know() {
+        let settings = Settings {
+            archives: alloc::vec![ArchiveSetting {
+                name: "card".parse().unwrap(),
+                uuid: Uuid([1; 16]),
+                volume: "/dev/x".to_string(),
+            }],
+            ..Settings::default()
+        };
+        assert_eq!(Settings::parse(&settings.document()), Ok(settings.clone()));
+        for bad in [
+            &b"version = 1\ncolour = 3\n"[..],
+            b"version = 2\n",
+            b"\xff",
+            b"version = 1\n[[recorder]]\nname='r'\narchive='a'\ncamera='c'\nlisten='/x'\n",
+            b"version = 1\n[[peer]]\nname='P'\nkey='00'\n",
+        ] {
+            assert!(
+                Settings::parse(bad).is_err(),
+                "{}",
+                alloc::string::String::from_utf8_lossy(bad)
+            );
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What each op in flight is for. The machine returns a tag; the table says whose it is.
+
+use alloc::vec::Vec;
+use hal::Tag;
+
+use crate::limits::OPS_MAX;
+
+/// The purposes of all ops in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tags<P> {
+    slots: Vec<Slot<P>>,
+    free: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Slot<P> {
+    /// Told apart from earlier uses of the same slot.
+    turn: u32,
+    purpose: Option<P>,
+}
+
+impl<P> Default for Tags<P> {
+    fn default() -> Self {
+        Tags {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<P> Tags<P> {
+    /// A tag for a new op.
+    pub fn put(&mut self, purpose: P) -> Tag {
+        let index = self.free.pop().unwrap_or_else(|| {
+            assert!(self.slots.len() < OPS_MAX, "more ops in flight than every queue together");
+            self.slots.push(Slot { turn: 0, purpose: None });
+            (self.slots.len() - 1) as u32
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.turn = slot.turn.wrapping_add(1);
+        slot.purpose = Some(purpose);
+        Tag(u64::from(slot.turn) << 32 | u64::from(index))
+    }
+
+    /// The purpose of an op that has finished. A tag that is not in flight is a mistake of the machine.
+    pub fn take(&mut self, tag: Tag) -> P {
+        let index = tag.0 as u32;
+        let slot = &mut self.slots[index as usize];
+        assert!(slot.turn == (tag.0 >> 32) as u32, "a tag came back twice");
+        self.free.push(index);
+        slot.purpose.take().expect("a tag came back twice")
+    }
+
+    /// Ops in flight.
+    pub fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+}

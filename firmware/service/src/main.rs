@@ -1,0 +1,114 @@
+//! `blockhauld`, the daemon: reads its few options, gets the machine, hands it to the core, and ends in good order.
+//!
+//! It decides nothing that the core could decide. Order of the start: duties as the first process if it is that, options,
+//! protection, machine (state folder and identity, block memory, rings, sockets), core, pump.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod arguments;
+mod first;
+mod log;
+mod protection;
+mod pulse;
+mod pump;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use drivers_uring::{Setup, UringMachine};
+
+use arguments::{Arguments, Request, USAGE};
+use pulse::Pulse;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Wrong options, as everywhere.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    log::start();
+    let (is_first, given) = match first::prepare() {
+        Ok(Some(prepared)) => (true, prepared.arguments),
+        Ok(None) => (false, std::env::args_os().skip(1).collect()),
+        Err(reason) => first::fail(&reason),
+    };
+    let code = daemon(given, is_first);
+    // Not by returning: the runtime would wait for a thread that asks a name server or a hung device.
+    std::process::exit(code.into())
+}
+
+fn daemon(given: Vec<OsString>, is_first: bool) -> u8 {
+    let arguments = match arguments::parse(given) {
+        Ok(Request::Run(arguments)) => arguments,
+        Ok(Request::Help) => {
+            print!("{USAGE}");
+            return 0;
+        }
+        Ok(Request::Version) => {
+            println!("blockhauld {VERSION}");
+            return 0;
+        }
+        Err(sentence) if is_first => first::fail(&sentence),
+        Err(sentence) => {
+            eprint!("blockhauld: {sentence}\n\n{USAGE}");
+            return EXIT_USAGE;
+        }
+    };
+    match run(arguments) {
+        Ok(()) if is_first => first::power_off(),
+        Ok(()) => 0,
+        Err(sentence) => {
+            tracing::error!("{sentence}");
+            if is_first {
+                first::fail(&sentence);
+            }
+            1
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), String> {
+    protection::apply()?;
+    let memory_bytes = arguments.memory_bytes;
+    let setup = Setup {
+        state: arguments.state,
+        socket: arguments.socket,
+        listen: arguments.listen,
+        memory_bytes,
+        operators_gid: arguments.operators_gid,
+    };
+    let mut machine = UringMachine::start(setup).map_err(|error| error.to_string())?;
+    let found = machine.found().clone();
+    let mut seed = [0; 32];
+    rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| format!("the kernel has no random numbers: {error}; try again when it has started fully"))?;
+    let listening: Vec<String> = found.listening.iter().map(ToString::to_string).collect();
+    let board = blockhaul_core::Board {
+        fingerprint: found.fingerprint,
+        version: VERSION,
+        listening: listening.clone(),
+        seed,
+        settings: found.settings,
+        kept_events: found.kept_events,
+        memory_bytes,
+    };
+    let mut pulse = Pulse::new();
+    let ready = || {
+        let doors = if listening.is_empty() {
+            "no listener for peers".to_owned()
+        } else {
+            format!("listening on {}", listening.join(", "))
+        };
+        tracing::info!("ready: {}; {doors}; fingerprint {}", found.memory, found.fingerprint);
+    };
+    let end = pump::run(&mut machine, board, &mut pulse, ready).map_err(|error| error.to_string())?;
+    pulse.stopping();
+    match end {
+        pump::End::Stopped => machine.finish(),
+        pump::End::Forced => tracing::warn!("asked to stop a second time: stopped at once"),
+    }
+    tracing::info!("stopped");
+    if end == pump::End::Forced {
+        std::process::exit(0);
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Builds the daemon for an image: released, static, stripped, in a target directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::tree::{Tree, read};
+use crate::{Result, elf, process};
+
+/// Builds `blockhauld` for `target` and returns where it lies.
+pub fn build(tree: &Tree, target: &str) -> Result<PathBuf> {
+    let folder = tree.images().join("cargo");
+    // Paths of the machine it was built on have no place in an image.
+    let registry = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let mut flags = vec![
+        "-Ctarget-feature=+crt-static".to_owned(),
+        format!("--remap-path-prefix={}=blockhaul", tree.root.display()),
+    ];
+    flags.extend(registry.map(|path| format!("--remap-path-prefix={}=cargo", path.display())));
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(&tree.root)
+        .args(["build", "--quiet", "--package", "blockhauld", "--release", "--config", "profile.release.strip=true"])
+        .args(["--target", target])
+        .arg("--target-dir")
+        .arg(&folder)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    process::run(&mut command, "cargo").map_err(|error| {
+        format!("The daemon cannot be built. {error} If the target is missing: rustup target add {target}")
+    })?;
+    Ok(folder.join(target).join("release/blockhauld"))
+}
+
+/// Reads a daemon and makes sure that it runs where there is nothing but itself.
+pub fn load(path: &Path) -> Result<Vec<u8>> {
+    let bytes = read(path)?;
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(format!("{} is not a program.", path.display()));
+    }
+    if elf::section(&bytes, ".interp").is_some() {
+        return Err(format!(
+            "{} is not static; there are no libraries in the image. Build it with -C target-feature=+crt-static.",
+            path.display()
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_static_program_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("daemon");
+        std::fs::write(&path, "#!/bin/sh").unwrap();
+        assert!(load(&path).unwrap_err().contains("not a program"));
+        std::fs::write(&path, elf::sample(".interp", b"/lib64/ld-linux-x86-64.so.2\0")).unwrap();
+        assert!(load(&path).unwrap_err().contains("not static"));
+        std::fs::write(&path, elf::sample(".text", b"")).unwrap();
+        load(&path).unwrap();
+    }
+}

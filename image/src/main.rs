@@ -1,0 +1,86 @@
+//! `cargo image`: bakes appliance images. The work is in the library; here are the words and the tables.
+
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use image::Result;
+use image::bake::{self, Image, Options};
+use image::board::Board;
+use image::tree::Tree;
+
+const DEFAULT_BOARD: &str = "qemu-x86-64";
+
+/// Bakes blockhaul into appliance images.
+#[derive(Parser)]
+#[command(name = "cargo image", bin_name = "cargo image")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bake the image for a board.
+    Build {
+        /// The board; `cargo image list` shows them.
+        #[arg(default_value = DEFAULT_BOARD)]
+        board: String,
+        /// Bake this static program as first process instead of building the daemon.
+        #[arg(long, value_name = "FILE")]
+        daemon: Option<PathBuf>,
+        /// Look for a newer kernel package even if one was fetched before.
+        #[arg(long)]
+        fetch_kernel: bool,
+    },
+    /// List the boards.
+    List,
+    /// Show what an image consists of and how much each part takes.
+    Size {
+        /// The board.
+        #[arg(default_value = DEFAULT_BOARD)]
+        board: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let tree = Tree::find()?;
+    match command {
+        Command::Build { board, daemon, fetch_kernel } => {
+            let image = bake::build(&tree, &board, &Options { daemon, fetch_kernel })?;
+            print_sizes(&image);
+            println!("\nIn {}: initramfs.cpio, vmlinuz, vmlinux, image.toml", tree.show(&image.folder));
+        }
+        Command::List => {
+            for name in Board::names(&tree)? {
+                println!("{name:<16} {}", Board::load(&tree, &name)?.summary);
+            }
+        }
+        Command::Size { board } => print_sizes(&Image::open(&tree, &board)?),
+    }
+    Ok(())
+}
+
+fn print_sizes(image: &Image) {
+    println!("{}: {}", image.board, image.kernel_package);
+    println!("  kernel     {}", mib(image.kernel_bytes));
+    println!("  initramfs  {}", mib(image.initramfs_bytes));
+    println!("    daemon   {}", mib(image.daemon_bytes));
+    println!("    modules  {}  ({})", mib(image.modules_bytes), image.modules.join(", "));
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:>6.2} MiB", bytes as f64 / (1024.0 * 1024.0))
+}

@@ -1,0 +1,110 @@
+//! The steps of `cargo ci`, in order: the quick ones first.
+
+use std::process::{Command, Stdio};
+
+use blockhaul_tests::Result;
+use blockhaul_tests::programs::cargo;
+
+use crate::{packages, readme};
+
+/// Target without an operating system that the core is built for.
+const BARE_TARGET: &str = "x86_64-unknown-none";
+
+/// One thing that must be right.
+pub struct Step {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it does.
+    pub what: &'static str,
+    /// Does it. An error is a sentence.
+    pub run: fn() -> Result<()>,
+}
+
+/// All steps.
+pub const STEPS: [Step; 10] = [
+    Step { name: "packages", what: "programs of the distribution that tests use", run: packages::install },
+    Step { name: "toolchain", what: "rustfmt, clippy and the target without an operating system", run: toolchain },
+    Step { name: "format", what: "cargo fmt --all --check", run: format },
+    Step { name: "lints", what: "cargo clippy, warnings are errors", run: lints },
+    Step { name: "core", what: "the core builds without an operating system", run: core },
+    Step { name: "test", what: "cargo test --workspace", run: test },
+    Step { name: "demo", what: "cargo demo", run: demo },
+    Step { name: "readme", what: "every command in README.md exists", run: readme::check },
+    Step { name: "image", what: "cargo image build", run: image },
+    Step { name: "qemu", what: "cargo qemu smoke: the image boots", run: qemu },
+];
+
+/// Runs a command without input; what it prints is seen as it comes.
+pub fn run(command: &mut Command, what: &str) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status().map_err(|error| format!("{what} cannot be run: {error}."))?;
+    if status.success() { Ok(()) } else { Err(format!("{what} failed ({status}); why is above.")) }
+}
+
+fn run_cargo(arguments: &[&str]) -> Result<()> {
+    run(cargo().args(arguments), &format!("cargo {}", arguments.join(" ")))
+}
+
+/// A tool is there; what it says is not shown.
+fn works(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+}
+
+fn toolchain() -> Result<()> {
+    for (component, tool) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !works(cargo().args([tool, "--version"])) {
+            rustup(&["component", "add", component])?;
+        }
+    }
+    if !has_bare_target() {
+        rustup(&["target", "add", BARE_TARGET])?;
+    }
+    println!("rustfmt, clippy and {BARE_TARGET} are there.");
+    Ok(())
+}
+
+/// Rust of a distribution has no rustup; then the library of the target is a package.
+fn has_bare_target() -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", BARE_TARGET]).output();
+    let Ok(output) = output else { return false };
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success()
+        && std::fs::read_dir(folder)
+            .is_ok_and(|files| files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libcore-")))
+}
+
+fn rustup(arguments: &[&str]) -> Result<()> {
+    let what = format!("rustup {}", arguments.join(" "));
+    println!("{what}");
+    run(Command::new("rustup").args(arguments), &what)
+        .map_err(|why| format!("{why} Run `{what}`, or install that part of Rust with the distribution's packages."))
+}
+
+fn format() -> Result<()> {
+    run_cargo(&["fmt", "--all", "--check"]).map_err(|why| format!("{why} `cargo fmt --all` puts it right."))
+}
+
+fn lints() -> Result<()> {
+    run_cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn core() -> Result<()> {
+    run_cargo(&["build", "--package", "blockhaul-core", "--target", BARE_TARGET])
+}
+
+fn test() -> Result<()> {
+    run_cargo(&["test", "--workspace"])
+}
+
+fn demo() -> Result<()> {
+    run_cargo(&["demo"])
+}
+
+fn image() -> Result<()> {
+    run_cargo(&["image", "build"])
+}
+
+fn qemu() -> Result<()> {
+    run_cargo(&["qemu", "setup"])?;
+    run_cargo(&["qemu", "smoke"])
+}

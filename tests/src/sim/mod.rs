@@ -1,0 +1,16 @@
+//! Whole appliances, core and settings as shipped, on simulated machines: one seed, one history, one judgement.
+//!
+//! `stage` builds sites and links them by real control calls; `history` lets them run with faults and then without; `oracle`
+//! judges what is on the disks, which `volume` reads with a parser of its own. `stream` makes what is recorded.
+//!
+//! Invariant: everything follows from the seed.
+
+mod control;
+mod history;
+mod oracle;
+mod product;
+mod stage;
+mod stream;
+mod volume;
+
+pub use history::{Failure, Report, run};
