@@ -52,8 +52,18 @@ impl Console {
     fn lines(&self) -> Vec<String> {
         let bytes = std::fs::read(&self.path).unwrap_or_default();
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        String::from_utf8_lossy(&bytes[..whole]).lines().map(|line| line.trim_end().to_owned()).collect()
+        String::from_utf8_lossy(&bytes[..whole]).lines().map(|line| without_colors(line.trim_end())).collect()
     }
+}
+
+/// The console is a terminal, so the daemon's log has colors there: `ESC [ ... m`.
+fn without_colors(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -70,6 +80,7 @@ mod tests {
         assert_eq!(console.take("two"), None);
         assert_eq!(console.take("thr"), None);
         assert_eq!(console.fatal(), None);
+        assert_eq!(without_colors("\u{1b}[2mtime\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m ready"), "time  INFO ready");
         std::fs::write(&path, "one\r\n[    1.0] Kernel panic - not syncing\r\n").unwrap();
         assert!(console.fatal().unwrap().contains("not syncing"));
         assert_eq!(console.tail(), "one\n[    1.0] Kernel panic - not syncing");

@@ -98,7 +98,7 @@ async fn call_address(
     let deadline = Instant::now() + share;
     let stream = match timeout_at(deadline, connect(address, nic)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(connect_error(&error, nic)),
+        Ok(Err(error)) => return Err(connect_error(&error, nic).await),
         Err(_) => return Err(LinkError::Unreachable),
     };
     match timeout_at(deadline, prove(tls, stream, expect)).await {
@@ -122,13 +122,15 @@ async fn connect(address: SocketAddr, nic: Option<&str>) -> io::Result<TcpStream
 }
 
 /// A NIC that is down has no route, which the kernel reports as an unreachable network.
-fn connect_error(error: &io::Error, nic: Option<&str>) -> LinkError {
+async fn connect_error(error: &io::Error, nic: Option<&str>) -> LinkError {
     let why = errno::of_connect(error);
-    let is_down = |nic: &str| !crate::nic::is_up(nic);
-    if why == LinkError::Unreachable && nic.is_some_and(is_down) {
-        LinkError::NicDown
-    } else {
-        why
+    match nic.map(str::to_owned) {
+        Some(nic) if why == LinkError::Unreachable => {
+            // On a thread of its own: a listing waits for locks of the kernel.
+            let is_up = tokio::task::spawn_blocking(move || crate::nic::is_up(&nic)).await;
+            if is_up.unwrap_or(true) { why } else { LinkError::NicDown }
+        }
+        _ => why,
     }
 }
 

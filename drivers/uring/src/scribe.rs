@@ -4,15 +4,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hal::{Event, Tag};
 use tokio::sync::Notify;
-use tokio_uring::fs::{self, File};
+use tokio_uring::fs::{self, File, OpenOptions};
 
 use crate::errno;
 use crate::limits::{EVENTS_FILE_BYTES_MAX, EVENTS_WAITING_MAX};
@@ -107,14 +105,13 @@ pub(crate) async fn run(world: Rc<World>, scribe: Rc<Scribe>, folder: PathBuf) {
 /// At any crash the old document or the new one is there, whole.
 async fn replace_settings(folder: &Path, document: Vec<u8>) -> io::Result<()> {
     let beside = folder.join(SETTINGS_BESIDE_FILE);
-    // Opened by the standard library, which can say who may read it.
-    let made = OpenOptions::new()
+    // The umask of the process makes it ours alone.
+    let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    let file = File::from_std(made);
+        .open(&beside)
+        .await?;
     let (written, _document) = file.write_all_at(document, 0).await;
     written?;
     file.sync_all().await?;
@@ -150,24 +147,16 @@ async fn append(open: Option<EventsFile>, folder: &Path, text: Vec<u8>) -> io::R
 /// A last line that a crash cut short is ended: what follows must not become a part of it.
 async fn open_events(folder: &Path) -> io::Result<EventsFile> {
     let path = folder.join(EVENTS_FILE);
-    let made = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)?;
-    let mut size_bytes = made.metadata()?.len();
+    let file = OpenOptions::new().read(true).write(true).create(true).open(&path).await?;
+    let mut size_bytes = file.statx().await?.stx_size;
     if size_bytes > 0 {
-        let mut last = [0];
-        std::os::unix::fs::FileExt::read_exact_at(&made, &mut last, size_bytes - 1)?;
-        if last != *b"\n" {
-            std::os::unix::fs::FileExt::write_all_at(&made, b"\n", size_bytes)?;
+        let (read, last) = file.read_exact_at(vec![0], size_bytes - 1).await;
+        read?;
+        if last != b"\n" {
+            let (written, _) = file.write_all_at(b"\n".to_vec(), size_bytes).await;
+            written?;
             size_bytes += 1;
         }
     }
-    Ok(EventsFile {
-        file: File::from_std(made),
-        size_bytes,
-    })
+    Ok(EventsFile { file, size_bytes })
 }

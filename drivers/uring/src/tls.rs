@@ -22,6 +22,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
     SignatureScheme,
 };
+use zeroize::Zeroize;
 
 use crate::errno;
 use crate::identity::{Identity, fingerprint_of};
@@ -58,9 +59,11 @@ impl Shown {
 
 impl Tls {
     /// With the identity's key.
-    pub(crate) fn new(identity: Identity) -> Result<Tls, Error> {
+    pub(crate) fn new(mut identity: Identity) -> Result<Tls, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let signer = rustls::crypto::ring::sign::any_supported_type(&identity.key)?;
+        // The signer has a copy of its own, which it does not show.
+        identity.key.zeroize();
         let own = Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![identity.certificate], signer)));
         Ok(Tls {
             provider,

@@ -5,7 +5,7 @@
 //! Invariants: every op in flight has a purpose and every completion finds its owner; a part is asked only if something concerns
 //! it, so that an event costs the same however many parts there are.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -112,7 +112,7 @@ impl Appliance {
             tags: Tags::default(),
             journal: Journal::new(&board.kept_events),
             entropy: Entropy::new(board.seed),
-            ready: Vec::new(),
+            ready: VecDeque::new(),
             timers: Timers::default(),
             starved: Vec::new(),
         };
@@ -439,7 +439,7 @@ impl Parts {
                     context.wake(part);
                 }
             }
-            let Some(part) = context.shared.ready.pop() else { break };
+            let Some(part) = context.shared.ready.pop_front() else { break };
             match part {
                 Ready::Archive(index) => self.decide_archive(index, context),
                 Ready::Recorder(index) => self.decide_recorder(index, context),

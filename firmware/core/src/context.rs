@@ -1,5 +1,6 @@
 //! What every part of the core is handed while one event is handled: clocks, memory, ops, and the shared tables.
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use hal::{Memory, Moment, Op, Ops, Span, Tag};
@@ -23,7 +24,7 @@ pub struct Shared {
     /// Random numbers.
     pub entropy: Entropy,
     /// Parts that have something to decide after this event.
-    pub ready: Vec<Ready>,
+    pub ready: VecDeque<Ready>,
     /// Parts that want to be asked again later.
     pub timers: Timers,
     /// Parts that wait for block memory.
@@ -74,7 +75,7 @@ impl Context<'_> {
     /// Lets a part decide before this event is over.
     pub fn wake(&mut self, ready: Ready) {
         if !self.shared.ready.contains(&ready) {
-            self.shared.ready.push(ready);
+            self.shared.ready.push_back(ready);
         }
     }
 

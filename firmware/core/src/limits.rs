@@ -57,7 +57,7 @@ pub const INCOMING_MAX: usize = 256;
 /// Blocks that one job reads ahead, and that may wait in its sending queue, each.
 pub const READ_AHEAD: usize = 4;
 /// Blocks that a target lets one link have under way: received and not yet durable.
-pub const CREDIT_MAX: u32 = 8;
+pub const CREDIT_MAX: u32 = 4;
 
 /// A feeder waits that long for room in the block memory; then its bytes are dropped and counted.
 pub const FEEDER_WAIT: Duration = Duration::from_millis(500);

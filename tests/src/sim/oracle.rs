@@ -114,6 +114,9 @@ pub fn recorded(archive: &Archive, camera: &Camera, fates: &[Stretch]) -> Result
                 return Err(format!("block {sequence} of {name} repeats stream bytes from {} on", run.start));
             }
             excused(&(end..run.start), fates).map_err(|why| format!("before block {sequence} of {name}: {why}"))?;
+            if run.start > end && !piece.discontinuity {
+                return Err(format!("block {sequence} of {name} does not say that stream bytes are missing before it"));
+            }
             end = run.end;
         }
     }
@@ -143,6 +146,10 @@ mod tests {
     use drivers_sim::FeederId;
 
     fn archive(payloads: &[&[u8]]) -> Archive {
+        interrupted_archive(payloads, false)
+    }
+
+    fn interrupted_archive(payloads: &[&[u8]], discontinuity: bool) -> Archive {
         let track = Track { origin: [1; 16], camera: "camera-0".into(), kind: 0 };
         let pieces = (0..).zip(payloads).map(|(sequence, payload)| Piece {
             track: track.clone(),
@@ -150,7 +157,7 @@ mod tests {
             origin_part: vec![7; 8],
             hash: [8; 32],
             previous: [0; 32],
-            discontinuity: false,
+            discontinuity,
             payload: payload.to_vec(),
         });
         Archive { name: "here".into(), tracks: BTreeMap::from([(track.clone(), pieces.collect())]) }
@@ -178,11 +185,15 @@ mod tests {
             assert!(judge(bad, &whole).is_err());
         }
         let crash = [taken(0, 6000, true), taken(6000, all, false)];
-        assert_eq!(judge(&[&stream[..5000], &stream[6000..]], &crash), Ok(()));
-        assert!(judge(&[&stream[..5000], &stream[6001..]], &crash).is_err());
+        let judge = |payloads: &[&[u8]], fates: &[Stretch], said| {
+            recorded(&interrupted_archive(payloads, said), &camera, fates)
+        };
+        assert_eq!(judge(&[&stream[..5000], &stream[6000..]], &crash, true), Ok(()));
+        assert!(judge(&[&stream[..5000], &stream[6000..]], &crash, false).is_err());
+        assert!(judge(&[&stream[..5000], &stream[6001..]], &crash, true).is_err());
         let dropped = [taken(0, 100, false), Stretch { fate: Fate::Dropped, ..taken(100, all, false) }];
-        assert_eq!(judge(&[&stream[..100]], &dropped), Ok(()));
-        assert!(judge(&[&stream[..99]], &dropped).is_err());
+        assert_eq!(judge(&[&stream[..100]], &dropped, false), Ok(()));
+        assert!(judge(&[&stream[..99]], &dropped, false).is_err());
     }
 
     #[test]

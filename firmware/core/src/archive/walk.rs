@@ -182,6 +182,17 @@ impl Walk {
         }
     }
 
+    /// Whether there is nothing more to hand out, for now or for good; reads ahead as [`Walk::poll`] does.
+    pub fn is_at_end(
+        &mut self,
+        archive: &mut Archive,
+        wanted: &mut dyn FnMut(TrackId, &Entry) -> bool,
+        context: &mut Context,
+    ) -> bool {
+        self.read_ahead(archive, wanted, context);
+        self.reads.is_empty() && self.loading.is_none() && self.at >= self.end_in(archive)
+    }
+
     fn end_in(&self, archive: &Archive) -> u64 {
         self.end.unwrap_or(u64::MAX).min(archive.log.durable)
     }

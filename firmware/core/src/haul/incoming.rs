@@ -197,7 +197,11 @@ impl Incoming {
     /// Lends block memory for coming bodies, up to the credit.
     fn lend(&mut self, archive: &Archive, context: &mut Context) {
         while (self.lent.len() as u32) < CREDIT_MAX {
-            let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
+            // The first is never kept back, so that no link stands still because others have more.
+            let block_bytes = archive.superblock.block_bytes;
+            let spare = context.take_spare(block_bytes);
+            let span = if self.lent.is_empty() { spare.or_else(|| context.take(block_bytes)) } else { spare };
+            let Some(span) = span else {
                 context.ask_when_freed(Ready::Incoming(self.link));
                 return;
             };

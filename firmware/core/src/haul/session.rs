@@ -98,6 +98,14 @@ struct Unacked {
     is_block: bool,
 }
 
+/// Whether a block is one that the target does not have.
+fn wanted_by<'a>(tracks: &'a [Track], numbers: &'a BTreeMap<TrackId, u32>) -> impl FnMut(TrackId, &Entry) -> bool + 'a {
+    |id, entry| {
+        let track = numbers.get(&id).and_then(|number| tracks.get(*number as usize));
+        track.is_some_and(|track| track.state == State::Open && entry.track_sequence >= track.next)
+    }
+}
+
 impl Session {
     /// The target has welcomed us.
     pub fn new(link: LinkId, job: usize, target: Uuid, credit: u32, _archive: &Archive, context: &Context) -> Session {
@@ -180,11 +188,19 @@ impl Session {
                 Some(Step::Wait) | None => return,
                 Some(Step::End) => {
                     self.state_missing_ends(archive, stats, context);
-                    self.caught_up = self.unacked.is_empty() && self.tracks.iter().all(|track| track.state != State::Again);
-                    return;
+                    break;
                 }
             }
         }
+        // Nothing more to send may also be true while nothing may be sent.
+        self.caught_up = self.unacked.is_empty() && self.is_at_end(archive, context);
+    }
+
+    fn is_at_end(&mut self, archive: &mut Archive, context: &mut Context) -> bool {
+        let (tracks, numbers) = (&self.tracks, &self.numbers);
+        let again = tracks.iter().any(|track| track.state == State::Again);
+        let at_end = self.walk.as_mut().is_some_and(|walk| walk.is_at_end(archive, &mut wanted_by(tracks, numbers), context));
+        at_end && !again && self.suspects.is_empty()
     }
 
     /// Asks for the tips of tracks that the archive has and this link does not.
@@ -316,11 +332,7 @@ impl Session {
 
     fn next_step(&mut self, archive: &mut Archive, context: &mut Context) -> Option<Step> {
         let (tracks, numbers) = (&self.tracks, &self.numbers);
-        let mut wanted = |id: TrackId, entry: &Entry| {
-            let track = numbers.get(&id).and_then(|number| tracks.get(*number as usize));
-            track.is_some_and(|track| track.state == State::Open && entry.track_sequence >= track.next)
-        };
-        Some(self.walk.as_mut()?.poll(archive, &mut wanted, context))
+        Some(self.walk.as_mut()?.poll(archive, &mut wanted_by(tracks, numbers), context))
     }
 
     fn on_block(

@@ -260,6 +260,8 @@ impl Recorder {
 
     /// Bytes have come, or time is up.
     pub fn on_filled(&mut self, bytes: u64, end: bool, archive: &mut Archive, context: &mut Context) {
+        // A door that was closed meanwhile ends its feeder.
+        let end = end || self.ended;
         match core::mem::replace(&mut self.in_flight, InFlight::Nothing) {
             InFlight::Nothing => {}
             InFlight::Drain => self.on_drained(bytes, end, context),
