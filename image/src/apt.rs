@@ -24,7 +24,11 @@ impl Apt {
     pub fn private(folder: &Path, backports: bool) -> Result<Apt> {
         let codename = codename()?;
         let sources = folder.join("sources");
-        for part in [&sources, &folder.join("lists/partial"), &folder.join("cache/archives/partial")] {
+        for part in [
+            &sources,
+            &folder.join("lists/partial"),
+            &folder.join("cache/archives/partial"),
+        ] {
             make_folder(part)?;
         }
         let mut found = false;
@@ -64,16 +68,22 @@ impl Apt {
         let prefix = pattern.split('*').next().unwrap_or(pattern);
         let output = process::output(self.command("apt-cache").args(["pkgnames", prefix]), "apt")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut names: Vec<String> = text.lines().filter(|name| matches(pattern, name)).map(str::to_owned).collect();
+        let mut names: Vec<String> = text
+            .lines()
+            .filter(|name| matches(pattern, name))
+            .map(str::to_owned)
+            .collect();
         names.sort_by_key(|name| std::cmp::Reverse(natural_order(name)));
         Ok(names)
     }
 
     /// Fetches the package `name` into `folder`, which is empty, and returns the file.
     pub fn download(&self, name: &str, folder: &Path) -> Result<PathBuf> {
-        process::output(self.command("apt-get").args(["-qq", "download", name]).current_dir(folder), "apt")?;
-        let entries =
-            std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}.", folder.display()))?;
+        process::output(
+            self.command("apt-get").args(["-qq", "download", name]).current_dir(folder),
+            "apt",
+        )?;
+        let entries = std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}.", folder.display()))?;
         entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
@@ -83,7 +93,9 @@ impl Apt {
     /// Installs `packages`; `suite` is preferred where it is given. Needs root.
     pub fn install(&self, packages: &[&str], suite: Option<&str>) -> Result<()> {
         let mut command = self.command("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "install", "-y", "--no-install-recommends"]);
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["-qq", "install", "-y", "--no-install-recommends"]);
         if let Some(suite) = suite {
             command.args(["-t", suite]);
         }
@@ -103,7 +115,10 @@ impl Apt {
 /// The name of this system's Debian release.
 pub fn codename() -> Result<String> {
     let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let value = |key: &str| text.lines().find_map(|line| Some(line.strip_prefix(key)?.trim_matches('"').to_owned()));
+    let value = |key: &str| {
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix(key)?.trim_matches('"').to_owned()))
+    };
     match (value("ID="), value("VERSION_CODENAME=")) {
         (Some(id), Some(codename)) if id == "debian" => Ok(codename),
         (id, _) => Err(format!(
@@ -135,7 +150,9 @@ pub fn matches(pattern: &str, name: &str) -> bool {
         None => pattern == name,
         Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
             let reach = tail.find('-').unwrap_or(tail.len());
-            (0..=reach).filter(|end| tail.is_char_boundary(*end)).any(|end| matches(rest, &tail[end..]))
+            (0..=reach)
+                .filter(|end| tail.is_char_boundary(*end))
+                .any(|end| matches(rest, &tail[end..]))
         }),
     }
 }
@@ -144,7 +161,10 @@ fn source_files() -> Vec<PathBuf> {
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     let parts = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten();
     files.extend(parts.filter_map(|entry| Some(entry.ok()?.path())));
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "list" || extension == "sources"));
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "list" || extension == "sources")
+    });
     files.sort();
     files
 }
@@ -162,8 +182,13 @@ fn is_debian<'a>(uri: &str, suites: &[&str], mut components: impl Iterator<Item 
 fn debian_stanzas(text: &str, codename: &str, backports: bool) -> String {
     let mut kept = String::new();
     for stanza in text.split("\n\n") {
-        let field =
-            |key: &str| stanza.lines().find_map(|line| line.strip_prefix(key)).map(str::trim).unwrap_or_default();
+        let field = |key: &str| {
+            stanza
+                .lines()
+                .find_map(|line| line.strip_prefix(key))
+                .map(str::trim)
+                .unwrap_or_default()
+        };
         let suites: Vec<&str> = field("Suites:").split_whitespace().collect();
         let uri = field("URIs:").split_whitespace().next().unwrap_or_default();
         if field("Enabled:") == "no" || !is_debian(uri, &suites, field("Components:").split_whitespace(), codename) {
@@ -217,9 +242,12 @@ mod tests {
     fn a_star_stops_at_a_hyphen() {
         let pattern = "linux-image-6.12.*-amd64";
         assert!(matches(pattern, "linux-image-6.12.117+deb12-amd64"));
-        for other in
-            ["linux-image-6.12.117+deb12-cloud-amd64", "linux-image-6.12-amd64", "linux-image-6.12.1-amd64-dbg", ""]
-        {
+        for other in [
+            "linux-image-6.12.117+deb12-cloud-amd64",
+            "linux-image-6.12-amd64",
+            "linux-image-6.12.1-amd64-dbg",
+            "",
+        ] {
             assert!(!matches(pattern, other), "{other}");
         }
     }

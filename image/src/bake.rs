@@ -92,7 +92,11 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
     let program = daemon::load(&program)?;
     let files = board.files.iter().map(|file| {
         let content = read(&tree.boards().join(&file.from))?;
-        Ok(ExtraFile { to: file.to.clone(), executable: file.executable, content })
+        Ok(ExtraFile {
+            to: file.to.clone(),
+            executable: file.executable,
+            content,
+        })
     });
     let initramfs = initramfs::pack(&board, &program, &modules, &files.collect::<Result<Vec<_>>>()?);
     within_budget(&board, initramfs.len() as u64)?;
@@ -120,8 +124,7 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
 }
 
 fn write_description(image: &Image, path: &Path) -> Result<()> {
-    let text =
-        toml::to_string(image).map_err(|error| format!("The description of the image cannot be written: {error}."))?;
+    let text = toml::to_string(image).map_err(|error| format!("The description of the image cannot be written: {error}."))?;
     write(path, text.as_bytes())
 }
 

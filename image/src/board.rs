@@ -99,7 +99,9 @@ impl Board {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let known = Board::names(tree)?.join(", ");
-                return Err(format!("There is no board {name}. Known boards: {known}. To add one, see docs/image.md."));
+                return Err(format!(
+                    "There is no board {name}. Known boards: {known}. To add one, see docs/image.md."
+                ));
             }
             Err(error) => return Err(format!("{} cannot be read: {error}.", tree.show(&path))),
         };
@@ -109,8 +111,7 @@ impl Board {
     /// The names of all boards, sorted.
     pub fn names(tree: &Tree) -> Result<Vec<String>> {
         let folder = tree.boards();
-        let entries =
-            std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}.", folder.display()))?;
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}.", folder.display()))?;
         let mut names: Vec<String> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
@@ -130,12 +131,18 @@ impl Board {
                 address.parse::<Ipv4Addr>().is_ok() && prefix.parse::<u8>().is_ok_and(|bits| bits <= 32)
             });
             if !right {
-                return Err(format!("the address {:?} of {} is not of the form 10.0.2.15/24.", nic.address, nic.name));
+                return Err(format!(
+                    "the address {:?} of {} is not of the form 10.0.2.15/24.",
+                    nic.address, nic.name
+                ));
             }
         }
         for file in &board.files {
             let path = Path::new(&file.to);
-            let plain = path.components().skip(1).all(|part| matches!(part, std::path::Component::Normal(_)));
+            let plain = path
+                .components()
+                .skip(1)
+                .all(|part| matches!(part, std::path::Component::Normal(_)));
             if !path.is_absolute() || !plain || path.parent().is_none() {
                 return Err(format!("{:?} is not an absolute path of a file in the image.", file.to));
             }
@@ -157,7 +164,10 @@ mod tests {
     #[test]
     fn every_board_in_the_tree_is_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let tree = Tree { target: root.join("target"), root };
+        let tree = Tree {
+            target: root.join("target"),
+            root,
+        };
         let names = Board::names(&tree).unwrap();
         assert!(names.contains(&"qemu-x86-64".to_owned()));
         for name in names {

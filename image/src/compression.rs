@@ -12,7 +12,9 @@ const ELF: [u8; 4] = [0x7f, b'E', b'L', b'F'];
 pub fn unpack(bytes: &[u8], what: &str) -> Result<Vec<u8>> {
     let mut plain = Vec::new();
     let outcome = if bytes.starts_with(&XZ) {
-        lzma_rust2::XzReader::new(bytes, false).read_to_end(&mut plain).map_err(|error| error.to_string())
+        lzma_rust2::XzReader::new(bytes, false)
+            .read_to_end(&mut plain)
+            .map_err(|error| error.to_string())
     } else if bytes.starts_with(&ZSTD) {
         ruzstd::decoding::StreamingDecoder::new(bytes)
             .map_err(|error| error.to_string())

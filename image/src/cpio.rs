@@ -58,7 +58,21 @@ impl Archive {
         let size = u32::try_from(content.len()).expect("a file in an initramfs is smaller than 4 GiB");
         let path_size = u32::try_from(path.len() + 1).expect("a path is short");
         // inode, mode, uid, gid, links, mtime, size, device (major, minor), special device (major, minor), path size, check
-        let fields = [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, path_size, 0];
+        let fields = [
+            self.entries,
+            mode,
+            0,
+            0,
+            links,
+            0,
+            size,
+            0,
+            0,
+            device.0,
+            device.1,
+            path_size,
+            0,
+        ];
         self.bytes.extend_from_slice(b"070701");
         for field in fields {
             self.bytes.extend_from_slice(format!("{field:08X}").as_bytes());

@@ -21,14 +21,21 @@ pub fn build(tree: &Tree, target: &str) -> Result<PathBuf> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(&tree.root)
-        .args(["build", "--quiet", "--package", "blockhauld", "--release", "--config", "profile.release.strip=true"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "blockhauld",
+            "--release",
+            "--config",
+            "profile.release.strip=true",
+        ])
         .args(["--target", target])
         .arg("--target-dir")
         .arg(&folder)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    process::run(&mut command, "cargo").map_err(|error| {
-        format!("The daemon cannot be built. {error} If the target is missing: rustup target add {target}")
-    })?;
+    process::run(&mut command, "cargo")
+        .map_err(|error| format!("The daemon cannot be built. {error} If the target is missing: rustup target add {target}"))?;
     Ok(folder.join(target).join("release/blockhauld"))
 }
 

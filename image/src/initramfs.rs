@@ -38,8 +38,16 @@ pub fn pack(board: &Board, daemon: &[u8], modules: &[Module], files: &[ExtraFile
         None => format!("{} {}", nic.name, nic.address),
     });
     archive.file("etc/blockhaul/board", 0o644, &lines([board.name.clone()].into_iter()));
-    archive.file("etc/blockhaul/arguments", 0o644, &lines(board.daemon.arguments.iter().cloned()));
-    archive.file("etc/blockhaul/modules", 0o644, &lines(modules.iter().map(|module| format!("{}.ko", module.name))));
+    archive.file(
+        "etc/blockhaul/arguments",
+        0o644,
+        &lines(board.daemon.arguments.iter().cloned()),
+    );
+    archive.file(
+        "etc/blockhaul/modules",
+        0o644,
+        &lines(modules.iter().map(|module| format!("{}.ko", module.name))),
+    );
     archive.file("etc/blockhaul/state", 0o644, &lines(board.state_volume.iter().cloned()));
     archive.file("etc/blockhaul/nics", 0o644, &lines(nics));
     for file in files {
@@ -63,15 +71,25 @@ mod tests {
 
     fn packed() -> Vec<u8> {
         let board = Board::parse("b", BOARD).unwrap();
-        let module = |name: &str| Module { name: name.to_owned(), bytes: name.as_bytes().to_vec() };
-        let file = ExtraFile { to: "/opt/vendor/tool".to_owned(), executable: true, content: b"tool".to_vec() };
+        let module = |name: &str| Module {
+            name: name.to_owned(),
+            bytes: name.as_bytes().to_vec(),
+        };
+        let file = ExtraFile {
+            to: "/opt/vendor/tool".to_owned(),
+            executable: true,
+            content: b"tool".to_vec(),
+        };
         pack(&board, b"daemon", &[module("zz"), module("aa")], &[file])
     }
 
     /// The content of a file in an archive.
     fn content<'a>(archive: &'a [u8], path: &str) -> &'a str {
         let name = format!("{path}\0");
-        let at = archive.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
+        let at = archive
+            .windows(name.len())
+            .position(|window| window == name.as_bytes())
+            .unwrap();
         let header = std::str::from_utf8(&archive[at - 110..at]).unwrap();
         let size = usize::from_str_radix(&header[54..62], 16).unwrap();
         let start = (at + name.len()).next_multiple_of(4);

@@ -46,9 +46,13 @@ impl Kernel {
         let folder = folder.join(name);
         let image = only_entry(&folder.join("boot"), "vmlinuz-")?;
         // Newer releases of Debian have the modules below /usr.
-        let modules =
-            only_entry(&folder.join("lib/modules"), "").or_else(|_| only_entry(&folder.join("usr/lib/modules"), ""))?;
-        Ok(Kernel { package: name.to_owned(), image, vmlinux: folder.join("vmlinux"), modules })
+        let modules = only_entry(&folder.join("lib/modules"), "").or_else(|_| only_entry(&folder.join("usr/lib/modules"), ""))?;
+        Ok(Kernel {
+            package: name.to_owned(),
+            image,
+            vmlinux: folder.join("vmlinux"),
+            modules,
+        })
     }
 }
 
@@ -100,7 +104,11 @@ fn fetch_into(apt: &Apt, package: &str, folder: &Path, partial: &Path) -> Result
     process::output(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&unpacked), "dpkg")?;
     let image = only_entry(&unpacked.join("boot"), "vmlinuz-")?;
     write(&unpacked.join("vmlinux"), &vmlinux::extract(&read(&image)?, package)?)?;
-    let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or(package).replace("%3a", "-");
+    let name = file
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or(package)
+        .replace("%3a", "-");
     let place = folder.join(&name);
     match std::fs::rename(&unpacked, &place) {
         // Somebody else fetched the same one meanwhile, or it was here before.
@@ -112,9 +120,11 @@ fn fetch_into(apt: &Apt, package: &str, folder: &Path, partial: &Path) -> Result
 
 fn only_entry(folder: &Path, prefix: &str) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let mut found = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix)));
+    let mut found = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with(prefix))
+    });
     match (found.next(), found.next()) {
         (Some(path), None) => Ok(path),
         _ => Err(format!(

@@ -58,10 +58,17 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     let tree = Tree::find()?;
     match command {
-        Command::Build { board, daemon, fetch_kernel } => {
+        Command::Build {
+            board,
+            daemon,
+            fetch_kernel,
+        } => {
             let image = bake::build(&tree, &board, &Options { daemon, fetch_kernel })?;
             print_sizes(&image);
-            println!("\nIn {}: initramfs.cpio, vmlinuz, vmlinux, image.toml", tree.show(&image.folder));
+            println!(
+                "\nIn {}: initramfs.cpio, vmlinuz, vmlinux, image.toml",
+                tree.show(&image.folder)
+            );
         }
         Command::List => {
             for name in Board::names(&tree)? {

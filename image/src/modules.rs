@@ -34,7 +34,10 @@ impl Modules {
         let mut paths = BTreeMap::new();
         walk(folder, &mut paths)?;
         let list = read(&folder.join("modules.builtin"))?;
-        let builtin = String::from_utf8_lossy(&list).lines().filter_map(|line| name_of(Path::new(line))).collect();
+        let builtin = String::from_utf8_lossy(&list)
+            .lines()
+            .filter_map(|line| name_of(Path::new(line)))
+            .collect();
         Ok(Modules { paths, builtin })
     }
 
@@ -71,7 +74,10 @@ impl Modules {
         for other in needs.soft.iter().filter(|other| self.paths.contains_key(*other)) {
             self.add(other, seen, found)?;
         }
-        found.push(Module { name: name.to_owned(), bytes });
+        found.push(Module {
+            name: name.to_owned(),
+            bytes,
+        });
         Ok(())
     }
 }
@@ -92,7 +98,10 @@ impl Needs {
                 continue;
             };
             let names = |list: &str, separator: char| -> Vec<String> {
-                list.split(separator).filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect()
+                list.split(separator)
+                    .filter(|name| !name.is_empty())
+                    .map(|name| name.replace('-', "_"))
+                    .collect()
             };
             match key {
                 "depends" => needs.hard.extend(names(value, ',')),

@@ -16,14 +16,23 @@ pub fn output(command: &mut Command, package: &str) -> Result<Output> {
     let said = String::from_utf8_lossy(&output.stderr);
     let tail: Vec<&str> = said.lines().rev().take(8).collect();
     let tail: Vec<&str> = tail.into_iter().rev().collect();
-    Err(format!("`{}` failed ({}):\n{}", line(command), output.status, tail.join("\n")))
+    Err(format!(
+        "`{}` failed ({}):\n{}",
+        line(command),
+        output.status,
+        tail.join("\n")
+    ))
 }
 
 /// Runs `command` to its end with its output on this terminal.
 pub fn run(command: &mut Command, package: &str) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().map_err(|error| cannot_start(&name, package, &error))?;
-    if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status}). The reason is above.", line(command))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`{}` failed ({status}). The reason is above.", line(command)))
+    }
 }
 
 fn cannot_start(name: &str, package: &str, error: &std::io::Error) -> String {

@@ -52,8 +52,7 @@ impl Tree {
 
 /// Creates `folder` and what is above it.
 pub fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| format!("The folder {} cannot be created: {error}.", folder.display()))
+    std::fs::create_dir_all(folder).map_err(|error| format!("The folder {} cannot be created: {error}.", folder.display()))
 }
 
 /// Reads a whole file.

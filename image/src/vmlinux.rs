@@ -12,8 +12,7 @@ const SECTOR_BYTES: usize = 512;
 
 /// Returns the ELF kernel in `image`. `what` names the file in errors.
 pub fn extract(image: &[u8], what: &str) -> Result<Vec<u8>> {
-    let payload =
-        payload(image).ok_or_else(|| format!("{what} is not an x86 kernel image. Choose another kernel package."))?;
+    let payload = payload(image).ok_or_else(|| format!("{what} is not an x86 kernel image. Choose another kernel package."))?;
     compression::unpack(payload, &format!("The kernel in {what}"))
 }
 

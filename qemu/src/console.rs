@@ -3,8 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// Words of the kernel after which nothing good comes.
-const FATAL: [&str; 6] =
-    ["Kernel panic", "BUG:", "Oops:", "general protection fault", "blocked for more than", "Call Trace"];
+const FATAL: [&str; 6] = [
+    "Kernel panic",
+    "BUG:",
+    "Oops:",
+    "general protection fault",
+    "blocked for more than",
+    "Call Trace",
+];
 
 /// So much of the end is shown when a scenario fails.
 const TAIL_LINES: usize = 30;
@@ -31,7 +37,11 @@ impl Console {
     /// Looks for a line with `text` after the one that was found last; returns it.
     pub fn take(&mut self, text: &str) -> Option<String> {
         let lines = self.lines();
-        let found = lines.iter().enumerate().skip(self.next_line).find(|(_, line)| line.contains(text));
+        let found = lines
+            .iter()
+            .enumerate()
+            .skip(self.next_line)
+            .find(|(_, line)| line.contains(text));
         let (index, line) = found?;
         self.next_line = index + 1;
         Some(line.clone())
@@ -39,7 +49,9 @@ impl Console {
 
     /// A line that says the kernel has failed.
     pub fn fatal(&self) -> Option<String> {
-        self.lines().into_iter().find(|line| FATAL.iter().any(|word| line.contains(word)))
+        self.lines()
+            .into_iter()
+            .find(|line| FATAL.iter().any(|word| line.contains(word)))
     }
 
     /// The last lines.
@@ -52,7 +64,10 @@ impl Console {
     fn lines(&self) -> Vec<String> {
         let bytes = std::fs::read(&self.path).unwrap_or_default();
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        String::from_utf8_lossy(&bytes[..whole]).lines().map(|line| without_colors(line.trim_end())).collect()
+        String::from_utf8_lossy(&bytes[..whole])
+            .lines()
+            .map(|line| without_colors(line.trim_end()))
+            .collect()
     }
 }
 
@@ -80,7 +95,10 @@ mod tests {
         assert_eq!(console.take("two"), None);
         assert_eq!(console.take("thr"), None);
         assert_eq!(console.fatal(), None);
-        assert_eq!(without_colors("\u{1b}[2mtime\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m ready"), "time  INFO ready");
+        assert_eq!(
+            without_colors("\u{1b}[2mtime\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m ready"),
+            "time  INFO ready"
+        );
         std::fs::write(&path, "one\r\n[    1.0] Kernel panic - not syncing\r\n").unwrap();
         assert!(console.fatal().unwrap().contains("not syncing"));
         assert_eq!(console.tail(), "one\n[    1.0] Kernel panic - not syncing");

@@ -31,7 +31,10 @@ impl Disk {
     /// A disk that is one ext4 file system.
     pub fn ext4(folder: &Path, serial: &'static str, bytes: u64) -> Result<Disk> {
         let disk = Disk::blank(folder, serial, bytes)?;
-        process::output(Command::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(&disk.path), "e2fsprogs")?;
+        process::output(
+            Command::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(&disk.path),
+            "e2fsprogs",
+        )?;
         Ok(disk)
     }
 
@@ -42,7 +45,10 @@ impl Disk {
         // It succeeds, with nothing on its standard output, where there is no such file.
         let content = process::output(&mut command, "e2fsprogs")?.stdout;
         if content.is_empty() {
-            return Err(format!("The disk {} has no file {path}, or an empty one.", self.path.display()));
+            return Err(format!(
+                "The disk {} has no file {path}, or an empty one.",
+                self.path.display()
+            ));
         }
         Ok(content)
     }
@@ -59,7 +65,11 @@ mod tests {
         let disk = Disk::ext4(&folder, "STATE", 4 * 1024 * 1024).unwrap();
         std::fs::write(folder.join("key"), "the key").unwrap();
         let request = format!("write {} identity.key", folder.join("key").display());
-        process::output(Command::new("debugfs").args(["-w", "-R", &request]).arg(&disk.path), "e2fsprogs").unwrap();
+        process::output(
+            Command::new("debugfs").args(["-w", "-R", &request]).arg(&disk.path),
+            "e2fsprogs",
+        )
+        .unwrap();
         assert_eq!(disk.read("/identity.key").unwrap(), b"the key");
         assert!(disk.read("/none").unwrap_err().contains("/none"));
         std::fs::remove_dir_all(folder).unwrap();

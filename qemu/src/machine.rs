@@ -43,21 +43,46 @@ impl Machine {
         let mut command = Command::new("setpriv");
         // Its own files are named relative to the folder: a comma in a path would mean something to the emulator.
         command.current_dir(folder).args(["--pdeathsig", "KILL", EMULATOR]);
-        command.args(["-accel", "tcg", "-M", "q35", "-cpu", "max", "-m", &image.memory_mib.to_string()]);
+        command.args([
+            "-accel",
+            "tcg",
+            "-M",
+            "q35",
+            "-cpu",
+            "max",
+            "-m",
+            &image.memory_mib.to_string(),
+        ]);
         command.args(["-nodefaults", "-display", "none", "-no-reboot", "-qmp", "stdio"]);
         command.arg("-serial").arg(format!("file:{name}.console.log"));
-        command.arg("-kernel").arg(image.vmlinux()).arg("-initrd").arg(image.initramfs());
-        command.arg("-append").arg(format!("{} {TEST_COMMAND_LINE}", image.command_line));
+        command
+            .arg("-kernel")
+            .arg(image.vmlinux())
+            .arg("-initrd")
+            .arg(image.initramfs());
+        command
+            .arg("-append")
+            .arg(format!("{} {TEST_COMMAND_LINE}", image.command_line));
         // A panic ends the machine with an error; otherwise it would look like an orderly end.
-        command.args(["-device", "pvpanic-pci", "-action", "panic=exit-failure", "-device", "virtio-rng-pci"]);
+        command.args([
+            "-device",
+            "pvpanic-pci",
+            "-action",
+            "panic=exit-failure",
+            "-device",
+            "virtio-rng-pci",
+        ]);
         command.args(["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0"]);
         for (index, disk) in disks.iter().enumerate() {
-            command.arg("-drive").arg(format!("if=none,id=disk{index},format=raw,file={}", disk.file));
-            command.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},serial={}", disk.serial));
+            command
+                .arg("-drive")
+                .arg(format!("if=none,id=disk{index},format=raw,file={}", disk.file));
+            command
+                .arg("-device")
+                .arg(format!("virtio-blk-pci,drive=disk{index},serial={}", disk.serial));
         }
         write(&log("command"), format!("{command:?}\n").as_bytes())?;
-        let error_file =
-            File::create(&errors).map_err(|error| format!("{} cannot be created: {error}.", errors.display()))?;
+        let error_file = File::create(&errors).map_err(|error| format!("{} cannot be created: {error}.", errors.display()))?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(error_file);
         let mut emulator = command
             .spawn()
@@ -65,7 +90,13 @@ impl Machine {
         let (Some(input), Some(output)) = (emulator.stdin.take(), emulator.stdout.take()) else {
             return Err("The emulator has no standard input and output.".to_owned());
         };
-        let mut machine = Machine { emulator, console, qmp: Qmp::new(input, output), errors, deadline };
+        let mut machine = Machine {
+            emulator,
+            console,
+            qmp: Qmp::new(input, output),
+            errors,
+            deadline,
+        };
         machine.command("qmp_capabilities")?;
         Ok(machine)
     }
@@ -97,7 +128,10 @@ impl Machine {
 
     /// Waits until the machine has switched itself off, and makes sure that it did so of its own accord.
     pub fn expect_power_off(&mut self) -> Result<()> {
-        let event = self.qmp.event("SHUTDOWN", self.deadline).map_err(|error| self.explain(&error))?;
+        let event = self
+            .qmp
+            .event("SHUTDOWN", self.deadline)
+            .map_err(|error| self.explain(&error))?;
         let reason = event["data"]["reason"].as_str().unwrap_or("unknown").to_owned();
         if reason != "guest-shutdown" {
             return Err(self.explain(&format!("The machine ended for another reason: {reason}.")));
@@ -108,7 +142,10 @@ impl Machine {
             }
             thread::sleep(POLL);
         }
-        let status = self.emulator.wait().map_err(|error| format!("The emulator cannot be waited for: {error}."))?;
+        let status = self
+            .emulator
+            .wait()
+            .map_err(|error| format!("The emulator cannot be waited for: {error}."))?;
         if !status.success() {
             return Err(self.explain(&format!("The emulator ended with an error ({status}).")));
         }
@@ -119,21 +156,33 @@ impl Machine {
     }
 
     fn command(&mut self, name: &str) -> Result<()> {
-        self.qmp.execute(name, json!({}), self.deadline).map(drop).map_err(|error| self.explain(&error))
+        self.qmp
+            .execute(name, json!({}), self.deadline)
+            .map(drop)
+            .map_err(|error| self.explain(&error))
     }
 
     fn ended(&mut self) -> Result<bool> {
-        let status =
-            self.emulator.try_wait().map_err(|error| format!("The emulator cannot be waited for: {error}."))?;
+        let status = self
+            .emulator
+            .try_wait()
+            .map_err(|error| format!("The emulator cannot be waited for: {error}."))?;
         Ok(status.is_some())
     }
 
     /// Puts beside what went wrong what a person needs to find out why.
     fn explain(&self, what: &str) -> String {
         let said = std::fs::read_to_string(&self.errors).unwrap_or_default();
-        let said = if said.is_empty() { String::new() } else { format!("\nThe emulator said: {}", said.trim_end()) };
+        let said = if said.is_empty() {
+            String::new()
+        } else {
+            format!("\nThe emulator said: {}", said.trim_end())
+        };
         let tail = self.console.tail();
-        format!("{what}{said}\nThe end of the console ({}):\n{tail}", self.console.path().display())
+        format!(
+            "{what}{said}\nThe end of the console ({}):\n{tail}",
+            self.console.path().display()
+        )
     }
 }
 

@@ -69,7 +69,12 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Setup => return setup::install(&tree),
         Command::List => {
             for entry in &manifest.scenarios {
-                println!("{:<12} {}{}", entry.name, entry.summary, if entry.quick { " (quick)" } else { "" });
+                println!(
+                    "{:<12} {}{}",
+                    entry.name,
+                    entry.summary,
+                    if entry.quick { " (quick)" } else { "" }
+                );
             }
             return Ok(());
         }
@@ -78,7 +83,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Named(names) => manifest.named(&names)?,
     };
     setup::check()?;
-    let image =
-        if arguments.as_baked { Image::open(&tree, BOARD)? } else { bake::build(&tree, BOARD, &Options::default())? };
+    let image = if arguments.as_baked {
+        Image::open(&tree, BOARD)?
+    } else {
+        bake::build(&tree, BOARD, &Options::default())?
+    };
     scenario::play(&tree, &image, &wanted)
 }

@@ -57,7 +57,9 @@ impl Manifest {
         if listed == known {
             return Ok(manifest);
         }
-        Err(format!("it lists {listed:?}, and the program has {known:?}. They must be the same."))
+        Err(format!(
+            "it lists {listed:?}, and the program has {known:?}. They must be the same."
+        ))
     }
 
     /// The scenarios that `choose` picks.

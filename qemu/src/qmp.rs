@@ -29,14 +29,17 @@ impl Qmp {
                 }
             }
         });
-        Qmp { input, messages, events: Vec::new() }
+        Qmp {
+            input,
+            messages,
+            events: Vec::new(),
+        }
     }
 
     /// Executes `command` and returns what it returns.
     pub fn execute(&mut self, command: &str, arguments: Value, deadline: Instant) -> Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.input, "{request}")
-            .map_err(|error| format!("The emulator does not listen any more: {error}."))?;
+        writeln!(self.input, "{request}").map_err(|error| format!("The emulator does not listen any more: {error}."))?;
         loop {
             let message = self.next(deadline)?;
             if let Some(value) = message.get("return") {
@@ -55,7 +58,9 @@ impl Qmp {
             if let Some(at) = self.events.iter().position(|event| event["event"] == name) {
                 return Ok(self.events.swap_remove(at));
             }
-            let message = self.next(deadline).map_err(|error| format!("{error} The event {name} was awaited."))?;
+            let message = self
+                .next(deadline)
+                .map_err(|error| format!("{error} The event {name} was awaited."))?;
             self.keep(message);
         }
     }

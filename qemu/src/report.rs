@@ -15,7 +15,11 @@ impl Report {
     /// Starts counting and the clock.
     pub fn new() -> Report {
         let now = Instant::now();
-        Report { begin: now, last: now, checks: 0 }
+        Report {
+            begin: now,
+            last: now,
+            checks: 0,
+        }
     }
 
     /// Notes a check that held.

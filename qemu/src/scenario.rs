@@ -40,23 +40,37 @@ pub fn play(tree: &Tree, image: &Image, wanted: &[&Entry]) -> Result<()> {
         match play_one(tree, image, entry) {
             Ok(()) => println!("{}: passed in {:.1} s\n", entry.name, begin.elapsed().as_secs_f32()),
             Err(error) => {
-                println!("{}: FAILED after {:.1} s\n{error}\n", entry.name, begin.elapsed().as_secs_f32());
+                println!(
+                    "{}: FAILED after {:.1} s\n{error}\n",
+                    entry.name,
+                    begin.elapsed().as_secs_f32()
+                );
                 failed.push(entry.name.as_str());
             }
         }
     }
     println!("{} of {} scenarios passed", wanted.len() - failed.len(), wanted.len());
-    if failed.is_empty() { Ok(()) } else { Err(format!("Failed: {}", failed.join(", "))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("Failed: {}", failed.join(", ")))
+    }
 }
 
 fn play_one(tree: &Tree, image: &Image, entry: &Entry) -> Result<()> {
-    let (_, scenario) =
-        SCENARIOS.iter().find(|(name, _)| *name == entry.name).ok_or("the scenario is not in the program")?;
+    let (_, scenario) = SCENARIOS
+        .iter()
+        .find(|(name, _)| *name == entry.name)
+        .ok_or("the scenario is not in the program")?;
     let folder = tree.target.join("qemu").join(&entry.name);
     // What the last run left is of no use any more; if it cannot be removed, creating the disks will say so.
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder)?;
-    let stage = Stage { image, folder, deadline: Instant::now() + entry.limit() };
+    let stage = Stage {
+        image,
+        folder,
+        deadline: Instant::now() + entry.limit(),
+    };
     let mut report = Report::new();
     scenario(&stage, &mut report)?;
     report.finish(entry.checks)

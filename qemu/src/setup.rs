@@ -22,7 +22,9 @@ pub fn check() -> Result<()> {
 pub fn install(tree: &Tree) -> Result<()> {
     if version().is_err() {
         if !is_root() {
-            return Err(format!("{EMULATOR} is missing, and only root can install it: apt-get install {PACKAGE}"));
+            return Err(format!(
+                "{EMULATOR} is missing, and only root can install it: apt-get install {PACKAGE}"
+            ));
         }
         eprintln!("Installing {PACKAGE} ...");
         from_packages(tree)?;
@@ -45,7 +47,11 @@ fn from_packages(tree: &Tree) -> Result<()> {
 
 fn version() -> Result<String> {
     let output = process::output(Command::new(EMULATOR).arg("--version"), PACKAGE)?;
-    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 fn is_root() -> bool {

@@ -37,7 +37,14 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
 
 fn boot_and_stop(stage: &Stage<'_>, report: &mut Report, name: &str, disks: &[Disk]) -> Result<()> {
     let mut machine = Machine::start(stage.image, &stage.folder, name, disks, stage.deadline)?;
-    let awaited = ["first process", "kernel modules loaded", "eth0 10.0.2.15/24", DATA_SERIAL, "state volume", "ready"];
+    let awaited = [
+        "first process",
+        "kernel modules loaded",
+        "eth0 10.0.2.15/24",
+        DATA_SERIAL,
+        "state volume",
+        "ready",
+    ];
     for text in awaited {
         report.saw(&machine.expect(text)?);
     }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod picture;
 pub mod programs;
 pub mod proxy;
+pub mod sim;
 
 /// A result whose error is a sentence for people.
 pub type Result<T> = std::result::Result<T, String>;

@@ -7,6 +7,7 @@ pub mod clock;
 mod control;
 mod dial;
 pub mod disk;
+mod doors;
 mod errno;
 mod feed;
 pub mod frame;

@@ -8,32 +8,28 @@
 //! Something that is down is answered before its last event, even if the core did not know that it is down.
 
 use std::future::Future;
-use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use hal::{Event, Instant, IoError, LinkError, Memory, Moment, Op, Tag};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::Mode;
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 
 use crate::control;
 use crate::dial;
 use crate::disk::Disks;
+use crate::doors::Doors;
 use crate::feed::{self, Feed};
 use crate::identity;
 use crate::limits::STOP_DEADLINE;
 use crate::link::Link;
 use crate::listener::{self, Strangers};
-use crate::local_socket::LocalSocket;
 use crate::memory::{Arena, ArenaMemory};
-use crate::readiness::{readable, watched};
+use crate::readiness::readable;
 use crate::role::Doorkeeper;
 use crate::scribe::{self, Scribe};
 use crate::setup::{Found, Setup, StartError};
@@ -392,65 +388,6 @@ impl hal::Machine for UringMachine {
     fn memory(&mut self) -> &mut dyn Memory {
         &mut self.memory
     }
-}
-
-/// Everything that must be there before the machine is.
-struct Doors {
-    disks_news: AsyncFd<OwnedFd>,
-    knock: AsyncFd<OwnedFd>,
-    socket: LocalSocket,
-    listeners: Vec<tokio::net::TcpListener>,
-    nic_news: AsyncFd<OwnedFd>,
-    device_news: AsyncFd<OwnedFd>,
-    signals: [Signal; 2],
-}
-
-impl Doors {
-    async fn open(setup: &Setup, disks: &Disks) -> Result<Doors, StartError> {
-        let disks_news = disks
-            .event_fd()
-            .try_clone_to_owned()
-            .and_then(watched)
-            .map_err(StartError::Runtime)?;
-        let knock = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(io::Error::from)
-            .and_then(watched)
-            .map_err(StartError::Runtime)?;
-        make_folder_of(&setup.socket, setup.operators_gid).map_err(|error| StartError::socket(&setup.socket, error.into()))?;
-        let socket = LocalSocket::bind(&setup.socket, setup.operators_gid)
-            .await
-            .map_err(|error| StartError::socket(&setup.socket, error))?;
-        let listen = |address: &_| listener::listen(*address).map_err(|error| StartError::listen(*address, error));
-        let listeners = setup.listen.iter().map(listen).collect::<Result<_, _>>()?;
-        let news = |what| move |error| StartError::News { what, error };
-        Ok(Doors {
-            disks_news,
-            knock,
-            socket,
-            listeners,
-            nic_news: nic::news().map_err(news("network interfaces"))?,
-            device_news: hotplug::news().map_err(news("devices"))?,
-            signals: [
-                signal(SignalKind::terminate()).map_err(news("signals"))?,
-                signal(SignalKind::interrupt()).map_err(news("signals"))?,
-            ],
-        })
-    }
-}
-
-/// Makes the last folder on the way to the control socket, if it is not there, for us and the operators.
-fn make_folder_of(socket: &Path, operators_gid: Option<u32>) -> io::Result<()> {
-    let Some(folder) = socket
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-    else {
-        return Ok(());
-    };
-    std::fs::DirBuilder::new().mode(0o700).create(folder)?;
-    if operators_gid.is_some() {
-        std::os::unix::fs::chown(folder, None, operators_gid)?;
-    }
-    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o750))
 }
 
 async fn stop_when_asked(world: Rc<World>, mut asked: Signal) {

@@ -33,6 +33,9 @@ use crate::timers::Timers;
 /// In how long a stop in good order must be done.
 const STOP_WITHIN: core::time::Duration = core::time::Duration::from_secs(10);
 
+/// Strangers at the door are told of that often at most.
+const TURNED_EVERY: core::time::Duration = core::time::Duration::from_secs(60);
+
 /// What an appliance is made with.
 #[derive(Clone, Debug)]
 pub struct Board {
@@ -94,6 +97,8 @@ pub(crate) struct Parts {
     next_recorder: usize,
     stopping: Option<Instant>,
     stopped: bool,
+    turned: u64,
+    turned_said: Option<Instant>,
 }
 
 impl Appliance {
@@ -137,6 +142,8 @@ impl Appliance {
             next_recorder: 0,
             stopping: None,
             stopped: false,
+            turned: 0,
+            turned_said: None,
         };
         let mut appliance = Appliance { shared, parts };
         let mut no_memory = NoMemory;
@@ -340,11 +347,20 @@ impl Parts {
             Event::LinkUp { link, peer, address } => self.on_link_up(link, peer, address, context),
             Event::LinkDown { link, why } => self.on_link_down(link, why, context),
             Event::Turned { address, key, why } => {
+                // One event for many strangers: a scan must not wash the journal out.
+                self.turned += 1;
+                if self.turned_said.is_some_and(|said| context.now.at.since(said) < TURNED_EVERY) {
+                    return;
+                }
+                self.turned_said = Some(context.now.at);
                 let who = key.map(|key| format!(" with key {key}")).unwrap_or_default();
                 context.say(
                     Code::PeerRefused,
                     "listener",
-                    format!("A caller from {address}{who} was turned away: {why}."),
+                    format!(
+                        "A caller from {address}{who} was turned away: {why} ({} so far).",
+                        self.turned
+                    ),
                 );
             }
             Event::Frame { link, message, body } => self.on_frame(link, &message, body, context),
@@ -358,6 +374,9 @@ impl Parts {
                     }
                     if let Some(job) = self.links.get(&link).and_then(|index| self.jobs[*index].as_mut()) {
                         job.on_sent(lent.is_some(), context);
+                    }
+                    if let Some(incoming) = self.incoming.get_mut(&link) {
+                        incoming.on_sent();
                     }
                 }
             }
@@ -470,7 +489,7 @@ impl Parts {
                         recorder.on_settled(*payload_bytes, entry.durable, context);
                     }
                 }
-                (Owner::Recorder(_), SettledWhat::Record(_)) => {}
+                (Owner::Recorder(_), SettledWhat::Record(_)) | (Owner::Archive, _) => {}
                 (Owner::Link(link), what) => {
                     if let Some(incoming) = self.incoming.get_mut(&link) {
                         incoming.on_settled(what, entry.durable, &archive, context);

@@ -81,7 +81,9 @@ impl Context<'_> {
 
     /// Asks a part again at that time at the latest.
     pub fn ask_at(&mut self, ready: Ready, at: Option<hal::Instant>) {
-        self.shared.timers.set(ready, at);
+        // Never now: a part that cannot do anything about a time that has come would be asked without end.
+        let soonest = self.now.at + core::time::Duration::from_millis(1);
+        self.shared.timers.set(ready, at.map(|at| at.max(soonest)));
     }
 
     /// Asks a part again when block memory has come back.

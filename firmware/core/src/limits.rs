@@ -5,7 +5,8 @@
 use core::time::Duration;
 
 use crate::format::SECTOR_BYTES;
-use crate::format::checkpoint::{ENTRY_BYTES, PART_HEAD_BYTES};
+use crate::format::checkpoint::{ENTRY_BYTES, GAP_BYTES, PART_HEAD_BYTES};
+use crate::format::track::TIP_BYTES;
 
 /// Smallest block: below, the header sector costs more than 6 % (`features.md`, A1).
 pub const BLOCK_BYTES_MIN: u32 = 64 << 10;
@@ -66,6 +67,17 @@ pub const FLUSH_AFTER_MIN: Duration = Duration::from_secs(1);
 /// Range of `flush-after` (`features.md`, A8).
 pub const FLUSH_AFTER_MAX: Duration = Duration::from_secs(300);
 
+/// Tips that a source awaits at once: more tracks are opened as they come.
+pub const OPENS_MAX: usize = 256;
+/// Messages on their way to a source that does not read; then the link is closed.
+pub const UNSENT_MAX: usize = 512;
+/// A link that came in must say who it is by then.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// Failed reads that opening an archive repeats.
+pub const OPENING_RETRIES_MAX: u32 = 16;
+/// The settings document, in bytes; the driver reads back twice as much.
+pub const SETTINGS_BYTES_MAX: usize = 2 << 20;
+
 /// A link says something at least that often.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// A link that has said nothing for that long is dead (N-04).
@@ -82,7 +94,7 @@ pub const LEASE_TIME: Duration = Duration::from_secs(15);
 /// Events kept in memory for `events`.
 pub const EVENTS_MAX: usize = 1_000;
 /// Ops in flight at once: far above what the queues above add up to; reaching it is our own mistake.
-pub const OPS_MAX: usize = 65_536;
+pub const OPS_MAX: usize = 1 << 18;
 
 /// Bytes of payload that fit a block.
 pub const fn payload_capacity_bytes(block_bytes: u32) -> u32 {
@@ -103,6 +115,15 @@ pub const fn checkpoint_slack(segment_blocks: u32) -> u32 {
     if segment_blocks / 4 > 4 { segment_blocks / 4 } else { 4 }
 }
 
+/// Tracks that an archive may have, so that all parts of a checkpoint lie within the headers that recovery looks at.
+pub const fn tracks_max(block_bytes: u32, segment_blocks: u32) -> usize {
+    let share = payload_capacity_bytes(block_bytes) as usize - PART_HEAD_BYTES;
+    let content = (checkpoint_slack(segment_blocks) + writes_max(segment_blocks)) as usize * share;
+    let others = recovery_window(segment_blocks) as usize * ENTRY_BYTES + GAPS_MAX * GAP_BYTES;
+    let tracks = content.saturating_sub(others) / TIP_BYTES;
+    if tracks < TRACKS_MAX { tracks } else { TRACKS_MAX }
+}
+
 /// Headers that recovery looks at behind a checkpoint.
 pub const fn recovery_window(segment_blocks: u32) -> u32 {
     segment_blocks + checkpoint_slack(segment_blocks) + 2 * writes_max(segment_blocks)
@@ -110,6 +131,11 @@ pub const fn recovery_window(segment_blocks: u32) -> u32 {
 
 // P5: recovery reads at most 1,500 headers.
 const _: () = assert!(recovery_window(SEGMENT_BLOCKS_MAX) <= 1_500);
+// A link that does not read cannot use up the ops.
+const _: () = assert!(INCOMING_MAX * UNSENT_MAX < OPS_MAX);
+const _: () = assert!(OPENS_MAX < UNSENT_MAX);
+// Even the smallest archive of the smallest blocks has room for a large site.
+const _: () = assert!(tracks_max(BLOCK_BYTES_MIN, SEGMENT_BLOCKS_MIN) >= 1_000);
 // The window of the smallest archive fits its ring.
 const _: () = assert!((recovery_window(SEGMENT_BLOCKS_MIN) as u64) < SLOTS_MIN);
 // All entries of a checkpoint are in part 0, whatever the block size.

@@ -55,7 +55,9 @@ pub fn prepare() -> Result<Option<Prepared>, String> {
             thread::sleep(REAP_PERIOD);
         }
     });
-    Ok(Some(Prepared { arguments: lines("arguments").into_iter().map(OsString::from).collect() }))
+    Ok(Some(Prepared {
+        arguments: lines("arguments").into_iter().map(OsString::from).collect(),
+    }))
 }
 
 /// Collects all children that ended.
@@ -71,7 +73,10 @@ pub fn power_off() -> ! {
 /// Says why the daemon could not start or go on, waits so that it can be read, and restarts the machine.
 pub fn fail(reason: &str) -> ! {
     say(reason);
-    say(&format!("the daemon does not run; the machine restarts in {} s", RESTART_DELAY.as_secs()));
+    say(&format!(
+        "the daemon does not run; the machine restarts in {} s",
+        RESTART_DELAY.as_secs()
+    ));
     thread::sleep(RESTART_DELAY);
     end("restarting", RebootCommand::Restart)
 }

@@ -13,9 +13,14 @@ const PATIENCE_NS: u64 = 30_000_000_000;
 pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: Value) -> Result<Value, String> {
     let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters }).to_string();
     let caller = world.machines.connect_and_call(site, Role::Admin, &call);
-    world.run_until(PATIENCE_NS, |world| world.machines.replies(caller) > 0 || world.machines.is_gone(caller));
+    world.run_until(PATIENCE_NS, |world| {
+        world.machines.replies(caller) > 0 || world.machines.is_gone(caller)
+    });
     let name = world.machines.site(site).name.clone();
-    let reply = world.machines.take_reply(caller).ok_or_else(|| format!("{name} does not answer {method}"))?;
+    let reply = world
+        .machines
+        .take_reply(caller)
+        .ok_or_else(|| format!("{name} does not answer {method}"))?;
     world.machines.leave(caller);
     let mut reply: Value =
         serde_json::from_slice(&reply).map_err(|error| format!("{name} answers {method} with no JSON: {error}"))?;

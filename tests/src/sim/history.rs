@@ -46,16 +46,32 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seed {}: {}\nReplay with: cargo sim --seed {} --trace", self.seed, self.why, self.seed)
+        write!(f, "Seed {}: {}\n{}", self.seed, self.why, replay(self.seed))
     }
 }
 
 impl std::error::Error for Failure {}
 
-/// Runs the history of a seed.
+/// How to see a history again.
+pub fn replay(seed: u64) -> String {
+    format!("Replay with: cargo sim --seed {seed} --trace")
+}
+
+/// Runs the history of a seed. A panic of the product is passed on, with the seed said before.
 pub fn run(seed: u64, echo: Echo) -> Result<Report, Failure> {
-    let mut history = History::new(seed, echo);
-    history.play().map_err(|why| Failure { seed, why })
+    let _last_words = LastWords(seed);
+    History::new(seed, echo).play().map_err(|why| Failure { seed, why })
+}
+
+/// Says the seed if it is dropped in a panic.
+struct LastWords(u64);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", replay(self.0));
+        }
+    }
 }
 
 struct History {
@@ -68,7 +84,11 @@ impl History {
     fn new(seed: u64, echo: Echo) -> History {
         let mut world = World::new(seed);
         world.machines.trace.echo = echo;
-        History { world, promises: Promises::new(), faults: 0 }
+        History {
+            world,
+            promises: Promises::new(),
+            faults: 0,
+        }
     }
 
     fn play(&mut self) -> Result<Report, String> {
@@ -159,7 +179,9 @@ impl History {
     /// If every volatile byte of a site were lost now, what it has promised would still be there.
     fn check_promises(&self, site: SiteId) -> Result<(), String> {
         let machines = &self.world.machines;
-        let disk = machines.disk_at(site, volume_of(machines, site)).ok_or("a site without its volume")?;
+        let disk = machines
+            .disk_at(site, volume_of(machines, site))
+            .ok_or("a site without its volume")?;
         let name = &machines.site(site).name;
         oracle::kept(name, site, machines.disk(disk).durable(), &self.promises)
     }
@@ -181,7 +203,10 @@ impl History {
             let waits_for = self.waits_for(stage)?;
             let Some(waits_for) = waits_for else { return Ok(()) };
             if self.now_ns() > limit_ns {
-                return Err(format!("{} seconds after the last fault it still waits: {waits_for}", DRAIN_NS / SECOND_NS));
+                return Err(format!(
+                    "{} seconds after the last fault it still waits: {waits_for}",
+                    DRAIN_NS / SECOND_NS
+                ));
             }
         }
     }
@@ -213,7 +238,11 @@ impl History {
             // What a block that is still on its way to the disk might change is over after this.
             self.pass(20 * SECOND_NS);
             let status = ask(&mut self.world, *site, "Appliance.Status", json!({}))?;
-            let number = |field: &str| status["archives"][0][field].as_u64().ok_or(format!("no {field} in the status"));
+            let number = |field: &str| {
+                status["archives"][0][field]
+                    .as_u64()
+                    .ok_or(format!("no {field} in the status"))
+            };
             logs.push((number("oldest")?, number("head")?));
             expect_nothing_damaged(&status)?;
         }
@@ -223,7 +252,9 @@ impl History {
             self.check_promises(*site)?;
             self.world.power_cut(*site);
             let machines = &self.world.machines;
-            let disk = machines.disk_at(*site, volume_of(machines, *site)).ok_or("a site without its volume")?;
+            let disk = machines
+                .disk_at(*site, volume_of(machines, *site))
+                .ok_or("a site without its volume")?;
             let name = &machines.site(*site).name;
             archives.push(oracle::Archive::read(name, machines.disk(disk).current(), oldest, head)?);
         }
@@ -245,5 +276,9 @@ impl History {
 /// Power cuts damage nothing that was acknowledged.
 fn expect_nothing_damaged(status: &Value) -> Result<(), String> {
     let archive = &status["archives"][0];
-    if archive["quarantined"] == 0 { Ok(()) } else { Err(format!("blocks were damaged by nothing: {archive}")) }
+    if archive["quarantined"] == 0 {
+        Ok(())
+    } else {
+        Err(format!("blocks were damaged by nothing: {archive}"))
+    }
 }

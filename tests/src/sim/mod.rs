@@ -13,4 +13,5 @@ mod stage;
 mod stream;
 mod volume;
 
-pub use history::{Failure, Report, run};
+pub use drivers_sim::Echo;
+pub use history::{Failure, Report, replay, run};

@@ -22,7 +22,9 @@ pub fn kept(name: &str, site: SiteId, image: &Image, promises: &Promises) -> Res
         let missing = (0..*next).find(|sequence| !there.contains_key(&(track.clone(), *sequence)));
         if let Some(missing) = missing {
             let camera = &track.camera;
-            return Err(format!("{name} acknowledged {camera} below {next}, and {missing} is not durable there"));
+            return Err(format!(
+                "{name} acknowledged {camera} below {next}, and {missing} is not durable there"
+            ));
         }
     }
     Ok(())
@@ -46,7 +48,9 @@ impl Archive {
                 Content::Records(gaps) => {
                     if let Some((track, from, to)) = gaps.first() {
                         let camera = &track.camera;
-                        return Err(format!("{name} states that {camera} {from} to {to} are missing, for no reason"));
+                        return Err(format!(
+                            "{name} states that {camera} {from} to {to} are missing, for no reason"
+                        ));
                     }
                 }
                 Content::Checkpoint => {}
@@ -55,7 +59,10 @@ impl Archive {
         for (track, pieces) in &tracks {
             follow_each_other(pieces).map_err(|why| format!("{name}, track of {}: {why}", track.camera))?;
         }
-        Ok(Archive { name: name.into(), tracks })
+        Ok(Archive {
+            name: name.into(),
+            tracks,
+        })
     }
 
     /// Blocks of tracks.
@@ -81,15 +88,26 @@ fn follow_each_other(pieces: &[Piece]) -> Result<(), String> {
 /// A target has exactly what its source has: the same blocks, once, in the same order.
 pub fn same_tracks(source: &Archive, target: &Archive) -> Result<(), String> {
     if let Some(track) = target.tracks.keys().find(|track| !source.tracks.contains_key(track)) {
-        return Err(format!("{} has {}, which {} never had", target.name, track.camera, source.name));
+        return Err(format!(
+            "{} has {}, which {} never had",
+            target.name, track.camera, source.name
+        ));
     }
     for (track, ours) in &source.tracks {
         let theirs = target.tracks.get(track).map(Vec::as_slice).unwrap_or_default();
         let (camera, there) = (&track.camera, &target.name);
         if ours.len() != theirs.len() {
-            return Err(format!("{} has {} blocks of {camera}, and {there} {}", source.name, ours.len(), theirs.len()));
+            return Err(format!(
+                "{} has {} blocks of {camera}, and {there} {}",
+                source.name,
+                ours.len(),
+                theirs.len()
+            ));
         }
-        let differs = ours.iter().zip(theirs).find(|(a, b)| a.origin_part != b.origin_part || a.payload != b.payload);
+        let differs = ours
+            .iter()
+            .zip(theirs)
+            .find(|(a, b)| a.origin_part != b.origin_part || a.payload != b.payload);
         if let Some((piece, _)) = differs {
             return Err(format!("block {} of {camera} is another one at {there}", piece.sequence));
         }
@@ -111,11 +129,16 @@ pub fn recorded(archive: &Archive, camera: &Camera, fates: &[Stretch]) -> Result
             .map_err(|at| format!("block {sequence} of {name} holds foreign bytes from byte {at} on"))?;
         for run in runs {
             if run.start < end {
-                return Err(format!("block {sequence} of {name} repeats stream bytes from {} on", run.start));
+                return Err(format!(
+                    "block {sequence} of {name} repeats stream bytes from {} on",
+                    run.start
+                ));
             }
             excused(&(end..run.start), fates).map_err(|why| format!("before block {sequence} of {name}: {why}"))?;
             if run.start > end && !piece.discontinuity {
-                return Err(format!("block {sequence} of {name} does not say that stream bytes are missing before it"));
+                return Err(format!(
+                    "block {sequence} of {name} does not say that stream bytes are missing before it"
+                ));
             }
             end = run.end;
         }
@@ -150,7 +173,11 @@ mod tests {
     }
 
     fn interrupted_archive(payloads: &[&[u8]], discontinuity: bool) -> Archive {
-        let track = Track { origin: [1; 16], camera: "camera-0".into(), kind: 0 };
+        let track = Track {
+            origin: [1; 16],
+            camera: "camera-0".into(),
+            kind: 0,
+        };
         let pieces = (0..).zip(payloads).map(|(sequence, payload)| Piece {
             track: track.clone(),
             sequence,
@@ -160,18 +187,30 @@ mod tests {
             discontinuity,
             payload: payload.to_vec(),
         });
-        Archive { name: "here".into(), tracks: BTreeMap::from([(track.clone(), pieces.collect())]) }
+        Archive {
+            name: "here".into(),
+            tracks: BTreeMap::from([(track.clone(), pieces.collect())]),
+        }
     }
 
     fn taken(from_bytes: u64, to_bytes: u64, broken: bool) -> Stretch {
-        Stretch { from_bytes, to_bytes, fate: Fate::Taken, broken }
+        Stretch {
+            from_bytes,
+            to_bytes,
+            fate: Fate::Taken,
+            broken,
+        }
     }
 
     #[test]
     fn a_recording_is_judged_by_its_bytes() {
         let stream: Vec<u8> = (0..2).flat_map(|number| chunk(0, number)).collect();
         let all = stream.len() as u64;
-        let camera = Camera { name: "camera-0".into(), stream: 0, feeder: FeederId(0) };
+        let camera = Camera {
+            name: "camera-0".into(),
+            stream: 0,
+            feeder: FeederId(0),
+        };
         let judge = |payloads: &[&[u8]], fates: &[Stretch]| recorded(&archive(payloads), &camera, fates);
         let whole = [taken(0, all, false)];
         assert_eq!(judge(&[&stream[..5000], &stream[5000..]], &whole), Ok(()));
@@ -185,13 +224,17 @@ mod tests {
             assert!(judge(bad, &whole).is_err());
         }
         let crash = [taken(0, 6000, true), taken(6000, all, false)];
-        let judge = |payloads: &[&[u8]], fates: &[Stretch], said| {
-            recorded(&interrupted_archive(payloads, said), &camera, fates)
-        };
+        let judge = |payloads: &[&[u8]], fates: &[Stretch], said| recorded(&interrupted_archive(payloads, said), &camera, fates);
         assert_eq!(judge(&[&stream[..5000], &stream[6000..]], &crash, true), Ok(()));
         assert!(judge(&[&stream[..5000], &stream[6000..]], &crash, false).is_err());
         assert!(judge(&[&stream[..5000], &stream[6001..]], &crash, true).is_err());
-        let dropped = [taken(0, 100, false), Stretch { fate: Fate::Dropped, ..taken(100, all, false) }];
+        let dropped = [
+            taken(0, 100, false),
+            Stretch {
+                fate: Fate::Dropped,
+                ..taken(100, all, false)
+            },
+        ];
         assert_eq!(judge(&[&stream[..100]], &dropped, false), Ok(()));
         assert!(judge(&[&stream[..99]], &dropped, false).is_err());
     }
@@ -203,7 +246,16 @@ mod tests {
         for bad in [&[&b"one"[..]][..], &[b"one", b"twO"], &[b"one", b"two", b"two"], &[]] {
             assert!(same_tracks(&source, &archive(bad)).is_err());
         }
-        assert!(same_tracks(&Archive { name: "empty".into(), tracks: BTreeMap::new() }, &source).is_err());
+        assert!(
+            same_tracks(
+                &Archive {
+                    name: "empty".into(),
+                    tracks: BTreeMap::new()
+                },
+                &source
+            )
+            .is_err()
+        );
     }
 
     #[test]

@@ -41,14 +41,27 @@ impl Product {
             memory_bytes: board.memory_bytes,
         };
         let appliance = Appliance::start(board, now, ops).expect("it wrote its settings itself");
-        Product { appliance, tracks: BTreeMap::new(), promises: Vec::new() }
+        Product {
+            appliance,
+            tracks: BTreeMap::new(),
+            promises: Vec::new(),
+        }
     }
 
     fn note_opened(&mut self, event: &Event) {
         if let Event::Frame { link, message, .. } = event
-            && let Some(Message::Open { track, origin, camera, kind }) = Message::decode(message)
+            && let Some(Message::Open {
+                track,
+                origin,
+                camera,
+                kind,
+            }) = Message::decode(message)
         {
-            let named = Track { origin: origin.0, camera: camera.as_str().into(), kind: kind as u8 };
+            let named = Track {
+                origin: origin.0,
+                camera: camera.as_str().into(),
+                kind: kind as u8,
+            };
             self.tracks.insert((*link, track), named);
         }
     }
@@ -58,7 +71,10 @@ impl Product {
             && let Some(Message::Ack { track, next, .. }) = Message::decode(message)
         {
             let track = self.tracks.get(&(*link, track)).expect("an acknowledged track was opened");
-            self.promises.push(Promise { track: track.clone(), next });
+            self.promises.push(Promise {
+                track: track.clone(),
+                next,
+            });
         }
     }
 }

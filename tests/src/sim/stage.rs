@@ -45,18 +45,26 @@ pub fn boot(world: &mut World<Product>, site: SiteId) {
 
 /// Where the archive of a site lies.
 pub fn volume_of(machines: &Machines, site: SiteId) -> &'static str {
-    if machines.disk_at(site, VOLUME).is_some() { VOLUME } else { VOLUME_FILE }
+    if machines.disk_at(site, VOLUME).is_some() {
+        VOLUME
+    } else {
+        VOLUME_FILE
+    }
 }
 
 impl Stage {
     /// Builds everything and starts the cameras.
     pub fn build(world: &mut World<Product>) -> Result<Stage, String> {
         let count = if world.machines.random.chance(40) { 3 } else { 2 };
-        let sites: Vec<SiteId> =
-            NAMES[..count].iter().map(|name| world.machines.add_site(name, MEMORY_BYTES)).collect();
+        let sites: Vec<SiteId> = NAMES[..count]
+            .iter()
+            .map(|name| world.machines.add_site(name, MEMORY_BYTES))
+            .collect();
         for (site, name) in sites.iter().zip(NAMES) {
             if world.machines.random.chance(70) {
-                world.machines.add_disk(*site, VOLUME, DiskModel::disk(VOLUME_BYTES, &format!("SIM-{name}")));
+                world
+                    .machines
+                    .add_disk(*site, VOLUME, DiskModel::disk(VOLUME_BYTES, &format!("SIM-{name}")));
             }
             boot(world, *site);
             let volume = volume_of(&world.machines, *site);
@@ -101,7 +109,12 @@ fn cameras(world: &mut World<Product>, site: SiteId) -> Result<Vec<Camera>, Stri
             let bytes = (1 << 20) + world.machines.random.below(4 << 20);
             let chunks = bytes / CHUNK_BYTES;
             let span_ns = (20 + world.machines.random.below(100)) * SECOND_NS;
-            let script = Script { stream, chunk, chunks, every_ns: span_ns / chunks };
+            let script = Script {
+                stream,
+                chunk,
+                chunks,
+                every_ns: span_ns / chunks,
+            };
             let feeder = world.machines.feed_path(site, &listen, script);
             Ok(Camera { name, stream, feeder })
         })

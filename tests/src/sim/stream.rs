@@ -17,7 +17,9 @@ const HEAD_BYTES: usize = 20;
 
 /// Chunk number `number` of a stream.
 pub fn chunk(stream: u32, number: u64) -> Vec<u8> {
-    (number * CHUNK_PACKETS..(number + 1) * CHUNK_PACKETS).flat_map(|number| packet(stream, number)).collect()
+    (number * CHUNK_PACKETS..(number + 1) * CHUNK_PACKETS)
+        .flat_map(|number| packet(stream, number))
+        .collect()
 }
 
 fn packet(stream: u32, number: u64) -> [u8; PACKET_BYTES] {
@@ -45,8 +47,13 @@ pub fn place(stream: u32, payload: &[u8], expected: u64, starts: &[u64]) -> Resu
     let mut next = expected;
     while at < payload.len() {
         let rest = &payload[at..];
-        let candidates = [Some(next), located(stream, rest)].into_iter().flatten().chain(starts.iter().copied());
-        let best = candidates.map(|from| (common(stream, from, rest), from)).max_by_key(|(length, _)| *length);
+        let candidates = [Some(next), located(stream, rest)]
+            .into_iter()
+            .flatten()
+            .chain(starts.iter().copied());
+        let best = candidates
+            .map(|from| (common(stream, from, rest), from))
+            .max_by_key(|(length, _)| *length);
         let (length, from) = best.filter(|(length, _)| *length > 0).ok_or(at)?;
         next = from + length as u64;
         match runs.last_mut() {
@@ -94,7 +101,11 @@ mod tests {
         let stream: Vec<u8> = (0..4).flat_map(|number| chunk(6, number)).collect();
         assert_eq!(place(6, &stream[100..9000], 100, &[]), Ok(vec![100..9000]));
         assert_eq!(place(6, &stream[5000..9000], 77, &[]), Ok(vec![5000..9000]), "by its packets");
-        assert_eq!(place(6, &stream[5000..5003], 77, &[12, 5000]), Ok(vec![5000..5003]), "by what may be");
+        assert_eq!(
+            place(6, &stream[5000..5003], 77, &[12, 5000]),
+            Ok(vec![5000..5003]),
+            "by what may be"
+        );
         let jump = [&stream[0..150], &stream[8000..9000]].concat();
         assert_eq!(place(6, &jump, 0, &[]), Ok(vec![0..150, 8000..9000]));
     }

@@ -79,9 +79,10 @@ pub struct Geometry {
 /// Reads the shape of the archive on a volume from its first superblock copies.
 pub fn geometry(image: &Image) -> Result<Geometry, String> {
     let copies = [FIRST_SUPERBLOCK_AT, FIRST_SUPERBLOCK_AT + (512 << 10)];
-    let sound = copies.iter().map(|at| image.bytes(*at, SECTOR)).find(|sector| {
-        sector[..8] == *b"bhsuper\0" && u32_at(sector, 12) == checksum(sector)
-    });
+    let sound = copies
+        .iter()
+        .map(|at| image.bytes(*at, SECTOR))
+        .find(|sector| sector[..8] == *b"bhsuper\0" && u32_at(sector, 12) == checksum(sector));
     let sector = sound.ok_or("no sound superblock in the first pair")?;
     Ok(Geometry {
         archive: array(&sector, 16),
@@ -115,7 +116,11 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
     }
     let content = match sector[10] {
         1 => Content::Piece(Piece {
-            track: Track { origin: array(&sector, 256), camera: name(&sector[288..352]), kind: sector[352] },
+            track: Track {
+                origin: array(&sector, 256),
+                camera: name(&sector[288..352]),
+                kind: sector[352],
+            },
             sequence: u64_at(&sector, 360),
             origin_part: sector[256..3584].to_vec(),
             hash: *blake3::hash(&sector[256..3584]).as_bytes(),
@@ -128,7 +133,12 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
         other => return Err(format!("a block of kind {other}")),
     };
     let header_hash = *blake3::hash(&sector).as_bytes();
-    Ok(Block { log_sequence, header_hash, previous_header: array(&sector, 80), content })
+    Ok(Block {
+        log_sequence,
+        header_hash,
+        previous_header: array(&sector, 80),
+        content,
+    })
 }
 
 /// Every block of a log from `oldest` to `head`, each linked to the one before.
@@ -141,7 +151,10 @@ pub fn log(image: &Image, oldest: u64, head: u64) -> Result<Vec<Block>, String> 
         if block.log_sequence != sequence {
             return Err(format!("log sequence {sequence}: {} is in its slot", block.log_sequence));
         }
-        if blocks.last().is_some_and(|before| before.header_hash != block.previous_header) {
+        if blocks
+            .last()
+            .is_some_and(|before| before.header_hash != block.previous_header)
+        {
             return Err(format!("log sequence {sequence} does not follow the one before"));
         }
         blocks.push(block);
@@ -167,7 +180,11 @@ fn gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
     records
         .filter(|record| record[0] == 2)
         .map(|record| {
-            let track = Track { origin: array(record, 8), camera: name(&record[24..88]), kind: record[88] };
+            let track = Track {
+                origin: array(record, 8),
+                camera: name(&record[24..88]),
+                kind: record[88],
+            };
             (track, u64_at(record, 96), u64_at(record, 104))
         })
         .collect()
@@ -180,7 +197,11 @@ fn checksum(sector: &[u8]) -> u32 {
 }
 
 fn name(field: &[u8]) -> String {
-    field.iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
+    field
+        .iter()
+        .take_while(|byte| **byte != 0)
+        .map(|byte| char::from(*byte))
+        .collect()
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

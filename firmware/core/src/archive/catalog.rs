@@ -21,6 +21,8 @@ pub struct TrackId(pub u32);
 pub struct Track {
     /// As accepted.
     pub tip: Tip,
+    /// As it stands in the log: what a checkpoint written now must say. What was accepted and waits is not in it.
+    logged: Tip,
     /// All track sequences below are durable here, or stated as gaps.
     pub durable_next: u64,
     /// Hash of the origin part of block `durable_next - 1`; zero if it is not known.
@@ -35,6 +37,8 @@ pub struct Catalog {
     tracks: Vec<Track>,
     places: BTreeMap<TrackKey, TrackId>,
     gaps: VecDeque<(TrackId, GapRange)>,
+    /// Tracks that a checkpoint has room for; see `limits::tracks_max`.
+    tracks_max: Option<usize>,
     /// Log sequence of `recent[0]`.
     recent_from: u64,
     recent: VecDeque<Entry>,
@@ -67,6 +71,7 @@ impl Catalog {
                 let track = &mut catalog.tracks[id.0 as usize];
                 track.durable_next = tip.next;
                 track.durable_hash = tip.hash;
+                track.logged = tip.clone();
                 track.tip = tip;
             }
         }
@@ -80,13 +85,18 @@ impl Catalog {
         catalog
     }
 
+    /// From now on no more tracks than that.
+    pub fn bound(&mut self, tracks_max: usize) {
+        self.tracks_max = Some(tracks_max);
+    }
+
     /// The state as a checkpoint: the entries from `from_sequence` on, every tip, every gap.
     pub fn to_checkpoint(&self, from_sequence: u64) -> Checkpoint {
         let skipped = from_sequence.saturating_sub(self.recent_from) as usize;
         Checkpoint {
             from_sequence: from_sequence.max(self.recent_from),
             entries: self.recent.iter().skip(skipped).copied().collect(),
-            tips: self.tracks.iter().map(|track| track.tip.clone()).collect(),
+            tips: self.tracks.iter().map(|track| track.logged.clone()).collect(),
             gaps: self.gaps.iter().map(|(track, gap)| (track.0, *gap)).collect(),
         }
     }
@@ -116,12 +126,13 @@ impl Catalog {
         if let Some(id) = self.find(key) {
             return Some(id);
         }
-        if self.tracks.len() == TRACKS_MAX {
+        if self.tracks.len() >= self.tracks_max.unwrap_or(TRACKS_MAX) {
             return None;
         }
         let id = TrackId(self.tracks.len() as u32);
         self.tracks.push(Track {
             tip: Tip::new(key.clone()),
+            logged: Tip::new(key.clone()),
             durable_next: 0,
             durable_hash: NO_HASH,
             check: track_check(key),
@@ -172,6 +183,26 @@ impl Catalog {
                     let tip = &mut self.tracks[id.0 as usize].tip;
                     tip.next = gap.to;
                     tip.hash = *hash_after;
+                }
+            }
+        }
+    }
+
+    /// A record got its place in the log.
+    pub fn log_record(&mut self, record: &Record) {
+        match record {
+            Record::Lease { key, lease, holder } => {
+                if let Some(id) = self.place(key) {
+                    let logged = &mut self.tracks[id.0 as usize].logged;
+                    logged.lease = *lease;
+                    logged.holder = *holder;
+                }
+            }
+            Record::Gap { key, gap, hash_after } => {
+                if let Some(id) = self.place(key) {
+                    let logged = &mut self.tracks[id.0 as usize].logged;
+                    logged.next = gap.to;
+                    logged.hash = *hash_after;
                     if self.gaps.len() == GAPS_MAX {
                         self.gaps.pop_front();
                     }
@@ -183,7 +214,12 @@ impl Catalog {
 
     /// A block of a track got its place in the log. The entry goes into the index.
     pub fn log_block(&mut self, log_sequence: u64, id: TrackId, origin: &Origin, hash: &Digest) {
-        self.tracks[id.0 as usize].tip.last_log_sequence = log_sequence;
+        let track = &mut self.tracks[id.0 as usize];
+        track.tip.last_log_sequence = log_sequence;
+        track.logged.last_log_sequence = log_sequence;
+        track.logged.next = origin.track_sequence + 1;
+        track.logged.hash = *hash;
+        track.logged.last_utc_ns = origin.end_utc_ns;
         self.log(
             log_sequence,
             Entry {

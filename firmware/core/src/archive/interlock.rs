@@ -90,11 +90,20 @@ impl Archive {
         // found by other evidence.
         let found = match result {
             Ok(()) => header::decode(context.memory.bytes(self.log.interlock.sector(sequence))).ok(),
-            Err(IoError::Gone) => {
-                self.log_device_gone(context);
+            Err(IoError::Gone) => return self.device_gone(context),
+            Err(IoError::Media | IoError::Short) => None,
+            Err(_) => {
+                // Not the sector's fault: it is read again.
+                let into = self.log.interlock.sector(sequence);
+                let tag = context.tag(Purpose::Archive(self.index, Task::Interlock(sequence)));
+                context.submit(Op::Read {
+                    tag,
+                    volume: self.volume,
+                    at_bytes: self.slot_offset_bytes(sequence),
+                    into,
+                });
                 return;
             }
-            Err(_) => None,
         };
         let expected = match &found {
             None => true,
@@ -117,17 +126,5 @@ impl Archive {
             );
             self.become_read_only(Code::WouldOverwrite, why, context);
         }
-    }
-
-    fn log_device_gone(&mut self, context: &mut Context) {
-        let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
-        let why = format!("the device of {} is gone", self.path);
-        self.become_offline(
-            crate::control::types::VolumeState::Offline,
-            Code::ArchiveOffline,
-            why,
-            action,
-            context,
-        );
     }
 }

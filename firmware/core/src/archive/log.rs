@@ -15,7 +15,7 @@ use hal::{Digest, Instant, IoError, LinkId, Op, Span};
 use super::interlock::Interlock;
 use super::{Archive, Task, TrackId, hash_of};
 use crate::context::{Context, Ready};
-use crate::control::types::{Mode, VolumeState};
+use crate::control::types::Mode;
 use crate::format::checkpoint::PART_HEAD_BYTES;
 use crate::format::header::{self, BlockKind, Placement};
 use crate::format::record::{encode_records, records_max};
@@ -32,6 +32,8 @@ pub enum Owner {
     Recorder(usize),
     /// A link that came in.
     Link(LinkId),
+    /// The archive itself.
+    Archive,
 }
 
 /// A data block on its way into the log. Its origin part is in the header sector of `span` already; the payload follows it
@@ -208,7 +210,7 @@ impl Log {
 
     /// When a written block has waited long enough for company.
     pub(super) fn flush_due(&self) -> Option<Instant> {
-        let waits = self.flushing.is_none() && self.failed.is_none() && self.writing > 0;
+        let waits = self.flushing.is_none() && self.failed.is_none() && self.writing > 0 && self.written_prefix() > self.durable;
         self.written_since.filter(|_| waits).map(|since| since + GROUP_WAIT)
     }
 
@@ -261,7 +263,7 @@ impl Archive {
         if !self.takes() {
             return Err(NotAccepted::Closed);
         }
-        if self.superblock.mode == Mode::Append && self.free_slots() < 2 {
+        if self.superblock.mode == Mode::Append && self.unreserved_slots() == 0 {
             return Err(NotAccepted::Full);
         }
         if self.log.inbox_records >= RECORDS_WAITING_MAX {
@@ -290,14 +292,21 @@ impl Archive {
     pub fn free_slots(&self) -> u64 {
         match self.superblock.mode {
             Mode::Ring => self.superblock.slots,
+            // Two more are kept, so that a lease and a gap still find a place in an archive that is full of data.
+            Mode::Append => self.unreserved_slots().saturating_sub(2),
+        }
+    }
+
+    /// Slots that checkpoints do not need.
+    fn unreserved_slots(&self) -> u64 {
+        match self.superblock.mode {
+            Mode::Ring => self.superblock.slots,
             Mode::Append => {
                 let segment = u64::from(self.superblock.segment_blocks);
                 let taken = self.log.next + self.log.inbox_blocks;
                 let checkpoints = taken / segment - self.log.next / segment + 1;
                 let parts = u64::from(self.checkpoint_parts(segment as usize));
-                // Two more, so that a lease and a gap still find a place in an archive that is full of data.
-                let reserve = checkpoints * parts + 2;
-                self.superblock.slots.saturating_sub(taken + reserve)
+                self.superblock.slots.saturating_sub(taken + checkpoints * parts)
             }
         }
     }
@@ -340,7 +349,6 @@ impl Archive {
         };
         let window = segment + u64::from(limits::checkpoint_slack(segment as u32));
         if log.pending.len() as u32 >= limits::writes_max(segment as u32)
-            || log.next >= checkpoint + window
             || (self.superblock.mode == Mode::Append && log.next >= self.superblock.slots)
         {
             return false;
@@ -351,6 +359,10 @@ impl Archive {
         }
         if self.log.building.is_some() {
             return self.number_checkpoint_part(context);
+        }
+        // What follows must lie within the headers that recovery looks at; the checkpoint that moves them on may always be written.
+        if self.log.next >= checkpoint + window {
+            return false;
         }
         match self.log.inbox.front() {
             None => false,
@@ -373,6 +385,9 @@ impl Archive {
                     .memory
                     .bytes_mut(span.part(SECTOR_BYTES, span.length_bytes - SECTOR_BYTES));
                 let length = encode_records(records.iter().map(|(record, _)| record), payload);
+                for (record, _) in &records {
+                    self.catalog.log_record(record);
+                }
                 self.number_system(BlockKind::System, span, length, Content::Records(records), context);
                 true
             }
@@ -636,9 +651,7 @@ impl Archive {
             return;
         }
         if error == IoError::Gone {
-            let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
-            let why = format!("the device of {} is gone", self.path);
-            self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+            self.device_gone(context);
             return;
         }
         if self.log.rewrites >= REWRITES_MAX {

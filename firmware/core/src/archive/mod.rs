@@ -21,6 +21,7 @@ pub mod walk;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Instant, IoError, Moment, Op, Span, Uuid, VolumeFacts, VolumeId};
 
@@ -127,6 +128,10 @@ pub struct Archive {
     full_said: bool,
     stale_copies: bool,
     single_copy: bool,
+    /// Failed reads that opening may still repeat.
+    retries_left: u32,
+    /// Own tracks that may have lost their last blocks, and how many; stated as gaps when the archive is open.
+    lost_ends: Vec<(TrackKey, u64)>,
     /// State when it was last asked for changes.
     shown: Option<VolumeState>,
 }
@@ -212,10 +217,11 @@ impl Archive {
         if self.quarantine.contains(&log_sequence) {
             return;
         }
-        if self.quarantine.len() < QUARANTINE_MAX {
-            self.quarantine.insert(log_sequence);
-        }
         self.quarantined += 1;
+        if self.quarantine.len() >= QUARANTINE_MAX {
+            return;
+        }
+        self.quarantine.insert(log_sequence);
         let (code, why) = match error {
             BlockError::Io(error) => (Code::BlockUnreadable, error.to_string()),
             BlockError::Format(error) => (Code::BlockCorrupt, error.to_string()),
@@ -231,6 +237,15 @@ impl Archive {
         );
     }
 
+    /// The device is no longer there: nothing it fails to give is damage.
+    pub fn device_gone(&mut self, context: &mut Context) {
+        if self.gives() {
+            let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
+            let why = format!("the device of {} is gone", self.path);
+            self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+        }
+    }
+
     /// From now on blocks are given and none taken.
     fn become_read_only(&mut self, code: Code, why: String, context: &mut Context) {
         context.say(code, &self.name.clone(), format!("Archive {} is read-only: {why}", self.name));
@@ -239,7 +254,7 @@ impl Archive {
         context.wake(Ready::Archive(self.index));
     }
 
-    /// Lets go of the volume and of all block memory that is not lent.
+    /// Lets go of the volume, after what is in flight on it.
     fn become_offline(&mut self, state: VolumeState, code: Code, why: String, action: &str, context: &mut Context) {
         context.say(
             code,
@@ -252,6 +267,7 @@ impl Archive {
             action: action.to_string(),
         };
         self.fail_all(context);
+        self.close(context);
         context.wake(Ready::Archive(self.index));
     }
 
@@ -262,6 +278,9 @@ impl Archive {
             Task::Settle | Task::SuperRead(_) | Task::Scan(_) | Task::ScanBlock => self.on_opening(task, result, context),
             Task::SuperWrite | Task::SuperFlush => {
                 let Some(mut writer) = self.super_writer.take() else { return };
+                if !self.takes() && !matches!(self.phase, Phase::Opening(_)) {
+                    return;
+                }
                 let written = if task == Task::SuperWrite {
                     writer.on_write(self.index, self.volume, result, context)
                 } else {
@@ -290,6 +309,10 @@ impl Archive {
     fn on_superblock(&mut self, context: &mut Context) {
         if let Phase::Opening(_) = self.phase {
             self.finish_opening(context);
+        }
+        // A checkpoint may have become durable while this generation was on its way.
+        if self.takes() && self.superblock.checkpoint_sequence != self.log.checkpoint_durable {
+            self.write_superblock(false, context);
         }
     }
 

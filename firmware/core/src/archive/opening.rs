@@ -14,15 +14,15 @@ use alloc::vec::Vec;
 use hal::{Access, Digest, Instant, IoError, Op, Span, VolumeFacts, VolumeId};
 
 use super::supers::SuperWriter;
-use super::{Archive, BlockError, Catalog, Log, Phase, Task, hash_of};
+use super::{Archive, BlockError, Catalog, Log, Owner, Phase, Task, hash_of};
 use crate::Name;
 use crate::context::Context;
-use crate::control::types::{Mode, VolumeState};
+use crate::control::types::{GapReason, Mode, VolumeState};
 use crate::format::checkpoint::{Checkpoint, PART_HEAD_BYTES, PartHead};
 use crate::format::header::{self, BlockKind, Epoch, Header};
-use crate::format::record::decode_records;
+use crate::format::record::{GapRange, decode_records};
 use crate::format::superblock::{COPIES, HISTORY_MAX, NO_CHECKPOINT, Quorum, Superblock, copy_offsets, newest};
-use crate::format::{FormatError, NO_HASH, SECTOR_BYTES};
+use crate::format::{FormatError, NO_HASH, Record, SECTOR_BYTES};
 use crate::journal::Code;
 use crate::limits::{self, LOOKAHEAD};
 use crate::purpose::Purpose;
@@ -64,8 +64,16 @@ pub struct Scan {
     headers: Vec<Option<(Header, Digest)>>,
     /// Ops of the present batch that have not finished.
     left: u32,
+    /// Log sequences whose header could not be read at all.
+    unreadable: BTreeSet<u64>,
     /// Highest durable sequence that anything says.
     committed: u64,
+    /// A checkpoint of which every part so far is whole: its log sequence, and the part expected next.
+    parts: Option<(u64, u32)>,
+    /// The newest checkpoint of which every part is whole.
+    complete: Option<u64>,
+    /// Damaged blocks that were passed.
+    damaged: Vec<u64>,
     /// Next to be looked at.
     at: u64,
     /// Hash of the header before `at`, if that one is whole.
@@ -136,6 +144,8 @@ impl Archive {
             full_said: false,
             stale_copies: false,
             single_copy: false,
+            retries_left: limits::OPENING_RETRIES_MAX,
+            lost_ends: Vec::new(),
             shown: None,
         })
     }
@@ -173,6 +183,11 @@ impl Archive {
     }
 
     pub(super) fn on_opening(&mut self, task: Task, result: Result<(), IoError>, context: &mut Context) {
+        // One failed read must not decide where the log ends.
+        if result.is_err() && !matches!(result, Err(IoError::Gone)) && task != Task::Settle && self.retries_left > 0 {
+            self.retries_left -= 1;
+            return self.read_again(task, context);
+        }
         let Phase::Opening(opening) = &mut self.phase else { return };
         match (task, core::mem::replace(opening, Opening::Epoch)) {
             (Task::Settle, Opening::Settle) => self.read_superblocks(result, context),
@@ -195,6 +210,35 @@ impl Archive {
             (Task::ScanBlock, Opening::Blocks(scan)) => self.on_scan_block(scan, result, context),
             (_, opening) => self.phase = Phase::Opening(opening),
         }
+    }
+
+    /// Repeats a read of opening.
+    fn read_again(&mut self, task: Task, context: &mut Context) {
+        let size_bytes = self.facts.as_ref().map_or(0, |facts| facts.size_bytes);
+        let Phase::Opening(opening) = &self.phase else { return };
+        let (at_bytes, into) = match (task, opening) {
+            (Task::SuperRead(copy), _) => (
+                copy_offsets(size_bytes)[copy],
+                self.sectors.part(copy as u32 * SECTOR_BYTES, SECTOR_BYTES),
+            ),
+            (Task::Scan(place), Opening::Headers(scan)) => (
+                self.slot_offset_bytes(scan.batch_start() + u64::from(place)),
+                self.scan_sector(place),
+            ),
+            (Task::ScanBlock, Opening::Blocks(scan)) => (self.slot_offset_bytes(scan.at), self.log.kept_back()),
+            (Task::ScanBlock, Opening::Checkpoint(read)) => (
+                self.slot_offset_bytes(read.sequence + u64::from(read.part)),
+                self.log.kept_back(),
+            ),
+            _ => return,
+        };
+        let tag = context.tag(Purpose::Archive(self.index, task));
+        context.submit(Op::Read {
+            tag,
+            volume: self.volume,
+            at_bytes,
+            into,
+        });
     }
 
     fn read_superblocks(&mut self, settled: Result<(), IoError>, context: &mut Context) {
@@ -393,6 +437,10 @@ impl Archive {
             end,
             headers: Vec::with_capacity((end - from) as usize),
             left: 0,
+            unreadable: BTreeSet::new(),
+            parts: None,
+            complete: None,
+            damaged: Vec::new(),
             committed: base.max(superblock.epoch_start).max(superblock.durable_sequence),
             at: from,
             last: None,
@@ -429,10 +477,11 @@ impl Archive {
     }
 
     fn on_header(&mut self, mut scan: Box<Scan>, place: u32, result: Result<(), IoError>, context: &mut Context) {
-        let batch = scan.headers.len() as u64 - 1;
-        let first = batch / u64::from(LOOKAHEAD) * u64::from(LOOKAHEAD);
-        let at = first + u64::from(place);
-        let sequence = scan.from + at;
+        let sequence = scan.batch_start() + u64::from(place);
+        let at = sequence - scan.from;
+        if result.is_err() {
+            scan.unreadable.insert(sequence);
+        }
         let sector = context.memory.bytes(self.scan_sector(place));
         if result.is_ok()
             && let Ok(header) = header::decode(sector)
@@ -474,7 +523,7 @@ impl Archive {
                 self.pass_damaged(&mut scan, BlockError::Format(FormatError::NotOurs), context);
                 continue;
             };
-            let needs_payload = scan.at >= scan.committed || header.placement.kind == BlockKind::System;
+            let needs_payload = scan.at >= scan.committed || header.placement.kind != BlockKind::Data;
             if needs_payload {
                 self.read_block(scan.at, context);
                 self.phase = Phase::Opening(Opening::Blocks(scan));
@@ -509,15 +558,30 @@ impl Archive {
             match header.placement.kind {
                 BlockKind::System => {
                     let payload = &block[SECTOR_BYTES as usize..][..header.placement.payload_bytes as usize];
-                    decode_records(payload).map(Some).map_err(BlockError::Format)
+                    decode_records(payload)
+                        .map(|records| (Some(records), None))
+                        .map_err(BlockError::Format)
                 }
-                BlockKind::Data | BlockKind::Checkpoint => Ok(None),
+                BlockKind::Checkpoint => {
+                    let part = checkpoint_part(self, scan.at, block).map_err(BlockError::Format)?;
+                    Ok((None, Some(part.0)))
+                }
+                BlockKind::Data => Ok((None, None)),
             }
         });
         match checked {
-            Ok(records) => self.pass_good(&mut scan, records),
+            Ok((records, part)) => {
+                if let Some(head) = part {
+                    scan.note_part(&head);
+                }
+                self.pass_good(&mut scan, records);
+            }
             Err(error) if scan.at < scan.committed => self.pass_damaged(&mut scan, error, context),
-            Err(_) => {
+            Err(error) => {
+                if matches!(error, BlockError::Io(_)) {
+                    let at = scan.at;
+                    scan.unreadable.insert(at);
+                }
                 self.found_head(&scan, context);
                 return;
             }
@@ -542,6 +606,7 @@ impl Archive {
         }
         for record in records.iter().flatten() {
             self.catalog.accept_record(record);
+            self.catalog.log_record(record);
         }
         scan.last = Some(hash);
         scan.last_epoch = header.placement.epoch.counter;
@@ -551,6 +616,7 @@ impl Archive {
     fn pass_damaged(&mut self, scan: &mut Scan, error: BlockError, context: &mut Context) {
         self.quarantine(scan.at, error, context);
         self.catalog.log_other(scan.at);
+        scan.damaged.push(scan.at);
         scan.last = None;
         scan.at += 1;
     }
@@ -570,17 +636,39 @@ impl Archive {
             );
             context.say(Code::TailDiscarded, &self.name.clone(), sentence);
         }
+        self.note_lost_ends(scan);
         self.catalog.all_durable();
-        let checkpoint = self.superblock.checkpoint_sequence;
+        self.catalog.bound(limits::tracks_max(
+            self.superblock.block_bytes,
+            self.superblock.segment_blocks,
+        ));
+        // A checkpoint may be whole in the log and the superblock not have heard of it.
+        let checkpoint = scan.complete.unwrap_or(self.superblock.checkpoint_sequence);
         self.log.resume(head, scan.last.unwrap_or(NO_HASH), checkpoint);
         let base = if checkpoint == NO_CHECKPOINT { 0 } else { checkpoint };
-        self.log.checkpoint_wanted = scan.from < base || head > base + u64::from(self.superblock.segment_blocks);
+        if scan.unreadable.contains(&head) {
+            let why = format!("block {head}, where its log may end, cannot be read; nothing is written over it");
+            self.become_read_only(Code::ArchiveReadOnly, why, context);
+            return;
+        }
+        self.log.checkpoint_wanted =
+            (scan.complete.is_none() && scan.from < base) || head > base + u64::from(self.superblock.segment_blocks);
         if self.single_copy {
             let why = "only one of its four superblock copies can be read".to_string();
             self.become_read_only(Code::SuperblockQuorumLost, why, context);
             return;
         }
         self.begin_epoch(head, context);
+    }
+
+    /// Damaged blocks behind the last whole block of a track that is recorded here may have been its own: their numbers must not
+    /// be given out again.
+    fn note_lost_ends(&mut self, scan: &Scan) {
+        let uuid = self.uuid;
+        let own = self.catalog.tracks().iter().filter(|track| track.tip.key.origin == uuid);
+        let behind = |last: u64| scan.damaged.iter().filter(|at| **at > last).count() as u64;
+        let lost = own.map(|track| (track.tip.key.clone(), behind(track.tip.last_log_sequence)));
+        self.lost_ends = lost.filter(|(_, count)| *count > 0).collect();
     }
 
     fn begin_epoch(&mut self, head: u64, context: &mut Context) {
@@ -620,6 +708,45 @@ impl Archive {
             self.superblock.epoch.counter
         );
         context.say(Code::ArchiveReady, &self.name.clone(), sentence);
+        for (key, count) in core::mem::take(&mut self.lost_ends) {
+            let Some(id) = self.catalog.find(&key) else { continue };
+            let from = self.catalog.track(id).tip.next;
+            let gap = GapRange {
+                from,
+                to: from + count,
+                reason: GapReason::Damaged,
+            };
+            // Refused only by an archive that takes nothing: then nothing is numbered either.
+            let _ = self.append_record(
+                Record::Gap {
+                    key,
+                    gap,
+                    hash_after: NO_HASH,
+                },
+                Owner::Archive,
+                context,
+            );
+        }
+    }
+}
+
+impl Scan {
+    /// First log sequence of the batch being read.
+    fn batch_start(&self) -> u64 {
+        let last = self.headers.len() as u64 - 1;
+        self.from + last / u64::from(LOOKAHEAD) * u64::from(LOOKAHEAD)
+    }
+
+    /// A part of a checkpoint is whole at the present place.
+    fn note_part(&mut self, head: &PartHead) {
+        let begins = head.part == 0 && head.sequence == self.at;
+        let goes_on = self.parts == Some((head.sequence, head.part)) && head.sequence + u64::from(head.part) == self.at;
+        if begins || goes_on {
+            self.parts = Some((head.sequence, head.part + 1));
+            if head.part + 1 == head.parts {
+                self.complete = Some(head.sequence);
+            }
+        }
     }
 }
 

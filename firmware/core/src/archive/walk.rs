@@ -156,6 +156,28 @@ impl Walk {
         if front.state == State::Reading {
             return Step::Wait;
         }
+        match &front.state {
+            State::Bad(BlockError::Io(IoError::Gone)) => {
+                archive.device_gone(context);
+                self.drop_front(context);
+                return Step::Wait;
+            }
+            State::Bad(_) if !archive.gives() => {
+                self.drop_front(context);
+                return Step::Wait;
+            }
+            State::Bad(BlockError::Io(error)) if !matches!(error, IoError::Media | IoError::Short) => {
+                // Not the block's fault: it is read again.
+                let (sequence, span) = (front.sequence, front.span);
+                if let Some(front) = self.reads.front_mut() {
+                    front.state = State::Reading;
+                    front.tries = 0;
+                }
+                self.submit(archive, sequence, span, context);
+                return Step::Wait;
+            }
+            State::Bad(_) | State::Good(_) | State::Reading => {}
+        }
         let Some(read) = self.reads.pop_front() else {
             return Step::Wait;
         };
@@ -179,6 +201,13 @@ impl Walk {
                 }
             }
             State::Reading => Step::Wait,
+        }
+    }
+
+    fn drop_front(&mut self, context: &mut Context) {
+        if let Some(read) = self.reads.pop_front() {
+            self.at = self.at.min(read.sequence);
+            context.give(read.span);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::appliance::Parts;
 use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::journal::Code;
-use crate::limits::NAMED_MAX;
+use crate::limits::{NAMED_MAX, SETTINGS_BYTES_MAX};
 use crate::purpose::Purpose;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
@@ -98,14 +98,15 @@ impl Change {
                 Err(not_found("peer", name))
             }
         };
-        let full = [
-            settings.recorders.len(),
-            settings.peers.len(),
-            settings.grants.len(),
-            settings.jobs.len(),
-        ];
-        if full.into_iter().any(|count| count >= NAMED_MAX) {
-            let sentence = format!("There are {NAMED_MAX} of one kind already.");
+        let adds_to = match self {
+            Change::AddRecorder(_) => settings.recorders.len(),
+            Change::AddPeer(_) => settings.peers.len(),
+            Change::AddGrant(..) => settings.grants.len(),
+            Change::AddJob(_) => settings.jobs.len(),
+            _ => 0,
+        };
+        if adds_to >= NAMED_MAX {
+            let sentence = format!("There are {NAMED_MAX} of that kind already.");
             return Err(refusal(RefusalCode::Refused, sentence, "Remove what is not needed."));
         }
         match self {
@@ -285,18 +286,23 @@ impl Parts {
                 return;
             };
             let mut settings = self.settings.clone();
-            match change.apply(&mut settings) {
+            let applied = change.apply(&mut settings).and_then(|()| {
+                let document = settings.document();
+                if document.len() <= SETTINGS_BYTES_MAX {
+                    return Ok(document);
+                }
+                let sentence = format!("The settings would be larger than {} KiB.", SETTINGS_BYTES_MAX >> 10);
+                Err(refusal(RefusalCode::Refused, sentence, "Remove what is not needed."))
+            });
+            match applied {
                 Err(refusal) => {
                     if let Some(client) = client {
                         refuse(client, &refusal, context);
                     }
                 }
-                Ok(()) => {
+                Ok(document) => {
                     let tag = context.tag(Purpose::Settings);
-                    context.submit(Op::SaveSettings {
-                        tag,
-                        document: settings.document(),
-                    });
+                    context.submit(Op::SaveSettings { tag, document });
                     self.changes.saving = Some((client, change, settings));
                 }
             }

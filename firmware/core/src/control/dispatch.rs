@@ -372,7 +372,7 @@ impl Parts {
             let sentence = format!("{} is the volume of archive {}.", call.volume, other.name);
             return Err(refusal(RefusalCode::Busy, sentence, "Choose another volume.").into());
         }
-        if self.archives.len() >= ARCHIVES_MAX {
+        if self.settings.archives.len() + self.creations.len() >= ARCHIVES_MAX {
             let sentence = format!("An appliance has {ARCHIVES_MAX} archives at most.");
             return Err(refusal(RefusalCode::Refused, sentence, "Use another appliance.").into());
         }

@@ -85,7 +85,8 @@ impl Parts {
         let next = still.iter().filter_map(due).min();
         still.append(&mut self.control.waiters);
         self.control.waiters = still;
-        context.ask_at(Ready::Waiting, next.or(self.stop_due()));
+        let stop = self.stop_due().filter(|due| *due > context.now.at);
+        context.ask_at(Ready::Waiting, [next, stop].into_iter().flatten().min());
     }
 
     /// True if the waiter is done with.
@@ -233,6 +234,18 @@ impl Parts {
         let Some(mut reading) = self.control.readings.remove(&client) else {
             return;
         };
+        let place = match &reading {
+            Reading::Verify { verify, .. } => verify.archive,
+            Reading::Export(export) => export.archive,
+        };
+        if let Some(archive) = self.archives[place].as_ref().filter(|archive| !archive.gives()) {
+            let (_, why, action) = archive.state();
+            let sentence = format!("Archive {} can no longer be read: {why}.", archive.name);
+            refuse(client, &refusal(RefusalCode::Failed, sentence, action), context);
+            self.control.readings.insert(client, reading);
+            self.control.retire(client, context);
+            return;
+        }
         let done = match &mut reading {
             Reading::Verify { verify, more } => {
                 let Some(archive) = self.archives[verify.archive].as_mut() else {

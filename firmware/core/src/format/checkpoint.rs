@@ -14,7 +14,8 @@ use super::{FormatError, Tip};
 pub const PART_HEAD_BYTES: usize = 48;
 /// Bytes of an encoded [`Entry`].
 pub const ENTRY_BYTES: usize = 32;
-const GAP_BYTES: usize = 24;
+/// Bytes of an encoded gap.
+pub const GAP_BYTES: usize = 24;
 /// [`Entry::track`] of a block that belongs to no track.
 pub const NO_TRACK: u32 = u32::MAX;
 

@@ -193,7 +193,11 @@ impl Superblock {
             && (crate::limits::BLOCK_BYTES_MIN..=crate::limits::BLOCK_BYTES_MAX).contains(&self.block_bytes)
             && self.segment_blocks.is_power_of_two()
             && self.segment_blocks <= crate::limits::SEGMENT_BLOCKS_MAX
-            && self.slots >= 4 * segment
+            && self.segment_blocks >= crate::limits::SEGMENT_BLOCKS_MIN
+            && self.slots >= crate::limits::SEGMENTS_MIN * segment
+            && self.slots_at_bytes >= 2 << 20
+            && (self.checkpoint_sequence == NO_CHECKPOINT || self.checkpoint_sequence <= 1 << 62)
+            && self.history.iter().all(|(_, start)| *start <= 1 << 62)
             && self.slots.is_multiple_of(segment)
             && self.volume_bytes < 1 << 62
             && self.slots_at_bytes.is_multiple_of(u64::from(SECTOR_BYTES))

@@ -22,7 +22,7 @@ use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
 use crate::format::{Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
 use crate::journal::Code;
-use crate::limits::{CREDIT_MAX, HEARTBEAT, LINK_DEAD_AFTER, TRACKS_MAX};
+use crate::limits::{CREDIT_MAX, HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX};
 use crate::purpose::Purpose;
 
 /// A right in force on a link.
@@ -62,6 +62,9 @@ pub struct Incoming {
     heard_at: Instant,
     said_at: Instant,
     hung_up: bool,
+    up_at: Instant,
+    /// Messages that have not left.
+    unsent: usize,
     blocks: u64,
     bytes: u64,
 }
@@ -103,6 +106,8 @@ impl Incoming {
             heard_at: context.now.at,
             said_at: context.now.at,
             hung_up: false,
+            up_at: context.now.at,
+            unsent: 0,
             blocks: 0,
             bytes: 0,
         };
@@ -110,7 +115,17 @@ impl Incoming {
         incoming
     }
 
+    /// A message has left, or never will.
+    pub fn on_sent(&mut self) {
+        self.unsent = self.unsent.saturating_sub(1);
+    }
+
     fn send(&mut self, message: &Message, context: &mut Context) {
+        if self.unsent >= UNSENT_MAX {
+            // It asks and does not read the answers.
+            return self.hang_up(context);
+        }
+        self.unsent += 1;
         self.said_at = context.now.at;
         let tag = context.tag(Purpose::Send(self.link, None));
         context.submit(Op::Send {
@@ -172,7 +187,8 @@ impl Incoming {
         if self.hung_up {
             return;
         }
-        if context.now.at.since(self.heard_at) >= LINK_DEAD_AFTER {
+        let silent = context.now.at.since(self.heard_at) >= LINK_DEAD_AFTER;
+        if silent || (self.grant.is_none() && context.now.at.since(self.up_at) >= HELLO_WITHIN) {
             self.hang_up(context);
             return;
         }
@@ -200,7 +216,11 @@ impl Incoming {
             // The first is never kept back, so that no link stands still because others have more.
             let block_bytes = archive.superblock.block_bytes;
             let spare = context.take_spare(block_bytes);
-            let span = if self.lent.is_empty() { spare.or_else(|| context.take(block_bytes)) } else { spare };
+            let span = if self.lent.is_empty() {
+                spare.or_else(|| context.take(block_bytes))
+            } else {
+                spare
+            };
             let Some(span) = span else {
                 context.ask_when_freed(Ready::Incoming(self.link));
                 return;
@@ -259,7 +279,7 @@ impl Incoming {
             return self.malformed(context);
         }
         let in_scope = grant.cameras.is_empty() || grant.cameras.contains(&key.camera);
-        let place = if in_scope && key.origin != archive.uuid {
+        let place = if in_scope && !held && key.origin != archive.uuid {
             archive.catalog.place(&key)
         } else {
             None

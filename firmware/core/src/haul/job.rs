@@ -27,6 +27,8 @@ use crate::settings::JobSetting;
 
 /// Seconds over which the rate is measured.
 const RATE_SECONDS: u64 = 10;
+/// A job that was behind for that long says so when it has caught up.
+const BEHIND_FOR_LONG: core::time::Duration = core::time::Duration::from_secs(30);
 
 /// One job.
 #[derive(Clone, Debug)]
@@ -56,8 +58,12 @@ pub struct Job {
     moved_at: Instant,
     stalled: bool,
     was_caught_up: bool,
+    /// What was said to need a decision.
+    decision_said: Option<String>,
+    /// When it was caught up last on this link.
+    caught_up_at: Option<Instant>,
     /// Log sequence up to which everything was durable at the target when last known.
-    position: u64,
+    position: Option<u64>,
     /// Tenths of the ring between that and the head that have been announced.
     overrun_said: u64,
 }
@@ -167,7 +173,9 @@ impl Job {
             moved_at: now,
             stalled: false,
             was_caught_up: false,
-            position: 0,
+            decision_said: None,
+            caught_up_at: None,
+            position: None,
             overrun_said: 0,
         }
     }
@@ -292,11 +300,11 @@ impl Job {
         }
         let quiet = self.retired.walk.is_none() && self.retired.seek.is_none();
         match &mut self.link {
-            Link::None if archive.gives() && quiet => self.dial(link(), context),
+            Link::None if archive.gives() && quiet => self.dial(link, context),
             Link::Waiting(until) if *until <= context.now.at => {
                 self.link = Link::None;
                 if archive.gives() && quiet {
-                    self.dial(link(), context);
+                    self.dial(link, context);
                 }
             }
             Link::Waiting(until) => context.ask_at(Ready::Job(self.index), Some(*until)),
@@ -318,16 +326,18 @@ impl Job {
     /// Says at 80 and 90 % that the ring comes near to what was not hauled (F9).
     fn look_for_overrun(&mut self, archive: &Archive, context: &mut Context) {
         if let Link::Live(session) = &self.link {
-            self.position = session.position(archive);
+            self.position = Some(session.position(archive));
         }
-        if archive.superblock.mode == Mode::Append {
+        if archive.superblock.mode == Mode::Append || !archive.gives() {
             return;
         }
+        // After a start nobody knows how far the target is; from then on it is counted.
+        let position = *self.position.get_or_insert(archive.log.durable);
         let room = archive.superblock.slots;
-        let tenths = archive.log.next.saturating_sub(self.position) * 10 / room;
+        let tenths = archive.log.next.saturating_sub(position) * 10 / room;
         if tenths >= 8 && tenths > self.overrun_said && tenths < 10 {
             let left = archive
-                .overrun(self.position, context.now)
+                .overrun(position, context.now)
                 .map_or("soon".to_string(), |left| format!("in {} s", left.as_secs()));
             let sentence = format!(
                 "Job {} is behind by {} % of the ring of archive {}: unhauled blocks are overwritten {left}.",
@@ -340,7 +350,7 @@ impl Job {
         self.overrun_said = tenths;
     }
 
-    fn dial(&mut self, link: LinkId, context: &mut Context) {
+    fn dial(&mut self, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
         if self.routes.is_empty() {
             self.trouble = Some(Trouble {
                 state: JobState::Failed,
@@ -349,7 +359,7 @@ impl Job {
             });
             return;
         }
-        let route = self.route();
+        let (link, route) = (link(), self.route());
         context.submit(Op::Dial {
             link,
             route,
@@ -393,6 +403,7 @@ impl Job {
         let closing = matches!(self.link, Link::Closing(_));
         self.retire(context);
         self.was_caught_up = false;
+        self.caught_up_at = None;
         if !self.setting.enabled || !self.run.on {
             self.link = Link::None;
             context.wake(Ready::Waiting);
@@ -471,11 +482,12 @@ impl Job {
                     "{}/{} is archive {target} now and was {known}",
                     self.setting.peer, self.setting.archive
                 );
-                context.say(
-                    Code::NeedsDecision,
-                    &self.setting.name.clone(),
-                    format!("Job {}: {why}.", self.setting.name),
-                );
+                // Once, not at every try.
+                if self.decision_said.as_ref() != Some(&why) {
+                    self.decision_said = Some(why.clone());
+                    let sentence = format!("Job {}: {why}.", self.setting.name);
+                    context.say(Code::NeedsDecision, &self.setting.name.clone(), sentence);
+                }
                 self.trouble = Some(Trouble {
                     state: JobState::NeedsDecision,
                     why,
@@ -543,8 +555,9 @@ impl Job {
         ];
         let caught_up = session.caught_up;
         context.ask_at(Ready::Job(self.index), due.into_iter().flatten().min());
-        if caught_up && !self.was_caught_up {
-            self.moved_at = context.now.at;
+        // Told when it was behind for a while, not for every block.
+        let behind = context.now.at.since(self.caught_up_at.unwrap_or_default());
+        if caught_up && !self.was_caught_up && (self.caught_up_at.is_none() || behind >= BEHIND_FOR_LONG) {
             context.say(
                 Code::CaughtUp,
                 &self.setting.name.clone(),
@@ -554,6 +567,7 @@ impl Job {
         self.was_caught_up = caught_up;
         if caught_up {
             self.moved_at = context.now.at;
+            self.caught_up_at = Some(context.now.at);
             if self.setting.mode == JobMode::OnDemand {
                 self.run.on = false;
                 self.run.completed = self.trouble.is_none();
@@ -656,6 +670,7 @@ impl Job {
             backlog_blocks: backlog.0,
             backlog_bytes: backlog.0 * block_bytes,
             overrun_ms: archive
+                .filter(|_| backlog.0 > 0)
                 .and_then(|archive| archive.overrun(self.position(archive), now))
                 .map(|left| left.as_millis() as u64),
             rate_bytes: self.stats.rate_bytes(now.at),
@@ -704,7 +719,7 @@ impl Job {
     pub fn position(&self, archive: &Archive) -> u64 {
         match &self.link {
             Link::Live(session) => session.position(archive),
-            _ => self.position,
+            _ => self.position.unwrap_or(archive.log.durable),
         }
     }
 

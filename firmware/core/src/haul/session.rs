@@ -22,7 +22,7 @@ use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, ORIGIN_AT};
 use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
 use crate::journal::Code;
-use crate::limits::{LEASE_TIME, READ_AHEAD};
+use crate::limits::{LEASE_TIME, OPENS_MAX, READ_AHEAD};
 use crate::purpose::Purpose;
 use crate::settings::JobSetting;
 
@@ -61,7 +61,7 @@ pub struct Session {
     unacked: VecDeque<Unacked>,
     /// Tracks that may end in something missing.
     suspects: BTreeSet<u32>,
-    /// A block that waits for credit behind its gap.
+    /// Blocks that did not fit their digest at the target.
     bad_digests: u32,
 }
 
@@ -199,13 +199,21 @@ impl Session {
     fn is_at_end(&mut self, archive: &mut Archive, context: &mut Context) -> bool {
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let again = tracks.iter().any(|track| track.state == State::Again);
-        let at_end = self.walk.as_mut().is_some_and(|walk| walk.is_at_end(archive, &mut wanted_by(tracks, numbers), context));
+        let at_end = self
+            .walk
+            .as_mut()
+            .is_some_and(|walk| walk.is_at_end(archive, &mut wanted_by(tracks, numbers), context));
         at_end && !again && self.suspects.is_empty()
     }
 
     /// Asks for the tips of tracks that the archive has and this link does not.
     fn open_new_tracks(&mut self, archive: &Archive, setting: &JobSetting, context: &mut Context) {
-        while let Some(track) = archive.catalog.tracks().get(self.looked_at) {
+        while let Some(track) = archive
+            .catalog
+            .tracks()
+            .get(self.looked_at)
+            .filter(|_| self.tips_awaited < OPENS_MAX)
+        {
             let id = TrackId(self.looked_at as u32);
             let key = track.tip.key.clone();
             self.looked_at += 1;
@@ -257,6 +265,10 @@ impl Session {
         }
         for number in 0..self.tracks.len() {
             if self.tracks[number].state == State::Again {
+                if self.tips_awaited >= OPENS_MAX {
+                    self.retry_at = Some(context.now.at);
+                    return;
+                }
                 self.open(number as u32, context);
             }
         }
@@ -272,10 +284,17 @@ impl Session {
                 walk.finish(context);
             }
         }
+        if self.seek_again && self.seek.as_ref().is_some_and(Seek::is_quiet) {
+            // It looked for other tips than those that hold now.
+            if let Some(seek) = self.seek.take() {
+                seek.finish(context);
+            }
+        }
         let found = match (&self.seek, self.from_memory(archive)) {
             (Some(seek), _) => seek.found(archive),
             (None, Some(sequence)) => Some(sequence),
             (None, None) => {
+                self.seek_again = false;
                 self.seek = Seek::start(self.reader, archive, context);
                 match &self.seek {
                     Some(seek) => seek.found(archive),
@@ -290,7 +309,9 @@ impl Session {
         if let Some(seek) = self.seek.take() {
             seek.finish(context);
         }
-        self.walk = Some(Walk::new(self.reader, Depth::Checksum, sequence, None, false, READ_AHEAD));
+        // A block that did not fit its digest there is read with proof: it may be damaged here.
+        let depth = if self.bad_digests > 0 { Depth::Proof } else { Depth::Checksum };
+        self.walk = Some(Walk::new(self.reader, depth, sequence, None, false, READ_AHEAD));
         self.seek_again = false;
         let behind = |track: &Track| track.state == State::Open && track.next < archive.catalog.track(track.id).durable_next;
         self.suspects = (0..self.tracks.len())

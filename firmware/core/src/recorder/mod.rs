@@ -264,7 +264,13 @@ impl Recorder {
         let end = end || self.ended;
         match core::mem::replace(&mut self.in_flight, InFlight::Nothing) {
             InFlight::Nothing => {}
-            InFlight::Drain => self.on_drained(bytes, end, context),
+            InFlight::Drain => {
+                // A block does not go on over bytes that are missing.
+                if (bytes > 0 || end) && self.filling.is_some() {
+                    self.seal(false, true, archive, context);
+                }
+                self.on_drained(bytes, context);
+            }
             InFlight::Fill => self.on_bytes(bytes, end, archive, context),
         }
         if end {
@@ -273,7 +279,7 @@ impl Recorder {
         context.wake(Ready::Recorder(self.index));
     }
 
-    fn on_drained(&mut self, bytes: u64, end: bool, context: &mut Context) {
+    fn on_drained(&mut self, bytes: u64, context: &mut Context) {
         if bytes == 0 {
             return;
         }
@@ -288,9 +294,7 @@ impl Recorder {
         }
         self.dropped_bytes += bytes;
         self.interrupted = true;
-        if end {
-            self.carry.clear();
-        }
+        self.carry.clear();
     }
 
     fn on_bytes(&mut self, bytes: u64, end: bool, archive: &mut Archive, context: &mut Context) {
@@ -402,7 +406,7 @@ impl Recorder {
     fn lose(&mut self, span: Span, bytes: u32, context: &mut Context) {
         context.give(span);
         self.bytes -= u64::from(bytes);
-        self.on_drained(u64::from(bytes), false, context);
+        self.on_drained(u64::from(bytes), context);
     }
 
     /// A block of this recorder is durable, or never will be.
@@ -412,7 +416,7 @@ impl Recorder {
             self.lost = true;
             self.blocks -= 1;
             self.bytes -= u64::from(payload_bytes);
-            self.on_drained(u64::from(payload_bytes), false, context);
+            self.on_drained(u64::from(payload_bytes), context);
         }
         context.wake(Ready::Recorder(self.index));
     }

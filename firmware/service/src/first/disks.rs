@@ -31,8 +31,7 @@ pub(super) fn report() {
 
 /// The device of the disk with this serial, or of the partition with this name.
 pub(super) fn find(name: &str) -> Option<PathBuf> {
-    let is_it =
-        |folder: &PathBuf| serial(folder).as_deref() == Some(name) || partition_name(folder).as_deref() == Some(name);
+    let is_it = |folder: &PathBuf| serial(folder).as_deref() == Some(name) || partition_name(folder).as_deref() == Some(name);
     entries("/sys/class/block")
         .iter()
         .find(|folder| is_it(folder))
@@ -45,12 +44,18 @@ fn serial(folder: &Path) -> Option<String> {
 }
 
 fn partition_name(folder: &Path) -> Option<String> {
-    value(&folder.join("uevent")).lines().find_map(|line| line.strip_prefix("PARTNAME=")).map(str::to_owned)
+    value(&folder.join("uevent"))
+        .lines()
+        .find_map(|line| line.strip_prefix("PARTNAME="))
+        .map(str::to_owned)
 }
 
 fn entries(folder: &str) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     found.sort();
     found
 }

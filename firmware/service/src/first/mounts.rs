@@ -25,7 +25,13 @@ pub(super) fn system() -> Result<(), String> {
     let plain = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     one("proc", "/proc", "proc", plain, "")?;
     one("sysfs", "/sys", "sysfs", plain, "")?;
-    one("devtmpfs", "/dev", "devtmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, "mode=0755")?;
+    one(
+        "devtmpfs",
+        "/dev",
+        "devtmpfs",
+        MountFlags::NOSUID | MountFlags::NOEXEC,
+        "mode=0755",
+    )?;
     one("tmpfs", "/run", "tmpfs", plain, "mode=0755")?;
     let sockets = Path::new("/run/blockhaul");
     fs::create_dir_all(sockets).map_err(|error| format!("{} cannot be created: {error}", sockets.display()))
@@ -39,7 +45,13 @@ pub(super) fn state(name: Option<&str>) -> Result<(), String> {
             Some(device) => {
                 // A volume that is there but cannot be used is not replaced by memory: the daemon would start as somebody
                 // else, with another identity and without its settings.
-                one(&device.to_string_lossy(), STATE, STATE_FILE_SYSTEM, plain, "errors=remount-ro")?;
+                one(
+                    &device.to_string_lossy(),
+                    STATE,
+                    STATE_FILE_SYSTEM,
+                    plain,
+                    "errors=remount-ro",
+                )?;
                 say(&format!("state volume {name} is {}", device.display()));
                 return Ok(());
             }

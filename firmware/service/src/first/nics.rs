@@ -68,15 +68,19 @@ impl Nic {
         let (address, prefix_bits) = words.next().and_then(|word| word.split_once('/')).ok_or_else(wrong)?;
         let gateway = words.next().map(|word| word.parse().map_err(|_| wrong())).transpose()?;
         let prefix_bits = prefix_bits.parse().ok().filter(|bits| *bits <= 32).ok_or_else(wrong)?;
-        Ok(Nic { name, address: address.parse().map_err(|_| wrong())?, prefix_bits, gateway })
+        Ok(Nic {
+            name,
+            address: address.parse().map_err(|_| wrong())?,
+            prefix_bits,
+            gateway,
+        })
     }
 
     fn give_address(&self, netlink: &OwnedFd) -> Result<(), String> {
         let index = index_of(&self.name)?;
         exchange(netlink, &new_address(self, index)).map_err(|error| format!("its address is refused: {error}"))?;
         if let Some(gateway) = self.gateway {
-            exchange(netlink, &new_default_route(gateway, index))
-                .map_err(|error| format!("its gateway is refused: {error}"))?;
+            exchange(netlink, &new_default_route(gateway, index)).map_err(|error| format!("its gateway is refused: {error}"))?;
         }
         Ok(())
     }
@@ -88,7 +92,9 @@ fn link_up(netlink: &OwnedFd, name: &str) -> Result<(), String> {
 
 fn index_of(name: &str) -> Result<u32, String> {
     let text = fs::read_to_string(format!("/sys/class/net/{name}/ifindex"));
-    text.ok().and_then(|text| text.trim().parse().ok()).ok_or_else(|| "there is no such interface".to_owned())
+    text.ok()
+        .and_then(|text| text.trim().parse().ok())
+        .ok_or_else(|| "there is no such interface".to_owned())
 }
 
 fn new_flags(index: u32, flags: u32) -> Vec<u8> {
@@ -148,14 +154,15 @@ fn exchange(netlink: &OwnedFd, request: &[u8]) -> Result<(), String> {
 
 /// The kernel's answer is an error message whose number is 0 where all went well.
 fn verdict(answer: &[u8]) -> Result<(), String> {
-    let kind = answer.get(4..6).and_then(|bytes| Some(u16::from_ne_bytes(bytes.try_into().ok()?)));
-    let number =
-        answer.get(HEADER_BYTES..HEADER_BYTES + 4).and_then(|bytes| Some(i32::from_ne_bytes(bytes.try_into().ok()?)));
+    let kind = answer
+        .get(4..6)
+        .and_then(|bytes| Some(u16::from_ne_bytes(bytes.try_into().ok()?)));
+    let number = answer
+        .get(HEADER_BYTES..HEADER_BYTES + 4)
+        .and_then(|bytes| Some(i32::from_ne_bytes(bytes.try_into().ok()?)));
     match (kind, number) {
         (Some(NLMSG_ERROR), Some(0)) => Ok(()),
-        (Some(NLMSG_ERROR), Some(number)) => {
-            Err(std::io::Error::from_raw_os_error(number.saturating_neg()).to_string())
-        }
+        (Some(NLMSG_ERROR), Some(number)) => Err(std::io::Error::from_raw_os_error(number.saturating_neg()).to_string()),
         _ => Err("the kernel's answer is not understood".to_owned()),
     }
 }
@@ -167,10 +174,22 @@ mod tests {
     #[test]
     fn a_line_is_read_strictly() {
         let gateway = Some(Ipv4Addr::new(10, 0, 2, 2));
-        let nic = Nic { name: "eth0".to_owned(), address: Ipv4Addr::new(10, 0, 2, 15), prefix_bits: 24, gateway };
+        let nic = Nic {
+            name: "eth0".to_owned(),
+            address: Ipv4Addr::new(10, 0, 2, 15),
+            prefix_bits: 24,
+            gateway,
+        };
         assert_eq!(Nic::parse("eth0 10.0.2.15/24 10.0.2.2"), Ok(nic));
         assert_eq!(Nic::parse("eth0 10.0.2.15/24").expect("right").gateway, None);
-        for line in ["", "eth0", "eth0 10.0.2.15", "eth0 10.0.2.15/33", "eth0 10.0.2.15/24 gate", "eth0 10.0.2/24"] {
+        for line in [
+            "",
+            "eth0",
+            "eth0 10.0.2.15",
+            "eth0 10.0.2.15/33",
+            "eth0 10.0.2.15/24 gate",
+            "eth0 10.0.2/24",
+        ] {
             assert!(Nic::parse(line).is_err(), "{line:?}");
         }
     }
@@ -187,7 +206,10 @@ mod tests {
             new_default_route(Ipv4Addr::new(192, 0, 2, 9), nowhere),
         ] {
             let error = exchange(&netlink, &request).expect_err("there is no such interface");
-            assert!(!error.contains("Invalid argument") && !error.contains("not understood"), "{error}");
+            assert!(
+                !error.contains("Invalid argument") && !error.contains("not understood"),
+                "{error}"
+            );
         }
     }
 

@@ -32,18 +32,26 @@ pub(super) fn watch() {
 }
 
 fn devices() -> Vec<PathBuf> {
-    let entries = fs::read_dir("/sys/class/input").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let entries = fs::read_dir("/sys/class/input")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
     let with_key = entries.filter(|path| {
         let keys = fs::read_to_string(path.join("device/capabilities/key")).unwrap_or_default();
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("event")) && has_key(&keys, KEY_POWER)
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("event"))
+            && has_key(&keys, KEY_POWER)
     });
-    with_key.filter_map(|path| Some(PathBuf::from("/dev/input").join(path.file_name()?))).collect()
+    with_key
+        .filter_map(|path| Some(PathBuf::from("/dev/input").join(path.file_name()?)))
+        .collect()
 }
 
 /// The kernel prints its bit map as hexadecimal words of 64 bits, the highest first.
 fn has_key(words: &str, key: u16) -> bool {
     let word = words.split_whitespace().rev().nth(usize::from(key / 64));
-    word.and_then(|word| u64::from_str_radix(word, 16).ok()).is_some_and(|bits| bits >> (key % 64) & 1 == 1)
+    word.and_then(|word| u64::from_str_radix(word, 16).ok())
+        .is_some_and(|bits| bits >> (key % 64) & 1 == 1)
 }
 
 fn wait_for_press(device: PathBuf) {
