@@ -4,9 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ClientId, DeviceFacts, FeedId, Fingerprint, IoError, LinkError, LinkId, Message, NicFacts, Span, Tag, VolumeFacts,
-};
+use crate::{ClientId, DeviceFacts, FeedId, Fingerprint, IoError, LinkError, LinkId, Message, NicFacts, Span, Tag, VolumeFacts};
 
 /// What a control client may do, from its user and group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -20,7 +20,10 @@ impl Span {
     pub fn part(self, from_bytes: u32, length_bytes: u32) -> Span {
         assert!(from_bytes <= self.length_bytes);
         assert!(length_bytes <= self.length_bytes - from_bytes);
-        Span { offset_bytes: self.offset_bytes + from_bytes, length_bytes }
+        Span {
+            offset_bytes: self.offset_bytes + from_bytes,
+            length_bytes,
+        }
     }
 
     /// First byte behind the span.

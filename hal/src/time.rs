@@ -30,7 +30,9 @@ impl Add<Duration> for Instant {
 
     fn add(self, span: Duration) -> Instant {
         let ns = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Instant { boot_ns: self.boot_ns.saturating_add(ns) }
+        Instant {
+            boot_ns: self.boot_ns.saturating_add(ns),
+        }
     }
 }
 

@@ -137,7 +137,7 @@ mod tests {
         for _ in 0..20_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let draw = (state >> 33) as usize;
-            if draw % 3 != 0 {
+            if !draw.is_multiple_of(3) {
                 let length = PAGE_BYTES << (draw / 3 % ORDERS);
                 if let Some(span) = pool.take(length) {
                     assert_eq!(span.length_bytes, length);

@@ -5,8 +5,8 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use crate::format::SECTOR_BYTES;
 use crate::format::superblock::Superblock;
-use crate::format::{FormatError, SECTOR_BYTES};
 
 /// Bytes looked at at each end.
 pub const END_BYTES: u32 = 2 << 20;
@@ -122,10 +122,7 @@ fn archive_in(head: &[u8], tail: &[u8], volume_bytes: u64) -> Option<Superblock>
             None => head.get(at as usize..)?,
         };
         let sector = bytes.get(..SECTOR_BYTES as usize)?;
-        match Superblock::decode(copy, sector) {
-            Ok(superblock) => Some(superblock),
-            Err(FormatError::NotOurs | FormatError::TooNew | FormatError::Checksum | FormatError::Field) => None,
-        }
+        Superblock::decode(copy, sector).ok()
     })
 }
 

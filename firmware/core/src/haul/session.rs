@@ -290,7 +290,7 @@ impl Session {
                 seek.finish(context);
             }
         }
-        let found = match (&self.seek, self.from_memory(archive)) {
+        let found = match (&self.seek, self.begin_in_memory(archive)) {
             (Some(seek), _) => seek.found(archive),
             (None, Some(sequence)) => Some(sequence),
             (None, None) => {
@@ -322,7 +322,7 @@ impl Session {
     }
 
     /// Where to begin, if the index in memory has the next block of every track that is behind.
-    fn from_memory(&self, archive: &Archive) -> Option<u64> {
+    fn begin_in_memory(&self, archive: &Archive) -> Option<u64> {
         let catalog = &archive.catalog;
         let behind = |track: &&Track| track.state == State::Open && track.next < catalog.track(track.id).durable_next;
         let mut left = self.tracks.iter().filter(behind).count();
