@@ -107,8 +107,9 @@ fn run(arguments: Arguments) -> Result<(), String> {
         pump::End::Forced => tracing::warn!("asked to stop a second time: stopped at once"),
     }
     tracing::info!("stopped");
+    // Leaving drops the machine, which would wait for a hung device. The first process must not exit: it powers off.
     if end == pump::End::Forced {
-        std::process::exit(0);
+        std::mem::forget(machine);
     }
     Ok(())
 }

@@ -387,10 +387,10 @@ impl Archive {
         }
     }
 
-    /// When a block of a track began, by the index in memory.
+    /// When the oldest block of a track from that track sequence on began, by the index in memory.
     pub fn begin_of(&self, key: &TrackKey, track_sequence: u64) -> Option<i64> {
         let id = self.catalog.find(key)?;
-        let mine = |entry: &&Entry| entry.track_sequence == track_sequence && self.catalog.track_of(entry) == Some(id);
+        let mine = |entry: &&Entry| entry.track_sequence >= track_sequence && self.catalog.track_of(entry) == Some(id);
         self.catalog
             .recent_all()
             .map(|(_, entry)| entry)

@@ -1,0 +1,200 @@
+//! Whole small volumes: the product opens them, `tests/reader.py` reads them, and both find what the list beside them says.
+
+use std::collections::BTreeMap;
+
+use blockhaul_core::format::superblock::copy_offsets;
+use blockhaul_core::format::{BlockKind, Superblock, crc32c, header};
+use drivers_sim::{DiskModel, Random, SiteId, World};
+use serde_json::json;
+
+use crate::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, volume};
+use crate::{NEW_VERSION, dump, reader};
+
+/// A ring in its second lap, after a loss of power.
+pub const RING: &str = "ring";
+/// An append archive that others haul into, after a stop in good order.
+pub const APPEND: &str = "append";
+
+const SECTOR: usize = 4096;
+/// Bits of payloads that are turned one by one.
+const BITS: usize = 2_000;
+/// Blocks of a volume that the reader, which takes its time, is shown with a bit turned.
+const READER_BITS: usize = 5;
+
+fn superblock(volume: &[u8]) -> Superblock {
+    let at = usize::try_from(copy_offsets(volume.len() as u64)[0]).unwrap();
+    let superblock = Superblock::decode(0, &volume[at..at + SECTOR]);
+    superblock.unwrap_or_else(|error| panic!("superblock copy 0: {error}. {NEW_VERSION}"))
+}
+
+/// An archive on a simulated machine, opened by the product.
+struct Opened {
+    world: World<Product>,
+    site: SiteId,
+    superblock: Superblock,
+    oldest: u64,
+    head: u64,
+}
+
+impl Opened {
+    fn open(image: &[u8]) -> Opened {
+        let mut world = World::new(1);
+        let site = world.machines.add_site("reader", MEMORY_BYTES);
+        let disk = world.machines.add_disk(site, VOLUME, DiskModel::disk(image.len() as u64, "GOLDEN"));
+        world.machines.disk_mut(disk).overwrite(0, image);
+        let archive = superblock(image).archive;
+        let settings = format!("version = 1\n[[archive]]\nname = \"golden\"\nuuid = \"{archive}\"\nvolume = \"{VOLUME}\"\n");
+        world.machines.site_mut(site).state.settings = Some(settings.into_bytes());
+        boot(&mut world, site);
+        world.run_for(5_000_000_000);
+        let info = ask(&mut world, site, "Archive.Info", json!({ "name": "golden" }));
+        let info = &info["archive"];
+        assert_eq!(info["state"], "ready", "the product does not open it: {info}. {NEW_VERSION}");
+        let superblock = superblock(&volume(&world, site));
+        // Opening wrote an epoch that begins at the end of the log.
+        let head = superblock.epoch_start;
+        Opened { oldest: info["oldest"].as_u64().unwrap(), world, site, superblock, head }
+    }
+
+    fn slot_at(&self, sequence: u64) -> u64 {
+        let superblock = &self.superblock;
+        superblock.slots_at_bytes + sequence % superblock.slots * u64::from(superblock.block_bytes)
+    }
+
+    /// The headers of all blocks, whose payloads fit them.
+    fn headers(&self) -> BTreeMap<u64, header::Header> {
+        let volume = volume(&self.world, self.site);
+        let block = |sequence| {
+            let block = &volume[usize::try_from(self.slot_at(sequence)).unwrap()..][..self.superblock.block_bytes as usize];
+            let header = header::decode(block).unwrap_or_else(|error| panic!("block {sequence}: {error}. {NEW_VERSION}"));
+            let payload = &block[SECTOR..][..header.placement.payload_bytes as usize];
+            assert_eq!(header.placement.log_sequence, sequence);
+            assert_eq!(header.placement.payload_crc, crc32c(payload), "block {sequence}");
+            assert_eq!(header.payload_digest.0, *blake3::hash(payload).as_bytes(), "block {sequence}");
+            (sequence, header)
+        };
+        (self.oldest..self.head).map(block).collect()
+    }
+
+    /// Runs `verify`: how many data blocks are whole, and which blocks are not, and why.
+    fn verify(&mut self) -> (u64, BTreeMap<u64, String>) {
+        let verified = ask(&mut self.world, self.site, "Archive.Verify", json!({ "name": "golden" }));
+        let damaged = verified["damaged"].as_array().unwrap().iter();
+        let damaged = damaged.map(|one| (one["log_sequence"].as_u64().unwrap(), one["why"].as_str().unwrap().to_owned()));
+        (verified["good"].as_u64().unwrap(), damaged.collect())
+    }
+
+    fn flip(&mut self, at_bytes: u64, mask: u8) {
+        let disk = self.world.machines.disk_at(self.site, VOLUME).unwrap();
+        self.world.machines.disk_mut(disk).flip(at_bytes, mask);
+    }
+}
+
+/// What the product finds on a volume: a line for each data block, then archive, epoch and end of the log.
+pub fn list(image: &[u8]) -> String {
+    let opened = Opened::open(image);
+    let mut text = String::new();
+    for (sequence, header) in opened.headers() {
+        if let Some(origin) = header.origin {
+            let (key, bytes, digest) = (&origin.key, origin.payload_bytes, origin.payload_digest);
+            let kind = format!("{:?}", key.kind).to_lowercase();
+            let place = format!("{sequence} {} {} {kind} {}", key.origin, key.camera, origin.track_sequence);
+            text.push_str(&format!("{place} {bytes} {digest}\n"));
+        }
+    }
+    let Superblock { archive, epoch, .. } = &opened.superblock;
+    text.push_str(&format!("archive {archive} epoch {} head {}\n", epoch.counter - 1, opened.head));
+    text
+}
+
+#[test]
+fn product_and_reader_find_on_golden_volumes_what_is_listed() {
+    for name in [RING, APPEND] {
+        let golden = dump::read(&format!("{name}.txt"));
+        let listed = dump::read_text(&format!("{name}.list"));
+        assert_eq!(list(&golden), listed, "the product, {name}. {NEW_VERSION}");
+
+        let found = reader::read(&golden);
+        let found_text = format!("{}\n{}\n", found.blocks.join("\n"), found.summary);
+        assert_eq!(found_text, listed, "tests/reader.py, {name}. {NEW_VERSION}");
+        assert_eq!(found.damaged, [] as [u64; 0], "tests/reader.py, {name}");
+
+        let (good, damaged) = Opened::open(&golden).verify();
+        assert_eq!((good, damaged.len()), (found.blocks.len() as u64, 0), "{name}: {damaged:?}");
+    }
+}
+
+/// The volumes are worth having: what can be on one is on them.
+#[test]
+fn golden_volumes_hold_every_kind_of_thing() {
+    for name in [RING, APPEND] {
+        let golden = dump::read(&format!("{name}.txt"));
+        let opened = Opened::open(&golden);
+        let headers = opened.headers();
+        let of_kind = |kind| headers.values().filter(|header| header.placement.kind == kind).count();
+        assert!(of_kind(BlockKind::Data) > 10 && of_kind(BlockKind::Checkpoint) > 2, "{name}");
+        let origins: Vec<_> = headers.values().filter_map(|header| header.origin.as_ref()).collect();
+        assert!(origins.iter().any(|origin| !origin.sealed_early), "{name}: a full block");
+        assert!(origins.iter().any(|origin| origin.sealed_early), "{name}: a block that is not full");
+        if name == RING {
+            assert!(opened.oldest > 0 && (opened.superblock.slots..2 * opened.superblock.slots).contains(&opened.head));
+            assert!(superblock(&golden).history.len() > 1, "{name}: more than one epoch");
+        } else {
+            assert!(of_kind(BlockKind::System) > 0, "{name}: leases and gaps");
+            let hauled = headers.values().filter(|header| header.placement.lease.counter > 0).count();
+            assert!(hauled > 10 && hauled < origins.len(), "{name}: hauled and own blocks");
+        }
+    }
+}
+
+/// A payload of any kind of block with any one bit turned is noticed.
+#[test]
+fn every_payload_bit_is_noticed() {
+    let mut random = Random::new(7);
+    let mut volumes = [RING, APPEND].map(|name| Opened::open(&dump::read(&format!("{name}.txt"))));
+    let mut turned = 0;
+    while turned < BITS {
+        for opened in &mut volumes {
+            let bits: BTreeMap<u64, (u64, u8)> = opened
+                .headers()
+                .iter()
+                .map(|(sequence, header)| {
+                    let bit = random.below(u64::from(header.placement.payload_bytes) * 8);
+                    (*sequence, (opened.slot_at(*sequence) + SECTOR as u64 + bit / 8, 1 << (bit % 8)))
+                })
+                .collect();
+            bits.values().for_each(|(at_bytes, mask)| opened.flip(*at_bytes, *mask));
+            let (good, damaged) = opened.verify();
+            bits.values().for_each(|(at_bytes, mask)| opened.flip(*at_bytes, *mask));
+            assert_eq!(good, 0);
+            for (sequence, bit) in &bits {
+                let why = damaged.get(sequence).map(String::as_str);
+                assert_eq!(why, Some("checksum does not fit"), "block {sequence}, byte and bit {bit:?}");
+            }
+            turned += bits.len();
+        }
+    }
+    for opened in &mut volumes {
+        let (good, damaged) = opened.verify();
+        assert!(good > 10 && damaged.is_empty(), "whole again: {damaged:?}");
+    }
+}
+
+#[test]
+fn the_reader_notices_a_payload_bit_too() {
+    let mut random = Random::new(8);
+    for name in [RING, APPEND] {
+        let golden = dump::read(&format!("{name}.txt"));
+        let opened = Opened::open(&golden);
+        let mut bad = golden.clone();
+        // The oldest ones: below what is known to be durable, so that they are damage and not a torn end.
+        let headers = opened.headers();
+        let chosen: Vec<_> = headers.iter().filter(|(_, header)| header.origin.is_some()).take(READER_BITS).collect();
+        for (sequence, header) in &chosen {
+            let bit = usize::try_from(random.below(u64::from(header.placement.payload_bytes) * 8)).unwrap();
+            bad[usize::try_from(opened.slot_at(**sequence)).unwrap() + SECTOR + bit / 8] ^= 1 << (bit % 8);
+        }
+        let chosen: Vec<u64> = chosen.iter().map(|(sequence, _)| **sequence).collect();
+        assert_eq!(reader::read(&bad).damaged, chosen, "{name}");
+    }
+}
