@@ -40,7 +40,14 @@ impl Appliance {
         let socket_folder = TempDir::with_prefix("bh-").map_err(|error| format!("no folder for a socket: {error}"))?;
         let client = Client::new(name, &programs.command, &socket_folder.path().join("control"));
         let program = programs.daemon.clone();
-        Ok(Appliance { client, folder, program, listen, daemon: None, _socket_folder: socket_folder })
+        Ok(Appliance {
+            client,
+            folder,
+            program,
+            listen,
+            daemon: None,
+            _socket_folder: socket_folder,
+        })
     }
 
     /// Folder for whatever belongs to it.
@@ -54,7 +61,11 @@ impl Appliance {
         let log = File::options().create(true).append(true).open(&log);
         let log = log.map_err(|error| format!("the log of {} cannot be written: {error}", self.name()))?;
         let mut daemon = Command::new(&self.program);
-        daemon.arg("--state").arg(self.folder.join("state")).arg("--socket").arg(self.socket());
+        daemon
+            .arg("--state")
+            .arg(self.folder.join("state"))
+            .arg("--socket")
+            .arg(self.socket());
         if let Some(listen) = self.listen {
             daemon.arg("--listen").arg(listen.to_string());
         }
@@ -74,7 +85,11 @@ impl Appliance {
             match self.call(&["identity"]) {
                 Ok(_) => return Ok(()),
                 Err(why) if begun.elapsed() > PATIENCE => {
-                    return Err(format!("The daemon of {} does not answer: {why} {}", self.name(), self.last_words()));
+                    return Err(format!(
+                        "The daemon of {} does not answer: {why} {}",
+                        self.name(),
+                        self.last_words()
+                    ));
                 }
                 Err(_) => thread::sleep(LOOK_EVERY),
             }
@@ -109,7 +124,11 @@ impl Appliance {
         }
         let _ = daemon.kill();
         let _ = daemon.wait();
-        Err(format!("The daemon of {} did not stop within {} s.", self.name(), PATIENCE.as_secs()))
+        Err(format!(
+            "The daemon of {} did not stop within {} s.",
+            self.name(),
+            PATIENCE.as_secs()
+        ))
     }
 
     /// Path of what the daemon said.

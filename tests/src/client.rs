@@ -19,7 +19,11 @@ pub struct Client {
 impl Client {
     /// `name` is what messages call the daemon, `program` the path of `blockhaul`.
     pub fn new(name: &str, program: &Path, socket: &Path) -> Client {
-        Client { name: name.into(), program: program.into(), socket: socket.into() }
+        Client {
+            name: name.into(),
+            program: program.into(),
+            socket: socket.into(),
+        }
     }
 
     /// What messages call the daemon.
@@ -35,7 +39,12 @@ impl Client {
     /// The command line with `--json`, not run yet, without input.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg("--socket").arg(&self.socket).arg("--json").args(arguments).stdin(Stdio::null());
+        command
+            .arg("--socket")
+            .arg(&self.socket)
+            .arg("--json")
+            .args(arguments)
+            .stdin(Stdio::null());
         command
     }
 
@@ -48,7 +57,10 @@ impl Client {
         if !output.status.success() {
             let said = [&output.stderr[..], &output.stdout].concat();
             let said = String::from_utf8_lossy(&said).trim().to_owned();
-            return Err(format!("`blockhaul {words}` at {} failed ({}): {said}", self.name, output.status));
+            return Err(format!(
+                "`blockhaul {words}` at {} failed ({}): {said}",
+                self.name, output.status
+            ));
         }
         if output.stdout.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
@@ -72,6 +84,33 @@ impl Client {
         let info = self.call(&["archive", "info", archive])?;
         let tracks = info.get("tracks").and_then(Value::as_array);
         let tracks = tracks.ok_or_else(|| format!("archive info tells no tracks: {info}"))?;
-        Ok(tracks.iter().filter_map(|track| track.get("next").and_then(Value::as_u64)).sum())
+        Ok(tracks
+            .iter()
+            .filter_map(|track| track.get("next").and_then(Value::as_u64))
+            .sum())
+    }
+}
+
+/// What a command that failed printed with `--json`, as sentences; as it is if it is something else.
+pub fn complaint(printed: &[u8]) -> String {
+    let object: Option<Value> = serde_json::from_slice(printed).ok();
+    let error = object.as_ref().and_then(|object| object.get("error"));
+    let part = |name: &str| error.and_then(|error| error.get(name)).and_then(Value::as_str);
+    match (part("sentence"), part("next")) {
+        (Some(sentence), Some(next)) => format!("{sentence} {next}").trim_end().to_owned(),
+        _ => String::from_utf8_lossy(printed).trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_for_people() {
+        let printed = br#"{"error":{"code":"Busy","exit":11,"next":"Close it.","sentence":"It is open."}}"#;
+        assert_eq!(complaint(printed), "It is open. Close it.");
+        assert_eq!(complaint(b"Segmentation fault\n"), "Segmentation fault");
+        assert_eq!(complaint(b"{}"), "{}");
     }
 }

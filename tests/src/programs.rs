@@ -31,12 +31,18 @@ impl Programs {
         if profile == Profile::Release {
             build.arg("--release");
         }
-        let status = build.stdin(Stdio::null()).status().map_err(|error| format!("cargo cannot be run: {error}"))?;
+        let status = build
+            .stdin(Stdio::null())
+            .status()
+            .map_err(|error| format!("cargo cannot be run: {error}"))?;
         if !status.success() {
             return Err("blockhauld and blockhaul do not build; what the compiler says is above.".into());
         }
         let folder = target_folder()?.join(if profile == Profile::Release { "release" } else { "debug" });
-        Ok(Programs { daemon: folder.join("blockhauld"), command: folder.join("blockhaul") })
+        Ok(Programs {
+            daemon: folder.join("blockhauld"),
+            command: folder.join("blockhaul"),
+        })
     }
 }
 
@@ -62,7 +68,9 @@ pub fn target_folder() -> Result<PathBuf> {
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
         .map_err(|_| format!("cargo metadata fails: {}", String::from_utf8_lossy(&output.stderr).trim()))?;
-    let folder = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
+    let folder = metadata["target_directory"]
+        .as_str()
+        .ok_or("cargo metadata names no target directory")?;
     Ok(folder.into())
 }
 
@@ -70,5 +78,8 @@ pub fn target_folder() -> Result<PathBuf> {
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let administrators = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(administrators).map(|folder| folder.join(program)).find(|path| path.is_file())
+    std::env::split_paths(&path)
+        .chain(administrators)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }

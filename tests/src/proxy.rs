@@ -27,9 +27,16 @@ impl Proxy {
     pub fn start(target: SocketAddr) -> io::Result<Proxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let network = Network { whole: true.into(), bytes: 0.into(), connections: Mutex::default() };
+        let network = Network {
+            whole: true.into(),
+            bytes: 0.into(),
+            connections: Mutex::default(),
+        };
         let network = Arc::new(network);
-        let proxy = Proxy { address, network: Arc::clone(&network) };
+        let proxy = Proxy {
+            address,
+            network: Arc::clone(&network),
+        };
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 // Whoever is not let through sees the connection close.

@@ -5,7 +5,7 @@ use blockhaul_tests::sim::{Echo, run};
 
 #[test]
 fn nothing_is_lost_and_nothing_is_there_twice() {
-    let reports: Vec<_> = (0..24)
+    let reports: Vec<_> = (0..12)
         .map(|seed| run(seed, Echo::Off).unwrap_or_else(|failure| panic!("{failure}")))
         .collect();
     assert!(
@@ -21,7 +21,7 @@ fn nothing_is_lost_and_nothing_is_there_twice() {
 #[test]
 fn a_seed_is_a_history() {
     let again = |seed| run(seed, Echo::Off).unwrap_or_else(|failure| panic!("{failure}"));
-    for seed in 1000..1003 {
+    for seed in 1000..1002 {
         assert_eq!(again(seed), again(seed));
     }
     assert_ne!(again(1000).trace_hash, again(1001).trace_hash);

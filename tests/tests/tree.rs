@@ -51,11 +51,22 @@ const LINES_MAX: usize = 600;
 /// Files that git knows or would take, and that are there.
 fn files() -> Vec<String> {
     let mut list = Command::new("git");
-    list.current_dir(tree()).args(["-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"]);
+    list.current_dir(tree()).args([
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
     let output = list.output().expect("git cannot be run: install the package git");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let names = String::from_utf8(output.stdout).unwrap();
-    let files: Vec<_> = names.lines().filter(|name| tree().join(name).is_file()).map(str::to_owned).collect();
+    let files: Vec<_> = names
+        .lines()
+        .filter(|name| tree().join(name).is_file())
+        .map(str::to_owned)
+        .collect();
     assert!(files.len() > 50, "git lists next to nothing: {files:?}");
     files
 }
@@ -63,11 +74,15 @@ fn files() -> Vec<String> {
 /// Path and text of every file of Rust.
 fn sources() -> Vec<(String, String)> {
     let rust = files().into_iter().filter(|name| name.ends_with(".rs"));
-    rust.map(|name| (name.clone(), fs::read_to_string(tree().join(name)).unwrap())).collect()
+    rust.map(|name| (name.clone(), fs::read_to_string(tree().join(name)).unwrap()))
+        .collect()
 }
 
 fn packages() -> Vec<Value> {
-    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output().unwrap();
+    let output = cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     metadata["packages"].as_array().unwrap().clone()
 }
@@ -120,7 +135,9 @@ fn unsafe_is_in_one_crate_only() {
     let keyword = |line: &&str| {
         let code = line.trim_start();
         !code.starts_with("//")
-            && ["{", "fn", "impl", "extern", "trait"].iter().any(|what| code.contains(&format!("unsafe {what}")))
+            && ["{", "fn", "impl", "extern", "trait"]
+                .iter()
+                .any(|what| code.contains(&format!("unsafe {what}")))
     };
     let elsewhere = sources().into_iter().filter(|(path, _)| !path.starts_with(UNSAFE_FOLDER));
     let this_file = |path: &str| path.ends_with("tests/tests/tree.rs");
@@ -134,7 +151,9 @@ fn the_seam_and_the_core_need_no_operating_system() {
         let text = fs::read_to_string(tree().join(root)).unwrap();
         assert!(text.lines().any(|line| line == "#![no_std]"), "{root} is not #![no_std]");
     }
-    let core = sources().into_iter().filter(|(path, _)| path.starts_with("firmware/core/src/"));
+    let core = sources()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("firmware/core/src/"));
     let wrong = core.filter(|(_, text)| text.lines().any(|line| line.trim_start().starts_with("extern crate std")));
     assert_none(wrong.map(|(path, _)| path).collect(), "std in the core");
 }
@@ -156,8 +175,14 @@ fn no_file_is_about_everything() {
 #[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not hold them.
-    let unfinished =
-        [["to", "do!("], ["unimple", "mented!("], ["db", "g!("], ["FIX", "ME"], ["TO", "DO"], ["XX", "X:"]];
+    let unfinished = [
+        ["to", "do!("],
+        ["unimple", "mented!("],
+        ["db", "g!("],
+        ["FIX", "ME"],
+        ["TO", "DO"],
+        ["XX", "X:"],
+    ];
     let unfinished = unfinished.map(|halves| halves.concat());
     let mut wrong = Vec::new();
     for (path, text) in sources() {
@@ -173,13 +198,19 @@ fn nothing_is_left_for_later() {
 #[test]
 fn no_path_of_a_machine_is_in_a_file() {
     let here = tree().display().to_string();
-    let mut paths = vec![["/work", "/"].concat(), ["/tmp/", "bash_jobs"].concat(), ["/home", "/"].concat()];
+    let mut paths = vec![
+        ["/work", "/"].concat(),
+        ["/tmp/", "bash_jobs"].concat(),
+        ["/home", "/"].concat(),
+    ];
     if here.matches('/').count() > 1 {
         paths.push(here);
     }
     let mut wrong = Vec::new();
     for path in files() {
-        let Ok(text) = fs::read_to_string(tree().join(&path)) else { continue };
+        let Ok(text) = fs::read_to_string(tree().join(&path)) else {
+            continue;
+        };
         let found = paths.iter().filter(|machine| text.contains(*machine));
         wrong.extend(found.map(|machine| format!("{path} holds {machine}")));
     }

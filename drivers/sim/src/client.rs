@@ -70,7 +70,13 @@ impl Machines {
     /// Sends a call: JSON, without the closing NUL.
     pub fn call(&mut self, caller: CallerId, message: &str) {
         let delay_ns = self.random.within(&(10_000..=500_000));
-        self.after(delay_ns, Due::Call { caller, message: message.into() });
+        self.after(
+            delay_ns,
+            Due::Call {
+                caller,
+                message: message.into(),
+            },
+        );
     }
 
     /// Connects and calls.
@@ -120,7 +126,14 @@ impl Machines {
         for parcel in caller.on_the_way.drain(..) {
             match parcel {
                 Parcel::Chunk(tag, lent) => {
-                    here.post(Event::Delivered { tag, client, result: Err(IoError::Gone) }, vec![lent]);
+                    here.post(
+                        Event::Delivered {
+                            tag,
+                            client,
+                            result: Err(IoError::Gone),
+                        },
+                        vec![lent],
+                    );
                 }
                 Parcel::Reply(_) | Parcel::Goodbye => {}
             }
@@ -134,7 +147,10 @@ impl Machines {
     fn end_feed_of(&mut self, site: SiteId, caller: CallerId) {
         let door = crate::feeder::Door::Caller(caller);
         let feeds = &self.sites[site.0].feeds;
-        let feed = feeds.iter().find(|(_, feed)| feed.door == door).map(|(id, feed)| (*id, feed.feeder));
+        let feed = feeds
+            .iter()
+            .find(|(_, feed)| feed.door == door)
+            .map(|(id, feed)| (*id, feed.feeder));
         if let Some((feed, feeder)) = feed {
             if let Some(feeder) = feeder {
                 self.feeders[feeder.0].disconnect();
@@ -144,9 +160,25 @@ impl Machines {
     }
 
     pub(crate) fn call_arrives(&mut self, id: CallerId, message: Vec<u8>) {
-        let Caller { site, client, role, uid, gone, .. } = self.callers[id.0];
+        let Caller {
+            site,
+            client,
+            role,
+            uid,
+            gone,
+            ..
+        } = self.callers[id.0];
         if !gone {
-            self.post(site, Event::Call { client, role, uid, message }, Vec::new());
+            self.post(
+                site,
+                Event::Call {
+                    client,
+                    role,
+                    uid,
+                    message,
+                },
+                Vec::new(),
+            );
         }
     }
 
@@ -163,7 +195,11 @@ impl Machines {
         let caller = self.caller(site, client);
         if self.callers[caller.0].gone {
             let last = Event::ClientGone { client };
-            let event = Event::Delivered { tag, client, result: Err(IoError::Gone) };
+            let event = Event::Delivered {
+                tag,
+                client,
+                result: Err(IoError::Gone),
+            };
             return self.sites[site.0].post_before(&last, event, vec![lent]);
         }
         self.parcel(site, client, Parcel::Chunk(tag, lent));
@@ -184,7 +220,10 @@ impl Machines {
     }
 
     fn caller(&self, site: SiteId, client: ClientId) -> CallerId {
-        *self.sites[site.0].clients.get(&client).unwrap_or_else(|| panic!("there is no {client:?}"))
+        *self.sites[site.0]
+            .clients
+            .get(&client)
+            .unwrap_or_else(|| panic!("there is no {client:?}"))
     }
 
     pub(crate) fn caller_reads(&mut self, id: CallerId) {
@@ -199,7 +238,14 @@ impl Machines {
             Some(Parcel::Reply(message)) => caller.replies.push_back(message),
             Some(Parcel::Chunk(tag, lent)) => {
                 caller.chunks.extend_from_slice(here.memory.lent_bytes(lent.span));
-                here.post(Event::Delivered { tag, client, result: Ok(()) }, vec![lent]);
+                here.post(
+                    Event::Delivered {
+                        tag,
+                        client,
+                        result: Ok(()),
+                    },
+                    vec![lent],
+                );
             }
             Some(Parcel::Goodbye) => {
                 caller.gone = true;

@@ -85,7 +85,11 @@ impl DiskModel {
 
     /// A preallocated file.
     pub(crate) fn file(size_bytes: u64) -> Self {
-        Self { form: VolumeForm::File, alignment_bytes: 4096, ..Self::disk(size_bytes, "") }
+        Self {
+            form: VolumeForm::File,
+            alignment_bytes: 4096,
+            ..Self::disk(size_bytes, "")
+        }
     }
 }
 
@@ -226,7 +230,11 @@ impl Disk {
         if self.model.flush == FlushClass::WriteThrough {
             self.durable.write(at_bytes, &bytes);
         } else {
-            self.journal.push(Written { number: self.completed, at_bytes, bytes });
+            self.journal.push(Written {
+                number: self.completed,
+                at_bytes,
+                bytes,
+            });
         }
     }
 
@@ -251,7 +259,9 @@ impl Disk {
 
     /// Makes durable what had completed when the flush was submitted.
     pub(crate) fn flush(&mut self, covers: u64) {
-        let rest = self.journal.split_off(self.journal.partition_point(|write| write.number <= covers));
+        let rest = self
+            .journal
+            .split_off(self.journal.partition_point(|write| write.number <= covers));
         for write in std::mem::replace(&mut self.journal, rest) {
             self.durable.write(write.at_bytes, &write.bytes);
         }
@@ -259,7 +269,9 @@ impl Disk {
 
     /// A flush that failed: each write it covers is durable now, or is forgotten and only seems to be there.
     pub(crate) fn fail_flush(&mut self, covers: u64, random: &mut Random) {
-        let rest = self.journal.split_off(self.journal.partition_point(|write| write.number <= covers));
+        let rest = self
+            .journal
+            .split_off(self.journal.partition_point(|write| write.number <= covers));
         for write in std::mem::replace(&mut self.journal, rest) {
             if random.chance(50) {
                 self.durable.write(write.at_bytes, &write.bytes);
@@ -270,7 +282,9 @@ impl Disk {
     /// Power is gone: of the journal, and of `in_flight`, any part survives.
     pub(crate) fn lose_power(&mut self, in_flight: Vec<(u64, Arc<[u8]>)>, random: &mut Random) {
         let mood = Mood::draw(random);
-        let journal = std::mem::take(&mut self.journal).into_iter().map(|write| (write.at_bytes, write.bytes));
+        let journal = std::mem::take(&mut self.journal)
+            .into_iter()
+            .map(|write| (write.at_bytes, write.bytes));
         for (at_bytes, bytes) in journal.chain(in_flight) {
             for (from, to) in mood.survivors(bytes.len(), random) {
                 let offset = u64::try_from(from).expect("lengths fit in 64 bits");

@@ -15,9 +15,22 @@ pub(crate) enum Due {
     /// The oldest save of the settings completes.
     Save { site: SiteId, run: u64 },
     /// A file is made.
-    Create { site: SiteId, run: u64, tag: hal::Tag, path: String, size_bytes: u64 },
+    Create {
+        site: SiteId,
+        run: u64,
+        tag: hal::Tag,
+        path: String,
+        size_bytes: u64,
+    },
     /// An open is answered.
-    Open { site: SiteId, run: u64, tag: hal::Tag, volume: VolumeId, path: String, access: hal::Access },
+    Open {
+        site: SiteId,
+        run: u64,
+        tag: hal::Tag,
+        volume: VolumeId,
+        path: String,
+        access: hal::Access,
+    },
     /// A call reaches the listener.
     Knock { wire: u64 },
     /// The dialling end learns that it is connected.
@@ -31,7 +44,12 @@ pub(crate) enum Due {
     /// A feeder makes its next chunk, or tries to connect.
     Feed { feeder: FeederId },
     /// The time of a fill or drain is over.
-    FillOver { site: SiteId, run: u64, feed: FeedId, number: u64 },
+    FillOver {
+        site: SiteId,
+        run: u64,
+        feed: FeedId,
+        number: u64,
+    },
     /// A call reaches the appliance.
     Call { caller: CallerId, message: Vec<u8> },
     /// A caller has read the chunks on their way to it.
@@ -52,13 +70,26 @@ impl Machines {
                     self.saved(site);
                 }
             }
-            Due::Create { site, run, tag, path, size_bytes } => {
+            Due::Create {
+                site,
+                run,
+                tag,
+                path,
+                size_bytes,
+            } => {
                 if self.is_alive(site, run) {
                     let result = self.create_file(site, &path, size_bytes);
                     self.post(site, Event::Done { tag, result }, Vec::new());
                 }
             }
-            Due::Open { site, run, tag, volume, path, access } => {
+            Due::Open {
+                site,
+                run,
+                tag,
+                volume,
+                path,
+                access,
+            } => {
                 if self.is_alive(site, run) {
                     let result = self.open(site, volume, &path, access);
                     self.post(site, Event::Opened { tag, result }, Vec::new());
@@ -88,7 +119,9 @@ impl Machines {
 
     fn saved(&mut self, id: SiteId) {
         let state = &mut self.sites[id.0].state;
-        let Some((tag, document)) = state.saving.pop_front() else { return };
+        let Some((tag, document)) = state.saving.pop_front() else {
+            return;
+        };
         let result = if state.failing_saves > 0 {
             state.failing_saves -= 1;
             Err(IoError::Full)

@@ -54,12 +54,24 @@ pub struct Fault {
 impl Fault {
     /// Strikes every operation of a kind in a range, for ever.
     pub fn always(on: IoKind, range_bytes: Range<u64>, effect: Effect) -> Self {
-        Self { on, range_bytes, skip: 0, times: u64::MAX, effect }
+        Self {
+            on,
+            range_bytes,
+            skip: 0,
+            times: u64::MAX,
+            effect,
+        }
     }
 
     /// Strikes the next operation of a kind, wherever it is, once.
     pub fn once(on: IoKind, effect: Effect) -> Self {
-        Self { on, range_bytes: 0..u64::MAX, skip: 0, times: 1, effect }
+        Self {
+            on,
+            range_bytes: 0..u64::MAX,
+            skip: 0,
+            times: 1,
+            effect,
+        }
     }
 
     /// Whether it strikes this operation; counts it.
@@ -82,7 +94,9 @@ impl Fault {
 
 /// The effect of the first fault that strikes an operation. Faults that are used up are removed.
 pub(crate) fn strike(faults: &mut Vec<Fault>, on: IoKind, at_bytes: u64, length_bytes: u64) -> Option<Effect> {
-    let effect = faults.iter_mut().find_map(|fault| fault.strikes(on, at_bytes, length_bytes).then_some(fault.effect));
+    let effect = faults
+        .iter_mut()
+        .find_map(|fault| fault.strikes(on, at_bytes, length_bytes).then_some(fault.effect));
     faults.retain(|fault| fault.times > 0);
     effect
 }
@@ -95,7 +109,11 @@ mod tests {
 
     #[test]
     fn the_nth_operation_of_a_range_is_struck() {
-        let mut faults = vec![Fault { skip: 1, times: 2, ..Fault::always(IoKind::Read, 100..200, MEDIA) }];
+        let mut faults = vec![Fault {
+            skip: 1,
+            times: 2,
+            ..Fault::always(IoKind::Read, 100..200, MEDIA)
+        }];
         let mut read = |at| strike(&mut faults, IoKind::Read, at, 50);
         assert_eq!(read(51), None, "touches, and is skipped");
         assert_eq!(read(50), None, "ends where the range begins");

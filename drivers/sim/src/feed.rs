@@ -33,7 +33,14 @@ impl Machines {
         let taken = self.sites[site.0].feeds.values().any(|other| other.door == door);
         let result = if taken { Err(IoError::Busy) } else { Ok(()) };
         if result.is_ok() {
-            self.sites[site.0].feeds.insert(feed, Feed { door, feeder: None, filling: None });
+            self.sites[site.0].feeds.insert(
+                feed,
+                Feed {
+                    door,
+                    feeder: None,
+                    filling: None,
+                },
+            );
         }
         self.post_soon(site, Event::FeedOpened { feed, result });
     }
@@ -41,10 +48,21 @@ impl Machines {
     pub(crate) fn adopt_feed(&mut self, site: SiteId, feed: FeedId, client: ClientId) {
         let caller = self.sites[site.0].clients.get(&client).copied();
         let caller = caller.unwrap_or_else(|| panic!("there is no {client:?}"));
-        let result = if self.callers[caller.0].is_gone() { Err(IoError::Gone) } else { Ok(()) };
+        let result = if self.callers[caller.0].is_gone() {
+            Err(IoError::Gone)
+        } else {
+            Ok(())
+        };
         if result.is_ok() {
             let door = Door::Caller(caller);
-            self.sites[site.0].feeds.insert(feed, Feed { door, feeder: None, filling: None });
+            self.sites[site.0].feeds.insert(
+                feed,
+                Feed {
+                    door,
+                    feeder: None,
+                    filling: None,
+                },
+            );
         }
         self.post_soon(site, Event::FeedOpened { feed, result });
     }
@@ -67,7 +85,9 @@ impl Machines {
 
     /// Moves what a feeder has written into the fill or drain that is in flight.
     pub(crate) fn pour(&mut self, site: SiteId, feed: FeedId) {
-        let Self { sites, feeders, callers, .. } = self;
+        let Self {
+            sites, feeders, callers, ..
+        } = self;
         let here = &mut sites[site.0];
         let Some(open) = here.feeds.get_mut(&feed) else { return };
         let Some(filling) = &mut open.filling else { return };
@@ -116,7 +136,15 @@ impl Machines {
             // The next feeder may come.
             open.feeder = None;
         }
-        self.post(site, Event::Filled { feed, bytes: filling.bytes, end }, filling.lent.into_iter().collect());
+        self.post(
+            site,
+            Event::Filled {
+                feed,
+                bytes: filling.bytes,
+                end,
+            },
+            filling.lent.into_iter().collect(),
+        );
     }
 
     pub(crate) fn close_feed(&mut self, site: SiteId, feed: FeedId) {

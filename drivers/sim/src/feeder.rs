@@ -148,7 +148,12 @@ impl Feeder {
         match self.fates.last_mut() {
             _ if from_bytes == to_bytes => {}
             Some(last) if last.fate == fate && !last.broken => last.to_bytes = to_bytes,
-            Some(_) | None => self.fates.push(Stretch { from_bytes, to_bytes, fate, broken: false }),
+            Some(_) | None => self.fates.push(Stretch {
+                from_bytes,
+                to_bytes,
+                fate,
+                broken: false,
+            }),
         }
     }
 }
@@ -218,7 +223,9 @@ impl Machines {
     fn attach(&mut self, id: FeederId) -> bool {
         let feeder = &mut self.feeders[id.0];
         let feeds = &mut self.sites[feeder.site.0].feeds;
-        let free = feeds.iter_mut().find(|(_, feed)| feed.door == feeder.door && feed.feeder.is_none());
+        let free = feeds
+            .iter_mut()
+            .find(|(_, feed)| feed.door == feeder.door && feed.feeder.is_none());
         let Some((feed, open)) = free else { return false };
         open.feeder = Some(id);
         feeder.attached = Some(*feed);

@@ -27,11 +27,25 @@ impl Machines {
         assert!(!self.sites[site.0].links.contains_key(&link), "{link:?} is in use");
         let run = self.sites[site.0].run;
         let number = self.number();
-        let host = (0..self.sites.len()).map(SiteId).find(|other| self.sites[other.0].name == route.host);
+        let host = (0..self.sites.len())
+            .map(SiteId)
+            .find(|other| self.sites[other.0].name == route.host);
         let dialler = End::new(site, run, link, Phase::Dialling, expect);
-        let acceptor = End::new(host.unwrap_or(site), 0, LinkId(0), Phase::Down, self.sites[site.0].fingerprint);
+        let acceptor = End::new(
+            host.unwrap_or(site),
+            0,
+            LinkId(0),
+            Phase::Down,
+            self.sites[site.0].fingerprint,
+        );
         let nic_is_up = self.sites[site.0].has_nic(route.nic.as_deref());
-        self.wires.insert(number, Wire { ends: [dialler, acceptor], route });
+        self.wires.insert(
+            number,
+            Wire {
+                ends: [dialler, acceptor],
+                route,
+            },
+        );
         self.sites[site.0].links.insert(link, (number, 0));
         let Some(host) = host else {
             let delay_ns = self.random.within(&(1_000_000..=100_000_000));
@@ -67,7 +81,15 @@ impl Machines {
         if !trusted || !expected {
             let key = expected.then_some(key);
             self.break_soon(number, 0, LinkError::KeyRefused, back_ns);
-            return self.post(to, Event::Turned { address, key, why: LinkError::KeyRefused }, Vec::new());
+            return self.post(
+                to,
+                Event::Turned {
+                    address,
+                    key,
+                    why: LinkError::KeyRefused,
+                },
+                Vec::new(),
+            );
         }
         let host = &mut self.sites[to.0];
         let link = LinkId(2 * host.accepted + 1);
@@ -78,7 +100,15 @@ impl Machines {
         let acceptor = &mut wire.ends[1];
         (acceptor.run, acceptor.link, acceptor.phase) = (run, link, Phase::Up);
         acceptor.last_arrival_ns = self.now_ns + back_ns;
-        self.post(to, Event::LinkUp { link, peer: key, address }, Vec::new());
+        self.post(
+            to,
+            Event::LinkUp {
+                link,
+                peer: key,
+                address,
+            },
+            Vec::new(),
+        );
         self.after(back_ns, Due::Connected { wire: number });
     }
 

@@ -37,7 +37,10 @@ impl Image {
     pub fn write(&mut self, at_bytes: u64, bytes: &[u8]) {
         for part in parts(at_bytes, bytes.len()) {
             let source = &bytes[part.from..part.to];
-            let chunk = self.chunks.entry(part.chunk).or_insert_with(|| Arc::new(vec![0; CHUNK_LENGTH]));
+            let chunk = self
+                .chunks
+                .entry(part.chunk)
+                .or_insert_with(|| Arc::new(vec![0; CHUNK_LENGTH]));
             Arc::make_mut(chunk)[part.within..part.within + source.len()].copy_from_slice(source);
         }
     }
@@ -76,7 +79,12 @@ fn parts(at_bytes: u64, length: usize) -> impl Iterator<Item = Part> {
         let at = at_bytes + u64::try_from(from).expect("lengths fit in 64 bits");
         let within = usize::try_from(at % CHUNK_BYTES).expect("less than a chunk");
         let to = length.min(from + CHUNK_LENGTH - within);
-        let part = Part { chunk: at / CHUNK_BYTES, within, from, to };
+        let part = Part {
+            chunk: at / CHUNK_BYTES,
+            within,
+            from,
+            to,
+        };
         from = to;
         Some(part)
     })

@@ -35,8 +35,14 @@ impl Machines {
         let (number, which) = self.link(site, link);
         if let Some(delivery) = self.sites[site.0].queued_down(link) {
             let down = delivery.event.clone();
-            let Event::LinkDown { why, .. } = down else { unreachable!("found as such") };
-            let sent = Event::Sent { tag, link, result: Err(why) };
+            let Event::LinkDown { why, .. } = down else {
+                unreachable!("found as such")
+            };
+            let sent = Event::Sent {
+                tag,
+                link,
+                result: Err(why),
+            };
             return self.sites[site.0].post_before(&down, sent, lent.into_iter().collect());
         }
         let end = &mut self.wires.get_mut(&number).expect("a link has a wire").ends[which];
@@ -44,8 +50,20 @@ impl Machines {
         assert!(!end.hanging_up, "a send on {link:?} after it was hung up");
         let length = FRAME_BYTES + u64::try_from(message.len() + bytes.len()).expect("lengths fit in 64 bits");
         end.sent_bytes += length;
-        end.sending.push_back(Sending { tag, lent, through_bytes: end.sent_bytes });
-        self.put_on_the_way(number, which, Load::Frame { message: Box::new(message), body: bytes }, length);
+        end.sending.push_back(Sending {
+            tag,
+            lent,
+            through_bytes: end.sent_bytes,
+        });
+        self.put_on_the_way(
+            number,
+            which,
+            Load::Frame {
+                message: Box::new(message),
+                body: bytes,
+            },
+            length,
+        );
         self.take_sent(number, which);
     }
 
@@ -66,7 +84,10 @@ impl Machines {
     }
 
     fn link(&self, site: SiteId, link: LinkId) -> (u64, usize) {
-        *self.sites[site.0].links.get(&link).unwrap_or_else(|| panic!("there is no {link:?}"))
+        *self.sites[site.0]
+            .links
+            .get(&link)
+            .unwrap_or_else(|| panic!("there is no {link:?}"))
     }
 
     fn put_on_the_way(&mut self, number: u64, which: usize, load: Load, bytes: u64) {
@@ -79,9 +100,19 @@ impl Machines {
         end.free_at_ns = end.free_at_ns.max(self.now_ns) + transfer_ns;
         let arrives_at_ns = (end.free_at_ns + latency_ns).max(end.last_arrival_ns);
         end.last_arrival_ns = arrives_at_ns;
-        end.on_the_way.push_back(OnTheWay { load, bytes, arrives_at_ns });
+        end.on_the_way.push_back(OnTheWay {
+            load,
+            bytes,
+            arrives_at_ns,
+        });
         let delay_ns = arrives_at_ns - self.now_ns;
-        self.after(delay_ns, Due::Arrive { wire: number, from: which });
+        self.after(
+            delay_ns,
+            Due::Arrive {
+                wire: number,
+                from: which,
+            },
+        );
     }
 
     /// Gives back what the kernel has taken.
@@ -91,9 +122,17 @@ impl Machines {
         if end.phase != Phase::Up {
             return;
         }
-        while end.sending.front().is_some_and(|first| first.through_bytes <= end.arrived_bytes + SOCKET_BYTES) {
+        while end
+            .sending
+            .front()
+            .is_some_and(|first| first.through_bytes <= end.arrived_bytes + SOCKET_BYTES)
+        {
             let sent = end.sending.pop_front().expect("looked at before");
-            let event = Event::Sent { tag: sent.tag, link: end.link, result: Ok(()) };
+            let event = Event::Sent {
+                tag: sent.tag,
+                link: end.link,
+                result: Ok(()),
+            };
             self.sites[end.site.0].post(event, sent.lent.into_iter().collect());
         }
         if end.hanging_up && end.sending.is_empty() {
@@ -105,7 +144,10 @@ impl Machines {
     pub(crate) fn arrive(&mut self, number: u64, from: usize) {
         while let Some(wire) = self.wires.get_mut(&number) {
             let (sender, receiver) = (wire.ends[from].site, wire.ends[1 - from].site);
-            let due = wire.ends[from].on_the_way.front().is_some_and(|item| item.arrives_at_ns <= self.now_ns);
+            let due = wire.ends[from]
+                .on_the_way
+                .front()
+                .is_some_and(|item| item.arrives_at_ns <= self.now_ns);
             if !due || wire.ends[from].stuck_since_ns.is_some() {
                 return;
             }
@@ -137,7 +179,11 @@ impl Machines {
             Load::Frame { message, body } => {
                 let length = u32::try_from(body.len()).expect("a body was a span");
                 if length == 0 {
-                    let event = Event::Frame { link: end.link, message: *message, body: None };
+                    let event = Event::Frame {
+                        link: end.link,
+                        message: *message,
+                        body: None,
+                    };
                     return self.sites[end.site.0].post(event, Vec::new());
                 }
                 let credit = end.lent.front().filter(|lent| lent.span.length_bytes >= length);
@@ -146,7 +192,11 @@ impl Machines {
                 }
                 let lent = end.lent.pop_front().expect("looked at before");
                 let span = lent.span.part(0, length);
-                let event = Event::Frame { link: end.link, message: *message, body: Some(span) };
+                let event = Event::Frame {
+                    link: end.link,
+                    message: *message,
+                    body: Some(span),
+                };
                 let site = &mut self.sites[end.site.0];
                 site.memory.lent_bytes_mut(span).copy_from_slice(&body);
                 site.post(event, vec![lent]);
@@ -170,7 +220,14 @@ impl Machines {
         let since_ns = self.now_ns;
         let end = &mut self.wires.get_mut(&number).expect("looked up before").ends[which];
         end.stuck_since_ns = Some(since_ns);
-        self.after(STALL_NS, Due::Stall { wire: number, end: which, since_ns });
+        self.after(
+            STALL_NS,
+            Due::Stall {
+                wire: number,
+                end: which,
+                since_ns,
+            },
+        );
     }
 
     pub(crate) fn stall_over(&mut self, number: u64, which: usize, since_ns: u64) {
@@ -187,11 +244,7 @@ impl Machines {
         let end = &wire.ends[which];
         let of_the_call = matches!(
             why,
-            LinkError::NameUnknown
-                | LinkError::NicDown
-                | LinkError::TimedOut
-                | LinkError::Unreachable
-                | LinkError::KeyRefused
+            LinkError::NameUnknown | LinkError::NicDown | LinkError::TimedOut | LinkError::Unreachable | LinkError::KeyRefused
         );
         if !of_the_call || end.phase == Phase::Dialling {
             self.bring_down(number, which, why);
@@ -218,7 +271,11 @@ impl Machines {
         end.stuck_since_ns = None;
         let site = &mut sites[end.site.0];
         for sending in end.sending.drain(..) {
-            let event = Event::Sent { tag: sending.tag, link: end.link, result: Err(why) };
+            let event = Event::Sent {
+                tag: sending.tag,
+                link: end.link,
+                result: Err(why),
+            };
             site.post(event, sending.lent.into_iter().collect());
         }
         for lent in &end.lent {
@@ -262,7 +319,10 @@ impl Machines {
     pub(crate) fn break_links_of_nic(&mut self, site: SiteId, nic: &str) {
         let links: Vec<(u64, usize)> = self.sites[site.0].links.values().copied().collect();
         for (number, which) in links {
-            let bound = self.wires.get(&number).is_some_and(|wire| wire.route.nic.as_deref() == Some(nic));
+            let bound = self
+                .wires
+                .get(&number)
+                .is_some_and(|wire| wire.route.nic.as_deref() == Some(nic));
             if bound && which == 0 {
                 self.bring_down(number, which, LinkError::NicDown);
             }

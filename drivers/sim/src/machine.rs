@@ -40,7 +40,8 @@ impl Machine for SimMachine {
     /// Panics if nothing can ever happen: an appliance that waits for ever for nothing is a mistake in a simulation.
     fn next(&mut self, deadline: Option<Instant>) -> Event {
         let next = self.machines.advance(u64::MAX / 2, |_| deadline);
-        next.map(|(_, event)| event).expect("something is in flight, or there is a deadline")
+        next.map(|(_, event)| event)
+            .expect("something is in flight, or there is a deadline")
     }
 
     fn memory(&mut self) -> &mut dyn Memory {

@@ -179,7 +179,11 @@ impl Machines {
                 Next::Deliver(site) => return Some((site, self.deliver(site))),
                 Next::Tick(site) => {
                     self.idle_ticks += 1;
-                    assert!(self.idle_ticks < IDLE_TICKS_MAX, "{} waits for a time that is over", self.site(site).name);
+                    assert!(
+                        self.idle_ticks < IDLE_TICKS_MAX,
+                        "{} waits for a time that is over",
+                        self.site(site).name
+                    );
                     self.note(site, format_args!("< tick"));
                     self.think(site);
                     return Some((site, Event::Tick));
@@ -251,14 +255,25 @@ impl Machines {
     /// Lets something happen after a while.
     pub(crate) fn after(&mut self, delay_ns: u64, due: Due) {
         let number = self.number();
-        let key = DueKey { at_ns: self.now_ns + delay_ns, lot: self.random.bits(), number };
+        let key = DueKey {
+            at_ns: self.now_ns + delay_ns,
+            lot: self.random.bits(),
+            number,
+        };
         self.queue.insert(key, due);
     }
 
     /// Puts an event into a site's queue after a while, unless its process is dead by then.
     pub(crate) fn post_after(&mut self, delay_ns: u64, site: SiteId, event: Event) {
         let run = self.sites[site.0].run;
-        self.after(delay_ns, Due::Post { site, run, event: Box::new(event) });
+        self.after(
+            delay_ns,
+            Due::Post {
+                site,
+                run,
+                event: Box::new(event),
+            },
+        );
     }
 
     /// A number that was not given before.
@@ -285,7 +300,12 @@ impl Machines {
                     format_args!("< frame on {} of {length} bytes {hash:016x} body {body:x?}", link.0),
                 );
             }
-            Event::Call { client, role, uid, message } => {
+            Event::Call {
+                client,
+                role,
+                uid,
+                message,
+            } => {
                 let text = String::from_utf8_lossy(message);
                 self.trace.note(
                     self.now_ns,

@@ -33,12 +33,18 @@ impl BlockMemory {
     /// Memory of zeros.
     pub(crate) fn new(size_bytes: u32) -> Self {
         assert!(size_bytes.is_multiple_of(PAGE_BYTES));
-        Self { bytes: vec![0; index(size_bytes)], lent: Vec::new() }
+        Self {
+            bytes: vec![0; index(size_bytes)],
+            lent: Vec::new(),
+        }
     }
 
     /// Takes a span over from the owner.
     pub(crate) fn lend(&mut self, span: Span, used: Use) -> Lent {
-        assert!(index(span.end_bytes()) <= self.bytes.len(), "{span:?} does not lie in the block memory");
+        assert!(
+            index(span.end_bytes()) <= self.bytes.len(),
+            "{span:?} does not lie in the block memory"
+        );
         let clash = self
             .lent
             .iter()
@@ -105,7 +111,10 @@ pub(crate) fn index(bytes: u32) -> usize {
 mod tests {
     use super::*;
 
-    const SPAN: Span = Span { offset_bytes: 4096, length_bytes: 8192 };
+    const SPAN: Span = Span {
+        offset_bytes: 4096,
+        length_bytes: 8192,
+    };
 
     fn memory() -> BlockMemory {
         BlockMemory::new(65536)
@@ -150,6 +159,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "does not lie in")]
     fn lending_beyond_the_end_panics() {
-        memory().lend(Span { offset_bytes: 61440, length_bytes: 8192 }, Use::Reads);
+        memory().lend(
+            Span {
+                offset_bytes: 61440,
+                length_bytes: 8192,
+            },
+            Use::Reads,
+        );
     }
 }

@@ -26,7 +26,12 @@ pub struct Path {
 impl Default for Path {
     /// A gigabit network with some distance.
     fn default() -> Self {
-        Self { latency_ns: 300_000..=2_000_000, bytes_per_second: 110_000_000, blocked: false, refused: false }
+        Self {
+            latency_ns: 300_000..=2_000_000,
+            bytes_per_second: 110_000_000,
+            blocked: false,
+            refused: false,
+        }
     }
 }
 
@@ -56,7 +61,14 @@ impl Machines {
 
     /// Blocks or opens one direction.
     pub fn block(&mut self, from: SiteId, to: SiteId, blocked: bool) {
-        self.set_path(from, to, Path { blocked, ..self.path(from, to) });
+        self.set_path(
+            from,
+            to,
+            Path {
+                blocked,
+                ..self.path(from, to)
+            },
+        );
     }
 
     /// Blocks or opens both directions.
@@ -71,7 +83,12 @@ impl Machines {
             let sites = (wire.ends[0].site, wire.ends[1].site);
             sites == (a, b) || sites == (b, a)
         };
-        let wires: Vec<u64> = self.wires.iter().filter(|(_, wire)| between(wire)).map(|(number, _)| *number).collect();
+        let wires: Vec<u64> = self
+            .wires
+            .iter()
+            .filter(|(_, wire)| between(wire))
+            .map(|(number, _)| *number)
+            .collect();
         for wire in &wires {
             self.cut_wire(*wire);
         }

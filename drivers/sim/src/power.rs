@@ -65,7 +65,9 @@ impl Machines {
             disk.holders.clear();
             disk.lose_power(in_flight, &mut self.random);
         }
-        let Self { sites, random, now_ns, .. } = self;
+        let Self {
+            sites, random, now_ns, ..
+        } = self;
         sites[site.0].state.lose_power(*now_ns, random);
         sites[site.0].powered = false;
         if sites[site.0].running {
@@ -93,7 +95,10 @@ impl Machines {
     fn flying_of(&self, site: SiteId, id: DiskId) -> Vec<u64> {
         let run = self.sites[site.0].run;
         let flying = self.disks[id.0].flying.iter();
-        flying.filter(|(_, op)| (op.site, op.run) == (site, run)).map(|(number, _)| *number).collect()
+        flying
+            .filter(|(_, op)| (op.site, op.run) == (site, run))
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// Nobody waits any more for what a process has in flight. On a hung disk it stays in flight, and holds the disk.
@@ -101,7 +106,9 @@ impl Machines {
         let run = self.sites[site.0].run;
         for id in (0..self.disks.len()).map(DiskId) {
             let numbers = self.flying_of(site, id);
-            let Self { disks, sites, random, .. } = self;
+            let Self {
+                disks, sites, random, ..
+            } = self;
             let disk = &mut disks[id.0];
             if disk.hung && !numbers.is_empty() {
                 for number in numbers {

@@ -5,9 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 
-use hal::{
-    Access, ClientId, ClockQuality, Event, FeedId, Fingerprint, Instant, LinkId, Moment, NicFacts, Tag, VolumeId,
-};
+use hal::{Access, ClientId, ClockQuality, Event, FeedId, Fingerprint, Instant, LinkId, Moment, NicFacts, Tag, VolumeId};
 
 use crate::feed::Feed;
 use crate::memory::Lent;
@@ -136,12 +134,17 @@ impl Site {
         let boot_ns = self.uptime_at_power_ns + (now_ns - self.powered_at_ns);
         let passed_ns = i64::try_from(now_ns).expect("virtual time stays within 290 years");
         let utc_ns = UTC_AT_START_NS.saturating_add(passed_ns).saturating_add(self.clock_error_ns);
-        Moment { at: Instant::from_ns(boot_ns), utc_ns, quality: self.clock_quality }
+        Moment {
+            at: Instant::from_ns(boot_ns),
+            utc_ns,
+            quality: self.clock_quality,
+        }
     }
 
     /// The world's time at which its boot clock shows `at`.
     pub(crate) fn world_ns(&self, at: Instant) -> u64 {
-        self.powered_at_ns.saturating_add(at.boot_ns.saturating_sub(self.uptime_at_power_ns))
+        self.powered_at_ns
+            .saturating_add(at.boot_ns.saturating_sub(self.uptime_at_power_ns))
     }
 
     /// Puts an event at the end of the queue.
@@ -157,7 +160,8 @@ impl Site {
             _ => false,
         };
         let place = self.inbox.iter().position(|delivery| same(&delivery.event));
-        self.inbox.insert(place.expect("the last event is queued"), Delivery { event, returns });
+        self.inbox
+            .insert(place.expect("the last event is queued"), Delivery { event, returns });
     }
 
     /// The queued event that ends a link, so that memory can be added to what it returns.

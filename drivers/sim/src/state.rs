@@ -59,7 +59,10 @@ mod tests {
     fn settings_are_old_or_new_and_only_young_events_are_lost() {
         let (mut old, mut new, mut lost) = (0, 0, 0);
         for seed in 0..100 {
-            let mut state = StateFolder { settings: Some(b"old".to_vec()), ..StateFolder::default() };
+            let mut state = StateFolder {
+                settings: Some(b"old".to_vec()),
+                ..StateFolder::default()
+            };
             state.saving.push_back((Tag(1), b"new".to_vec()));
             state.keep(0, b"1".to_vec());
             state.keep(10_000_000_000, b"2".to_vec());

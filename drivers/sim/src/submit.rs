@@ -11,7 +11,11 @@ impl Machines {
     pub fn submit(&mut self, site: SiteId, op: Op) {
         self.note_op(site, &op);
         let run = self.sites[site.0].run;
-        assert!(self.sites[site.0].running, "an op of {}, where nothing runs", self.sites[site.0].name);
+        assert!(
+            self.sites[site.0].running,
+            "an op of {}, where nothing runs",
+            self.sites[site.0].name
+        );
         assert!(!self.sites[site.0].stopping, "an op after Stop");
         match op {
             Op::ListDevices { tag } => {
@@ -29,32 +33,79 @@ impl Machines {
             }
             Op::CreateFile { tag, path, size_bytes } => {
                 let delay_ns = self.random.within(&(1_000_000..=30_000_000));
-                self.after(delay_ns, Due::Create { site, run, tag, path, size_bytes });
+                self.after(
+                    delay_ns,
+                    Due::Create {
+                        site,
+                        run,
+                        tag,
+                        path,
+                        size_bytes,
+                    },
+                );
             }
             Op::RemoveFile { tag, path } => {
                 let result = self.remove_file(site, &path);
                 self.post_soon(site, Event::Done { tag, result });
             }
-            Op::Open { tag, volume, path, access } => {
-                assert!(!self.sites[site.0].volumes.contains_key(&volume), "{volume:?} is open already");
+            Op::Open {
+                tag,
+                volume,
+                path,
+                access,
+            } => {
+                assert!(
+                    !self.sites[site.0].volumes.contains_key(&volume),
+                    "{volume:?} is open already"
+                );
                 let delay_ns = self.random.within(&(50_000..=2_000_000));
-                self.after(delay_ns, Due::Open { site, run, tag, volume, path, access });
+                self.after(
+                    delay_ns,
+                    Due::Open {
+                        site,
+                        run,
+                        tag,
+                        volume,
+                        path,
+                        access,
+                    },
+                );
             }
-            Op::Read { tag, volume, at_bytes, into } => {
+            Op::Read {
+                tag,
+                volume,
+                at_bytes,
+                into,
+            } => {
                 self.transfer(site, volume, tag, IoKind::Read, at_bytes, into);
             }
-            Op::Write { tag, volume, at_bytes, from } => {
+            Op::Write {
+                tag,
+                volume,
+                at_bytes,
+                from,
+            } => {
                 self.transfer(site, volume, tag, IoKind::Write, at_bytes, from);
             }
             Op::Flush { tag, volume } => self.command(site, volume, tag, IoKind::Flush, 0, 0),
-            Op::Discard { tag, volume, at_bytes, length_bytes } => {
+            Op::Discard {
+                tag,
+                volume,
+                at_bytes,
+                length_bytes,
+            } => {
                 self.command(site, volume, tag, IoKind::Discard, at_bytes, length_bytes);
             }
             Op::Close { tag, volume } => self.close(site, volume, tag),
             Op::TrustKeys { keys } => self.trust(site, keys),
             Op::Dial { link, route, expect } => self.dial(site, link, route, expect),
             Op::Receive { link, into } => self.receive(site, link, into),
-            Op::Send { tag, link, message, body } => self.send(site, tag, link, message, body),
+            Op::Send {
+                tag,
+                link,
+                message,
+                body,
+            } => self.send(site, tag, link, message, body),
             Op::HangUp { link } => self.hang_up(site, link),
             Op::OpenFeed { feed, path } => self.open_feed(site, feed, path),
             Op::AdoptFeed { feed, client } => self.adopt_feed(site, feed, client),
@@ -83,16 +134,29 @@ impl Machines {
     fn note_op(&mut self, site: SiteId, op: &Op) {
         let (here, now_ns) = (&self.sites[site.0], self.now_ns);
         match op {
-            Op::Write { tag, volume, at_bytes, from } => {
+            Op::Write {
+                tag,
+                volume,
+                at_bytes,
+                from,
+            } => {
                 let hash = Fold::of(here.memory.lent_bytes(*from));
                 let length = from.length_bytes;
                 self.trace.note(
                     now_ns,
                     &here.name,
-                    format_args!("> write {} on volume {} at {at_bytes} + {length} {hash:016x}", tag.0, volume.0),
+                    format_args!(
+                        "> write {} on volume {} at {at_bytes} + {length} {hash:016x}",
+                        tag.0, volume.0
+                    ),
                 );
             }
-            Op::Send { tag, link, message, body } => {
+            Op::Send {
+                tag,
+                link,
+                message,
+                body,
+            } => {
                 let (hash, length) = (Fold::of(message), message.len());
                 self.trace.note(
                     now_ns,
@@ -102,11 +166,13 @@ impl Machines {
             }
             Op::Reply { client, message } => {
                 let text = String::from_utf8_lossy(message);
-                self.trace.note(now_ns, &here.name, format_args!("> reply to client {}: {text}", client.0));
+                self.trace
+                    .note(now_ns, &here.name, format_args!("> reply to client {}: {text}", client.0));
             }
             Op::SaveSettings { tag, document } => {
                 let text = String::from_utf8_lossy(document);
-                self.trace.note(now_ns, &here.name, format_args!("> save settings {}: {text}", tag.0));
+                self.trace
+                    .note(now_ns, &here.name, format_args!("> save settings {}: {text}", tag.0));
             }
             Op::KeepEvent { line } => {
                 let text = String::from_utf8_lossy(line);

@@ -96,7 +96,10 @@ mod tests {
 
     #[test]
     fn lines_carry_virtual_time() {
-        let mut trace = Trace { echo: Echo::Keep, ..Trace::default() };
+        let mut trace = Trace {
+            echo: Echo::Keep,
+            ..Trace::default()
+        };
         trace.note(12_000_000_345, "north", format_args!("> write"));
         assert_eq!(trace.lines, ["   12.000000345 north > write"]);
     }

@@ -34,22 +34,27 @@ impl Machines {
         Ok(())
     }
 
-    pub(crate) fn open(
-        &mut self,
-        site: SiteId,
-        volume: VolumeId,
-        path: &str,
-        access: Access,
-    ) -> Result<VolumeFacts, IoError> {
+    pub(crate) fn open(&mut self, site: SiteId, volume: VolumeId, path: &str, access: Access) -> Result<VolumeFacts, IoError> {
         let id = self.disk_at(site, path).ok_or(IoError::NotFound)?;
         let disk = &mut self.disks[id.0];
         if let Some(error) = disk.refusal(access) {
             return Err(error);
         }
         let run = self.sites[site.0].run;
-        disk.holders.push(Holder { site, run, volume, access });
+        disk.holders.push(Holder {
+            site,
+            run,
+            volume,
+            access,
+        });
         let volume_facts = disk.volume_facts(u64::try_from(id.0).expect("a count") + 1);
-        let open = Volume { disk: id, insertion: disk.insertion, access, flying: 0, closing: None };
+        let open = Volume {
+            disk: id,
+            insertion: disk.insertion,
+            access,
+            flying: 0,
+            closing: None,
+        };
         self.sites[site.0].volumes.insert(volume, open);
         Ok(volume_facts)
     }
@@ -60,35 +65,28 @@ impl Machines {
         self.close_if_done(site, volume);
     }
 
-    pub(crate) fn transfer(
-        &mut self,
-        site: SiteId,
-        volume: VolumeId,
-        tag: Tag,
-        kind: IoKind,
-        at_bytes: u64,
-        span: Span,
-    ) {
+    pub(crate) fn transfer(&mut self, site: SiteId, volume: VolumeId, tag: Tag, kind: IoKind, at_bytes: u64, span: Span) {
         let disk = self.open_volume(site, volume).disk;
         let alignment = self.disks[disk.0].model.alignment_bytes;
-        assert!(at_bytes.is_multiple_of(u64::from(alignment)), "an offset of {at_bytes} is not aligned to {alignment}");
-        assert!(span.offset_bytes.is_multiple_of(alignment), "{span:?} is not aligned to {alignment}");
-        assert!(span.length_bytes.is_multiple_of(alignment), "{span:?} is not aligned to {alignment}");
+        assert!(
+            at_bytes.is_multiple_of(u64::from(alignment)),
+            "an offset of {at_bytes} is not aligned to {alignment}"
+        );
+        assert!(
+            span.offset_bytes.is_multiple_of(alignment),
+            "{span:?} is not aligned to {alignment}"
+        );
+        assert!(
+            span.length_bytes.is_multiple_of(alignment),
+            "{span:?} is not aligned to {alignment}"
+        );
         assert!(span.length_bytes > 0, "a transfer of nothing");
         let used = if kind == IoKind::Read { Use::Writes } else { Use::Reads };
         let lent = self.sites[site.0].memory.lend(span, used);
         self.fly(site, volume, tag, kind, at_bytes, u64::from(span.length_bytes), Some(lent));
     }
 
-    pub(crate) fn command(
-        &mut self,
-        site: SiteId,
-        volume: VolumeId,
-        tag: Tag,
-        kind: IoKind,
-        at_bytes: u64,
-        length_bytes: u64,
-    ) {
+    pub(crate) fn command(&mut self, site: SiteId, volume: VolumeId, tag: Tag, kind: IoKind, at_bytes: u64, length_bytes: u64) {
         self.fly(site, volume, tag, kind, at_bytes, length_bytes, None);
     }
 
@@ -104,15 +102,29 @@ impl Machines {
         lent: Option<crate::memory::Lent>,
     ) {
         let open = self.open_volume(site, volume);
-        assert!(kind == IoKind::Read || open.access == Access::Exclusive, "{kind:?} on a read-only {volume:?}");
+        assert!(
+            kind == IoKind::Read || open.access == Access::Exclusive,
+            "{kind:?} on a read-only {volume:?}"
+        );
         open.flying += 1;
         let (id, insertion) = (open.disk, open.insertion);
         let run = self.sites[site.0].run;
         let number = self.number();
         let disk = &mut self.disks[id.0];
         let covers = disk.completed();
-        let flying =
-            Flying { site, run, volume, tag, kind, at_bytes, length_bytes, lent, left_behind: None, covers, insertion };
+        let flying = Flying {
+            site,
+            run,
+            volume,
+            tag,
+            kind,
+            at_bytes,
+            length_bytes,
+            lent,
+            left_behind: None,
+            covers,
+            insertion,
+        };
         disk.flying.insert(number, flying);
         let delay_ns = self.delay_ns(id, kind, length_bytes);
         self.after(delay_ns, Due::Disk { disk: id, number });
@@ -143,7 +155,14 @@ impl Machines {
         }
         let Some(flying) = disk.flying.remove(&number) else { return };
         let result = self.take_effect(id, &flying);
-        let Flying { site, run, volume, tag, lent, .. } = flying;
+        let Flying {
+            site,
+            run,
+            volume,
+            tag,
+            lent,
+            ..
+        } = flying;
         if self.is_alive(site, run) {
             self.post(site, Event::Done { tag, result }, lent.into_iter().collect());
             self.open_volume(site, volume).flying -= 1;
@@ -157,9 +176,16 @@ impl Machines {
     }
 
     fn take_effect(&mut self, id: DiskId, flying: &Flying) -> Result<(), IoError> {
-        let Self { disks, sites, random, .. } = self;
+        let Self {
+            disks, sites, random, ..
+        } = self;
         let disk = &mut disks[id.0];
-        let &Flying { kind, at_bytes, length_bytes, .. } = flying;
+        let &Flying {
+            kind,
+            at_bytes,
+            length_bytes,
+            ..
+        } = flying;
         if !disk.present || flying.insertion != disk.insertion {
             return Err(IoError::Gone);
         }
@@ -170,7 +196,11 @@ impl Machines {
             return Err(IoError::ReadOnly);
         }
         let effect = strike(&mut disk.faults, kind, at_bytes, length_bytes);
-        let at_bytes = if let Some(Effect::Astray { to_bytes }) = effect { to_bytes } else { at_bytes };
+        let at_bytes = if let Some(Effect::Astray { to_bytes }) = effect {
+            to_bytes
+        } else {
+            at_bytes
+        };
         let memory = &mut sites[flying.site.0].memory;
         match (kind, effect) {
             (IoKind::Read, _) => {
@@ -227,11 +257,15 @@ impl Machines {
 
     fn close_if_done(&mut self, site: SiteId, volume: VolumeId) {
         let open = self.open_volume(site, volume);
-        let Some(tag) = open.closing.filter(|_| open.flying == 0) else { return };
+        let Some(tag) = open.closing.filter(|_| open.flying == 0) else {
+            return;
+        };
         let disk = open.disk;
         let run = self.sites[site.0].run;
         self.sites[site.0].volumes.remove(&volume);
-        self.disks[disk.0].holders.retain(|holder| (holder.site, holder.run, holder.volume) != (site, run, volume));
+        self.disks[disk.0]
+            .holders
+            .retain(|holder| (holder.site, holder.run, holder.volume) != (site, run, volume));
         self.post_soon(site, Event::Done { tag, result: Ok(()) });
     }
 
@@ -296,8 +330,12 @@ impl Machines {
     fn device_changed(&mut self, id: DiskId, added: bool) {
         for site in (0..self.sites.len()).map(SiteId) {
             let here = &self.sites[site.0];
-            let paths: Vec<String> =
-                here.nodes.iter().filter(|(_, disk)| **disk == id).map(|(path, _)| path.clone()).collect();
+            let paths: Vec<String> = here
+                .nodes
+                .iter()
+                .filter(|(_, disk)| **disk == id)
+                .map(|(path, _)| path.clone())
+                .collect();
             if here.running {
                 for path in paths {
                     self.post_soon(site, Event::DeviceChanged { path, added });

@@ -103,6 +103,8 @@ pub(crate) struct Wire {
 impl Wire {
     /// Nothing can come of it any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.ends.iter().all(|end| end.phase == Phase::Down && end.on_the_way.is_empty())
+        self.ends
+            .iter()
+            .all(|end| end.phase == Phase::Down && end.on_the_way.is_empty())
     }
 }

@@ -45,7 +45,11 @@ pub struct World<B> {
 impl<B: Brain> World<B> {
     /// An empty world of a seed.
     pub fn new(seed: u64) -> Self {
-        Self { machines: Machines::new(seed), brains: Vec::new(), ops: Ops::new() }
+        Self {
+            machines: Machines::new(seed),
+            brains: Vec::new(),
+            ops: Ops::new(),
+        }
     }
 
     /// What runs on a site.
@@ -83,7 +87,9 @@ impl<B: Brain> World<B> {
     pub fn step(&mut self, limit_ns: u64) -> bool {
         let Self { machines, brains, ops } = self;
         let deadline = |site: SiteId| brains.get(site.0)?.as_ref()?.deadline();
-        let Some((site, event)) = machines.advance(limit_ns, deadline) else { return false };
+        let Some((site, event)) = machines.advance(limit_ns, deadline) else {
+            return false;
+        };
         let now = machines.moment(site);
         let brain = brains[site.0].as_mut().expect("events are for sites where something runs");
         brain.step(now, event, machines.memory(site), ops);

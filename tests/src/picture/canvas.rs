@@ -49,6 +49,8 @@ pub(super) struct Canvas {
     pub(super) rows: usize,
     luma: Vec<u8>,
     chromas: [Vec<u8>; 2],
+    /// The bars alone, which are the same in every frame.
+    bars: Option<Box<Canvas>>,
 }
 
 impl Canvas {
@@ -56,12 +58,26 @@ impl Canvas {
         let (columns, rows) = (width.div_ceil(MACROBLOCK), height.div_ceil(MACROBLOCK));
         let chroma = vec![128; columns * rows * CHROMA * CHROMA];
         let luma = vec![BLACK; columns * rows * MACROBLOCK * MACROBLOCK];
-        Canvas { width, height, columns, rows, luma, chromas: [chroma.clone(), chroma] }
+        let mut canvas = Canvas {
+            width,
+            height,
+            columns,
+            rows,
+            luma,
+            chromas: [chroma.clone(), chroma],
+            bars: None,
+        };
+        canvas.draw_bars();
+        canvas.bars = Some(Box::new(canvas.clone()));
+        canvas
     }
 
     /// The frame of that number: bars behind, the ramp over them, clock and counter in front.
     pub(super) fn draw(&mut self, number: u64, frames_per_second: u64) {
-        self.bars();
+        if let Some(bars) = &self.bars {
+            self.luma.copy_from_slice(&bars.luma);
+            self.chromas.clone_from(&bars.chromas);
+        }
         self.ramp(number);
         let (seconds, frame) = (number / frames_per_second, number % frames_per_second);
         let (hours, minutes) = (seconds / 3600 % 100, seconds / 60 % 60);
@@ -72,7 +88,7 @@ impl Canvas {
         self.text(&format!("#{:06}", number % 1_000_000), self.height / 2 + 2 * dot, dot);
     }
 
-    fn bars(&mut self) {
+    fn draw_bars(&mut self) {
         let stride = self.columns * MACROBLOCK;
         for (index, sample) in self.luma.iter_mut().enumerate() {
             *sample = BARS[bar(index % stride, self.width)][0];
@@ -107,12 +123,13 @@ impl Canvas {
         let wide = (text.len() * 6 + 1) * dot;
         let left = (self.width.saturating_sub(wide) / 2).next_multiple_of(2);
         let stride = self.columns * MACROBLOCK;
-        for y in 0..9 * dot {
-            for x in 0..wide {
-                let lit = lit(text, x / dot, y / dot);
-                self.luma[(top + y) * stride + left + x] = if lit { WHITE } else { BLACK };
+        for (row, column) in (0..9).flat_map(|row| (0..text.len() * 6 + 1).map(move |column| (row, column))) {
+            let shade = if lit(text, column, row) { WHITE } else { BLACK };
+            let x = left + column * dot;
+            for y in top + row * dot..top + (row + 1) * dot {
+                self.luma[y * stride + x..][..dot].fill(shade);
                 for plane in &mut self.chromas {
-                    plane[(top + y) / 2 * (stride / 2) + (left + x) / 2] = 128;
+                    plane[y / 2 * (stride / 2) + x / 2..][..dot.div_ceil(2)].fill(128);
                 }
             }
         }
@@ -144,7 +161,14 @@ fn bar(x: usize, width: usize) -> usize {
 
 /// Whether a dot of a line of text is lit. There is one dark dot around each character.
 fn lit(text: &str, x: usize, y: usize) -> bool {
-    let (Some(x), Some(y)) = (x.checked_sub(1), y.checked_sub(1)) else { return false };
-    let glyph = text.chars().nth(x / 6).and_then(|sign| GLYPHS.iter().find(|(known, _)| *known == sign));
-    glyph.and_then(|(_, rows)| rows.get(y)).is_some_and(|row| x % 6 < 5 && row >> (4 - x % 6) & 1 == 1)
+    let (Some(x), Some(y)) = (x.checked_sub(1), y.checked_sub(1)) else {
+        return false;
+    };
+    let glyph = text
+        .chars()
+        .nth(x / 6)
+        .and_then(|sign| GLYPHS.iter().find(|(known, _)| *known == sign));
+    glyph
+        .and_then(|(_, rows)| rows.get(y))
+        .is_some_and(|row| x % 6 < 5 && row >> (4 - x % 6) & 1 == 1)
 }

@@ -40,8 +40,18 @@ impl Encoder {
     pub(super) fn new(width: u32, height: u32, frames_per_second: u32) -> Encoder {
         let macroblocks = width.div_ceil(16) * height.div_ceil(16);
         let most = MACROBLOCKS_PER_SECOND_MAX / frames_per_second / COMPRESSION_MIN;
-        assert!(macroblocks <= most, "{macroblocks} macroblocks are too many for level 4.0 at this rate");
-        Encoder { width, height, frames_per_second, shown: Vec::new(), frame_number: 0, key_frames: 0 }
+        assert!(
+            macroblocks <= most,
+            "{macroblocks} macroblocks are too many for level 4.0 at this rate"
+        );
+        Encoder {
+            width,
+            height,
+            frames_per_second,
+            shown: Vec::new(),
+            frame_number: 0,
+            key_frames: 0,
+        }
     }
 
     /// The access unit of one frame: delimiter, parameter sets with a key frame, one slice.

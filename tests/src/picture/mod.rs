@@ -28,7 +28,10 @@ impl Picture {
     ///
     /// Panics if the size is odd, is smaller than 96 x 64 or has more macroblocks than level 4.0 takes at that rate.
     pub fn new(width: u32, height: u32, frames_per_second: u32) -> Picture {
-        assert!(width.is_multiple_of(2) && height.is_multiple_of(2), "4:2:0 wants an even size");
+        assert!(
+            width.is_multiple_of(2) && height.is_multiple_of(2),
+            "4:2:0 wants an even size"
+        );
         assert!(width >= 96 && height >= 64, "the clock would not fit");
         assert!((1..=60).contains(&frames_per_second), "1 to 60 frames a second");
         Picture {

@@ -34,7 +34,10 @@ struct Row {
 fn cells(anchor: &str) -> Vec<Vec<String>> {
     let document = document();
     let behind = document.lines().skip_while(|line| !line.starts_with(anchor));
-    let rows = behind.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).skip(2);
+    let rows = behind
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'))
+        .skip(2);
     let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     let rows: Vec<_> = rows.map(cells).collect();
     assert!(!rows.is_empty(), "docs/formats.md has no table behind the line \"{anchor}\"");
@@ -43,7 +46,12 @@ fn cells(anchor: &str) -> Vec<Vec<String>> {
 
 fn table(anchor: &str) -> Vec<Row> {
     let rows = cells(anchor).into_iter().filter(|row| !row[0].is_empty());
-    rows.map(|row| Row { offset: row[0].parse().unwrap(), length: row[1].clone(), cells: row[2..].to_vec() }).collect()
+    rows.map(|row| Row {
+        offset: row[0].parse().unwrap(),
+        length: row[1].clone(),
+        cells: row[2..].to_vec(),
+    })
+    .collect()
 }
 
 /// What the text of a cell begins with, and the bytes of the field.
@@ -93,18 +101,35 @@ fn compare(what: &str, rows: &[Row], column: usize, bytes: &[u8], (base, end): (
     let mut reached = rows[0].offset;
     for (row, (begins, expected)) in rows.iter().zip(fields) {
         let cell = &row.cells[column];
-        assert!(cell.starts_with(begins), "{what}, offset {}: \"{cell}\" should begin with \"{begins}\"", row.offset);
+        assert!(
+            cell.starts_with(begins),
+            "{what}, offset {}: \"{cell}\" should begin with \"{begins}\"",
+            row.offset
+        );
         let zero_between = row.offset >= reached && bytes[base + reached..base + row.offset].iter().all(|byte| *byte == 0);
-        assert!(zero_between, "{what}: {cell} at {} does not follow what ends at {reached}", row.offset);
+        assert!(
+            zero_between,
+            "{what}: {cell} at {} does not follow what ends at {reached}",
+            row.offset
+        );
         let (length, each) = row.length.split_once(' ').unwrap_or((&row.length, ""));
         match (length, each) {
             ("", "") => {}
             (_, "") => assert_eq!(length.parse(), Ok(expected.len()), "{what}, length of {cell}"),
-            (_, _) => assert_eq!(expected.len() % length.parse::<usize>().unwrap(), 0, "{what}, length of {cell}"),
+            (_, _) => assert_eq!(
+                expected.len() % length.parse::<usize>().unwrap(),
+                0,
+                "{what}, length of {cell}"
+            ),
         }
         // Zeros are found nearly everywhere: only few fields may be zero, or a wrong offset would not be noticed.
-        let may_be_zero = ["zero", "features", "number of this part"].iter().any(|word| cell.starts_with(word));
-        assert!(may_be_zero || expected.iter().any(|byte| *byte != 0), "{what}: the sample of {cell} is zero");
+        let may_be_zero = ["zero", "features", "number of this part"]
+            .iter()
+            .any(|word| cell.starts_with(word));
+        assert!(
+            may_be_zero || expected.iter().any(|byte| *byte != 0),
+            "{what}: the sample of {cell} is zero"
+        );
         let there = &bytes[base + row.offset..][..expected.len()];
         assert_eq!(there, expected, "{what}: {cell} at {}", row.offset);
         reached = row.offset + expected.len();
@@ -119,7 +144,10 @@ fn the_table_of_the_superblock() {
     let mut hashed = sector[..4064].to_vec();
     hashed[10] = 0;
     hashed[12..16].fill(0);
-    let history = one.history.iter().flat_map(|(epoch, start)| [pair(epoch.counter, epoch.nonce), number(*start, 8)].concat());
+    let history = one
+        .history
+        .iter()
+        .flat_map(|(epoch, start)| [pair(epoch.counter, epoch.nonce), number(*start, 8)].concat());
     let fields = [
         ("magic `bhsuper` and a zero byte", b"bhsuper\0".to_vec()),
         ("version, 1", number(FORMAT_VERSION, 2)),
@@ -137,17 +165,33 @@ fn the_table_of_the_superblock() {
         ("`segment_blocks`", number(one.segment_blocks, 4)),
         ("features", zeros(4)),
         ("time when the archive was made", time(one.made_utc_ns)),
-        ("newest epoch: counter `u64`, nonce `u64`", pair(one.epoch.counter, one.epoch.nonce)),
+        (
+            "newest epoch: counter `u64`, nonce `u64`",
+            pair(one.epoch.counter, one.epoch.nonce),
+        ),
         ("first log sequence of that epoch", number(one.epoch_start, 8)),
         ("durable sequence", number(one.durable_sequence, 8)),
         ("log sequence of part 0", number(one.checkpoint_sequence, 8)),
         ("label", name(one.label.as_str())),
         ("entries of the history", number(one.history.len() as u64, 2)),
         ("zero", zeros(30)),
-        ("history, oldest first: epoch counter `u64`, nonce `u64`, first log sequence `u64`", history.collect()),
-        ("content hash: BLAKE3 of bytes 0 to 4,064", blake3::hash(&hashed).as_bytes().to_vec()),
+        (
+            "history, oldest first: epoch counter `u64`, nonce `u64`, first log sequence `u64`",
+            history.collect(),
+        ),
+        (
+            "content hash: BLAKE3 of bytes 0 to 4,064",
+            blake3::hash(&hashed).as_bytes().to_vec(),
+        ),
     ];
-    compare("superblock", &table("## Superblock"), 0, &sector, (0, SECTOR_BYTES as usize), &fields);
+    compare(
+        "superblock",
+        &table("## Superblock"),
+        0,
+        &sector,
+        (0, SECTOR_BYTES as usize),
+        &fields,
+    );
 }
 
 #[test]
@@ -163,7 +207,10 @@ fn the_tables_of_the_block_header() {
         ("UUID of the archive", placement.archive.0.to_vec()),
         ("log sequence", number(placement.log_sequence, 8)),
         ("slot", number(placement.slot, 8)),
-        ("epoch in which it was written", pair(placement.epoch.counter, placement.epoch.nonce)),
+        (
+            "epoch in which it was written",
+            pair(placement.epoch.counter, placement.epoch.nonce),
+        ),
         ("first log sequence of that epoch", number(placement.epoch_start, 8)),
         ("durable sequence", number(placement.durable_sequence, 8)),
         ("header hash", placement.previous_header.0.to_vec()),
@@ -172,7 +219,14 @@ fn the_tables_of_the_block_header() {
         ("CRC-32C of the payload", number(placement.payload_crc, 4)),
         ("zero", zeros(120)),
     ];
-    compare("placement part", &table("Placement part:"), 0, &sector, (0, ORIGIN_AT), &fields);
+    compare(
+        "placement part",
+        &table("Placement part:"),
+        0,
+        &sector,
+        (0, ORIGIN_AT),
+        &fields,
+    );
 
     let fields = [
         ("UUID of the archive", origin.key.origin.0.to_vec()),
@@ -180,8 +234,14 @@ fn the_tables_of_the_block_header() {
         ("camera", name(origin.key.camera.as_str())),
         ("kind of track: 1 video, 2 audio, 3 metadata", vec![3]),
         ("container: 0 raw, 1 MPEG-TS, 2 fragmented MP4", vec![2]),
-        ("how far the wall clock could be trusted: 0 not set, 1 set once, 2 synchronized", vec![1]),
-        ("flags: 1 a random access point begins in the block, 2 sealed early, 4 discontinuity", vec![1 | 4]),
+        (
+            "how far the wall clock could be trusted: 0 not set, 1 set once, 2 synchronized",
+            vec![1],
+        ),
+        (
+            "flags: 1 a random access point begins in the block, 2 sealed early, 4 discontinuity",
+            vec![1 | 4],
+        ),
         ("payload length", number(origin.payload_bytes, 4)),
         ("track sequence", number(origin.track_sequence, 8)),
         ("time when its first byte came", time(origin.begin_utc_ns)),
@@ -189,12 +249,18 @@ fn the_tables_of_the_block_header() {
         ("nanoseconds since", number(origin.begin_boot_ns, 8)),
         ("BLAKE3 of the payload", origin.payload_digest.0.to_vec()),
         ("origin hash of the block before", origin.previous_origin.0.to_vec()),
-        ("length of the init data, 0 to 3,072", number(structures::INIT.len() as u64, 2)),
+        (
+            "length of the init data, 0 to 3,072",
+            number(structures::INIT.len() as u64, 2),
+        ),
         ("zero", zeros(54)),
         ("init data, the rest zero", padded(structures::INIT, INIT_BYTES_MAX)),
     ];
     let rows = table("Origin part of a data block:");
-    assert_eq!((rows[0].offset, rows.last().map(|row| row.offset)), (ORIGIN_AT, Some(INIT_AT)));
+    assert_eq!(
+        (rows[0].offset, rows.last().map(|row| row.offset)),
+        (ORIGIN_AT, Some(INIT_AT))
+    );
     compare("origin part", &rows, 0, &sector, (0, ORIGIN_END), &fields);
     assert!(sector[ORIGIN_END..].iter().all(|byte| *byte == 0));
 }
@@ -205,7 +271,14 @@ fn the_tables_of_system_blocks() {
     let mut head = table("Small records, many to one block");
     let records = head.pop().unwrap();
     assert_eq!((records.offset, records.length), (8, format!("{RECORD_BYTES} each")));
-    compare("system block", &head, 0, &payload, (0, 8), &[("number of records", number(2u8, 4)), ("zero", zeros(4))]);
+    compare(
+        "system block",
+        &head,
+        0,
+        &payload,
+        (0, 8),
+        &[("number of records", number(2u8, 4)), ("zero", zeros(4))],
+    );
 
     let rows = table("A record:");
     let [Record::Lease { key, lease, holder }, Record::Gap { gap, hash_after, .. }] = structures::records() else {
@@ -224,7 +297,10 @@ fn the_tables_of_system_blocks() {
     compare("lease", &rows, 0, &payload, (8, RECORD_BYTES), &fields);
     let fields = [
         ("2", vec![2]),
-        ("reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired", vec![3]),
+        (
+            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired",
+            vec![3],
+        ),
         ("zero", zeros(6)),
         ("track key", track_key(&key)),
         ("first missing track sequence", number(gap.from, 8)),
@@ -262,7 +338,14 @@ fn the_tables_of_checkpoints() {
             ("time when its first byte came", time(entry.begin_utc_ns)),
             ("first eight bytes of its origin hash", number(entry.hash_prefix, 8)),
         ];
-        compare("entry", &rows, 0, &payload, (PART_HEAD_BYTES + place * ENTRY_BYTES, ENTRY_BYTES), &fields);
+        compare(
+            "entry",
+            &rows,
+            0,
+            &payload,
+            (PART_HEAD_BYTES + place * ENTRY_BYTES, ENTRY_BYTES),
+            &fields,
+        );
     }
 
     let tips_at = PART_HEAD_BYTES + one.entries.len() * ENTRY_BYTES;
@@ -273,7 +356,10 @@ fn the_tables_of_checkpoints() {
         ("origin hash of the block before", tip.hash.0.to_vec()),
         ("log sequence of the newest block", number(tip.last_log_sequence, 8)),
         ("time when the last byte", time(tip.last_utc_ns)),
-        ("newest lease: counter `u64`, nonce `u64`", pair(tip.lease.counter, tip.lease.nonce)),
+        (
+            "newest lease: counter `u64`, nonce `u64`",
+            pair(tip.lease.counter, tip.lease.nonce),
+        ),
         ("key of the peer", tip.holder.0.to_vec()),
         ("zero", zeros(16)),
     ];
@@ -290,16 +376,27 @@ fn the_tables_of_checkpoints() {
 /// The numbers at the ends of a list of fields in a sentence.
 fn widths(begins: &str) -> Vec<usize> {
     let document = document();
-    let sentence = document.split_once(begins).unwrap_or_else(|| panic!("docs/formats.md has no \"{begins}\"")).1;
+    let sentence = document
+        .split_once(begins)
+        .unwrap_or_else(|| panic!("docs/formats.md has no \"{begins}\""))
+        .1;
     let sentence = sentence.split('.').next().unwrap_or_default();
     let width = |field: &str| field.split_whitespace().find_map(|word| word.parse().ok());
-    sentence.split(", ").map(|field| width(field).unwrap_or_else(|| panic!("{begins}: {field}"))).collect()
+    sentence
+        .split(", ")
+        .map(|field| width(field).unwrap_or_else(|| panic!("{begins}: {field}")))
+        .collect()
 }
 
 /// A number as the document writes it.
 fn spelled(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group)).collect();
+    let groups: Vec<_> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| String::from_utf8_lossy(group))
+        .collect();
     groups.join(",")
 }
 
@@ -310,7 +407,10 @@ fn the_places_of_the_superblock_copies() {
     let volume_bytes = (100 << 20) + 5000;
     let end = volume_bytes / 4096 * 4096;
     for (copy, offset) in copy_offsets(volume_bytes).into_iter().enumerate() {
-        let row = rows.iter().find(|row| row[1].ends_with(&format!("copy {copy}"))).expect("a row for each copy");
+        let row = rows
+            .iter()
+            .find(|row| row[1].ends_with(&format!("copy {copy}")))
+            .expect("a row for each copy");
         let mib = |text: &str| (text.trim_end_matches(" MiB").parse::<f64>().unwrap() * MIB) as u64;
         let documented = match row[0].strip_prefix("`end` - ") {
             Some(before) => end - mib(before),
@@ -336,7 +436,10 @@ fn the_bounds_in_sentences() {
         format!("0x{NO_CHECKPOINT:X} if there is none"),
         format!("0x{NO_TRACK:X} if the block belongs to no track"),
         format!("length of the init data, 0 to {} |", spelled(INIT_BYTES_MAX as u64)),
-        format!("**Origin hash**: BLAKE3 of bytes {ORIGIN_AT} to {}.", spelled(ORIGIN_END as u64)),
+        format!(
+            "**Origin hash**: BLAKE3 of bytes {ORIGIN_AT} to {}.",
+            spelled(ORIGIN_END as u64)
+        ),
         format!("Entry, {ENTRY_BYTES} bytes"),
         format!("Tip, {TIP_BYTES} bytes"),
         format!("At most {} are kept", spelled(limits::GAPS_MAX as u64)),
@@ -347,7 +450,10 @@ fn the_bounds_in_sentences() {
     let document = document().split_whitespace().collect::<Vec<_>>().join(" ");
     let missing: Vec<_> = sentences.iter().filter(|sentence| !document.contains(*sentence)).collect();
     assert!(missing.is_empty(), "docs/formats.md does not say: {missing:#?}");
-    for segment in (0..).map(|power| 1 << power).take_while(|segment| *segment <= limits::SEGMENT_BLOCKS_MAX) {
+    for segment in (0..)
+        .map(|power| 1 << power)
+        .take_while(|segment| *segment <= limits::SEGMENT_BLOCKS_MAX)
+    {
         let w = (2 * segment).min(32);
         assert_eq!(limits::writes_max(segment), w);
         assert_eq!(limits::recovery_window(segment), segment + (segment / 4).max(4) + 2 * w);

@@ -44,12 +44,27 @@ pub fn read(volume: &[u8]) -> Found {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let fields = ["log_sequence", "origin", "camera", "kind", "track_sequence", "payload_bytes", "payload"];
+    let fields = [
+        "log_sequence",
+        "origin",
+        "camera",
+        "kind",
+        "track_sequence",
+        "payload_bytes",
+        "payload",
+    ];
     let block = |line: &Value| fields.map(|field| word(line, field)).join(" ");
     Found {
         blocks: lines.iter().map(block).collect(),
-        summary: ["archive", "epoch", "head"].map(|field| format!("{field} {}", word(&last, field))).join(" "),
-        damaged: last["damaged"].as_array().unwrap().iter().map(|one| one["log_sequence"].as_u64().unwrap()).collect(),
+        summary: ["archive", "epoch", "head"]
+            .map(|field| format!("{field} {}", word(&last, field)))
+            .join(" "),
+        damaged: last["damaged"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["log_sequence"].as_u64().unwrap())
+            .collect(),
     }
 }
 
@@ -57,5 +72,8 @@ pub fn read(volume: &[u8]) -> Found {
 fn the_readers_own_sums_are_right() {
     let output = python("--self-test".as_ref());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && output.stdout == b"good\n", "tests/reader.py --self-test: {said}");
+    assert!(
+        output.status.success() && output.stdout == b"good\n",
+        "tests/reader.py --self-test: {said}"
+    );
 }

@@ -16,9 +16,9 @@ const SEED: u64 = 1;
 const SECOND_NS: u64 = 1_000_000_000;
 const BLOCK_BYTES: u64 = 64 << 10;
 const RING_BYTES: u64 = 7 << 20;
-const APPEND_BYTES: u64 = 8 << 20;
-/// One fragment of this number is as long as two blocks, nearly all zeros.
-const LONG_FRAGMENT: u64 = 19;
+const APPEND_BYTES: u64 = 10 << 20;
+/// The segment of this number is as long as two blocks, nearly all zeros.
+const LONG_SEGMENT: u64 = 29;
 
 /// A recorder of a camera and what feeds it.
 fn record(world: &mut World<Product>, site: SiteId, archive: &str, camera: (&str, &str), script: Script) {
@@ -31,20 +31,17 @@ fn record(world: &mut World<Product>, site: SiteId, archive: &str, camera: (&str
     world.machines.feed_path(site, &listen, script);
 }
 
-/// Fragmented MP4, as far as a recorder looks into it.
-fn fragments(_: u32, number: u64) -> Vec<u8> {
+/// A segment of fragmented MP4, as far as a recorder looks into it: init data, then a fragment.
+fn segments(_: u32, number: u64) -> Vec<u8> {
     let mp4_box = |kind: &[u8; 4], content: &[u8]| {
         let length = u32::try_from(8 + content.len()).unwrap();
         [&length.to_be_bytes()[..], kind, content].concat()
     };
-    let mut bytes = Vec::new();
-    if number == 0 {
-        bytes.extend(mp4_box(b"ftyp", b"iso6\0\0\0\0iso6"));
-        bytes.extend(mp4_box(b"moov", &mp4_box(b"mvhd", &[7; 100])));
-    }
+    let mut bytes = mp4_box(b"ftyp", b"iso6\0\0\0\0iso6");
+    bytes.extend(mp4_box(b"moov", &mp4_box(b"mvhd", &[7; 100])));
     let sequence = u32::try_from(number + 1).unwrap().to_be_bytes();
     bytes.extend(mp4_box(b"moof", &mp4_box(b"mfhd", &[&[0; 4][..], &sequence].concat())));
-    let mut media = vec![0; if number == LONG_FRAGMENT { 130_000 } else { 200 }];
+    let mut media = vec![0; if number == LONG_SEGMENT { 130_000 } else { 200 }];
     media[..8].copy_from_slice(&number.to_be_bytes());
     bytes.extend(mp4_box(b"mdat", &media));
     bytes
@@ -56,7 +53,12 @@ fn lines(stream: u32, number: u64) -> Vec<u8> {
 }
 
 fn script(chunk: fn(u32, u64) -> Vec<u8>, stream: u32, chunks: u64, every_ns: u64) -> Script {
-    Script { stream, chunk, chunks, every_ns }
+    Script {
+        stream,
+        chunk,
+        chunks,
+        every_ns,
+    }
 }
 
 /// The volumes of the ring and of the append archive.
@@ -70,9 +72,27 @@ fn play() -> (Vec<u8>, Vec<u8>) {
         let archive = json!({ "name": name, "volume": VOLUME, "mode": mode, "block_bytes": BLOCK_BYTES });
         ask(&mut world, site, "Archive.Create", archive);
     }
-    record(&mut world, vault, "vault", ("dock", "metadata"), script(lines, 3, 3, 2 * SECOND_NS));
-    record(&mut world, lobby, "lobby", ("gate", "video"), script(fragments, 1, 24, 1_700_000_000));
-    record(&mut world, lobby, "lobby", ("porch", "audio"), script(lines, 2, 1000, 1_900_000_000));
+    record(
+        &mut world,
+        vault,
+        "vault",
+        ("dock", "metadata"),
+        script(lines, 3, 3, 2 * SECOND_NS),
+    );
+    record(
+        &mut world,
+        lobby,
+        "lobby",
+        ("gate", "video"),
+        script(segments, 1, 1000, 1_700_000_000),
+    );
+    record(
+        &mut world,
+        lobby,
+        "lobby",
+        ("porch", "audio"),
+        script(lines, 2, 1000, 1_900_000_000),
+    );
     world.run_for(20 * SECOND_NS);
     world.kill(lobby);
     boot(&mut world, lobby);
@@ -84,9 +104,7 @@ fn play() -> (Vec<u8>, Vec<u8>) {
         world.run_for(SECOND_NS);
     }
     haul(&mut world, lobby, vault);
-    for _ in 0..20 {
-        world.run_for(SECOND_NS);
-    }
+    world.run_for(20 * SECOND_NS);
     world.power_cut(lobby);
     world.run_for(20 * SECOND_NS);
     world.machines.ask_stop(vault);

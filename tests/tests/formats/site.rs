@@ -50,8 +50,13 @@ pub fn boot(world: &mut World<Product>, site: SiteId) {
 pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: Value) -> Value {
     let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters }).to_string();
     let caller = world.machines.connect_and_call(site, Role::Admin, &call);
-    world.run_until(PATIENCE_NS, |world| world.machines.replies(caller) > 0 || world.machines.is_gone(caller));
-    let reply = world.machines.take_reply(caller).unwrap_or_else(|| panic!("{method} is not answered"));
+    world.run_until(PATIENCE_NS, |world| {
+        world.machines.replies(caller) > 0 || world.machines.is_gone(caller)
+    });
+    let reply = world
+        .machines
+        .take_reply(caller)
+        .unwrap_or_else(|| panic!("{method} is not answered"));
     world.machines.leave(caller);
     let mut reply: Value = serde_json::from_slice(&reply).unwrap();
     assert_eq!(reply.get("error"), None, "{method} is refused: {}", reply["parameters"]);
@@ -60,6 +65,8 @@ pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: V
 
 /// The bytes of the volume of a site as they read now.
 pub fn volume(world: &World<Product>, site: SiteId) -> Vec<u8> {
-    let disk = world.machines.disk(world.machines.disk_at(site, VOLUME).expect("it has a volume"));
+    let disk = world
+        .machines
+        .disk(world.machines.disk_at(site, VOLUME).expect("it has a volume"));
     disk.current().bytes(0, usize::try_from(disk.model.size_bytes).unwrap())
 }

@@ -41,7 +41,10 @@ fn counting<const N: usize>(first: u8) -> [u8; N] {
 
 /// A superblock.
 pub fn superblock() -> Superblock {
-    let epoch = |counter| Epoch { counter, nonce: 0x0102_0304_0506_0700 + counter };
+    let epoch = |counter| Epoch {
+        counter,
+        nonce: 0x0102_0304_0506_0700 + counter,
+    };
     Superblock {
         archive: Uuid(counting(0x10)),
         label: "yard-7".parse().unwrap(),
@@ -71,14 +74,21 @@ fn superblock_sector() -> Vec<u8> {
 
 /// A track.
 pub fn track() -> TrackKey {
-    TrackKey { origin: Uuid(counting(0x40)), camera: "gate-2".parse().unwrap(), kind: Kind::Metadata }
+    TrackKey {
+        origin: Uuid(counting(0x40)),
+        camera: "gate-2".parse().unwrap(),
+        kind: Kind::Metadata,
+    }
 }
 
 /// The two parts of a header.
 pub fn header_parts() -> (Placement, Origin) {
     let origin = Origin {
         key: track(),
-        epoch: Epoch { counter: 0x1112, nonce: 0x1122_3344_5566_7788 },
+        epoch: Epoch {
+            counter: 0x1112,
+            nonce: 0x1122_3344_5566_7788,
+        },
         track_sequence: 0x2122,
         container: Container::Fmp4,
         clock: ClockQuality::Free,
@@ -97,11 +107,17 @@ pub fn header_parts() -> (Placement, Origin) {
         archive: Uuid(counting(0x90)),
         log_sequence: 0x5152,
         slot: 0x6162,
-        epoch: Epoch { counter: 0x7172, nonce: 0x8877_6655_4433_2211 },
+        epoch: Epoch {
+            counter: 0x7172,
+            nonce: 0x8877_6655_4433_2211,
+        },
         epoch_start: 0x5101,
         durable_sequence: 0x5131,
         previous_header: Digest(counting(0xa0)),
-        lease: Lease { counter: 0x8182, nonce: 0x9192_9394_9596_9798 },
+        lease: Lease {
+            counter: 0x8182,
+            nonce: 0x9192_9394_9596_9798,
+        },
         payload_bytes: 0x3132,
         payload_crc: 0xdead_beef,
     };
@@ -118,11 +134,26 @@ fn header_sector() -> Vec<u8> {
 
 /// A lease and a gap.
 pub fn records() -> [Record; 2] {
-    let lease = Lease { counter: 0x0a0b, nonce: 0x0c0d_0e0f_1011_1213 };
-    let gap = GapRange { from: 0x1415, to: 0x1617, reason: GapReason::Filtered };
+    let lease = Lease {
+        counter: 0x0a0b,
+        nonce: 0x0c0d_0e0f_1011_1213,
+    };
+    let gap = GapRange {
+        from: 0x1415,
+        to: 0x1617,
+        reason: GapReason::Filtered,
+    };
     [
-        Record::Lease { key: track(), lease, holder: Fingerprint(counting(0xb0)) },
-        Record::Gap { key: track(), gap, hash_after: Digest(counting(0xc0)) },
+        Record::Lease {
+            key: track(),
+            lease,
+            holder: Fingerprint(counting(0xb0)),
+        },
+        Record::Gap {
+            key: track(),
+            gap,
+            hash_after: Digest(counting(0xc0)),
+        },
     ]
 }
 
@@ -148,15 +179,35 @@ pub fn checkpoint() -> Checkpoint {
         hash: Digest(counting(0xd0)),
         last_log_sequence: 0x1007,
         last_utc_ns: 1_763_700_003_000_000_005,
-        lease: Lease { counter: 0x5152, nonce: 0x6162_6364_6566_6768 },
+        lease: Lease {
+            counter: 0x5152,
+            nonce: 0x6162_6364_6566_6768,
+        },
         holder: Fingerprint(counting(0xe0)),
     };
-    let second = Tip::new(TrackKey { kind: Kind::Video, ..track() });
+    let second = Tip::new(TrackKey {
+        kind: Kind::Video,
+        ..track()
+    });
     Checkpoint {
         from_sequence: CHECKPOINT_SEQUENCE - 3,
-        entries: vec![entry(0x4141), Entry { track: NO_TRACK, ..Entry::OTHER }, entry(0x4142)],
+        entries: vec![
+            entry(0x4141),
+            Entry {
+                track: NO_TRACK,
+                ..Entry::OTHER
+            },
+            entry(0x4142),
+        ],
         tips: vec![tip, second],
-        gaps: vec![(1, GapRange { from: 0x7172, to: 0x8182, reason: GapReason::Expired })],
+        gaps: vec![(
+            1,
+            GapRange {
+                from: 0x7172,
+                to: 0x8182,
+                reason: GapReason::Expired,
+            },
+        )],
     }
 }
 
@@ -174,7 +225,11 @@ fn the_product_writes_the_golden_bytes() {
         let golden = dump::read(name);
         let differs = (0..bytes.len().max(golden.len())).find(|at| bytes.get(*at) != golden.get(*at));
         if let Some(at) = differs {
-            panic!("{name}: byte {at} is written as {:?} and was {:?}. {NEW_VERSION}.", bytes.get(at), golden.get(at));
+            panic!(
+                "{name}: byte {at} is written as {:?} and was {:?}. {NEW_VERSION}.",
+                bytes.get(at),
+                golden.get(at)
+            );
         }
     }
 }
@@ -187,11 +242,23 @@ fn the_product_reads_the_golden_bytes() {
     let sector = dump::read("header.txt");
     let read = header::decode(&sector).unwrap_or_else(|error| panic!("header.txt: {error}. {NEW_VERSION}"));
     let (placement, origin) = header_parts();
-    assert_eq!((read.placement, read.origin), (placement, Some(origin)), "header.txt. {NEW_VERSION}");
+    assert_eq!(
+        (read.placement, read.origin),
+        (placement, Some(origin)),
+        "header.txt. {NEW_VERSION}"
+    );
     assert_eq!(header::init_of(&sector), INIT, "header.txt. {NEW_VERSION}");
     // The links of log and track: as much a part of the format as the fields.
-    assert_eq!(header::header_hash(&sector), Digest(*blake3::hash(&sector).as_bytes()), "{NEW_VERSION}");
-    assert_eq!(read.origin_hash, Digest(*blake3::hash(&sector[256..3584]).as_bytes()), "{NEW_VERSION}");
+    assert_eq!(
+        header::header_hash(&sector),
+        Digest(*blake3::hash(&sector).as_bytes()),
+        "{NEW_VERSION}"
+    );
+    assert_eq!(
+        read.origin_hash,
+        Digest(*blake3::hash(&sector[256..3584]).as_bytes()),
+        "{NEW_VERSION}"
+    );
 
     let read = decode_records(&dump::read("system.txt"));
     assert_eq!(read, Ok(records().to_vec()), "system.txt. {NEW_VERSION}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use blockhaul_core::format::superblock::copy_offsets;
 use blockhaul_core::format::{BlockKind, Superblock, crc32c, header};
+use blockhaul_core::recorder::container::Container;
 use drivers_sim::{DiskModel, Random, SiteId, World};
 use serde_json::json;
 
@@ -40,7 +41,9 @@ impl Opened {
     fn open(image: &[u8]) -> Opened {
         let mut world = World::new(1);
         let site = world.machines.add_site("reader", MEMORY_BYTES);
-        let disk = world.machines.add_disk(site, VOLUME, DiskModel::disk(image.len() as u64, "GOLDEN"));
+        let disk = world
+            .machines
+            .add_disk(site, VOLUME, DiskModel::disk(image.len() as u64, "GOLDEN"));
         world.machines.disk_mut(disk).overwrite(0, image);
         let archive = superblock(image).archive;
         let settings = format!("version = 1\n[[archive]]\nname = \"golden\"\nuuid = \"{archive}\"\nvolume = \"{VOLUME}\"\n");
@@ -53,7 +56,13 @@ impl Opened {
         let superblock = superblock(&volume(&world, site));
         // Opening wrote an epoch that begins at the end of the log.
         let head = superblock.epoch_start;
-        Opened { oldest: info["oldest"].as_u64().unwrap(), world, site, superblock, head }
+        Opened {
+            oldest: info["oldest"].as_u64().unwrap(),
+            world,
+            site,
+            superblock,
+            head,
+        }
     }
 
     fn slot_at(&self, sequence: u64) -> u64 {
@@ -103,7 +112,11 @@ pub fn list(image: &[u8]) -> String {
         }
     }
     let Superblock { archive, epoch, .. } = &opened.superblock;
-    text.push_str(&format!("archive {archive} epoch {} head {}\n", epoch.counter - 1, opened.head));
+    text.push_str(&format!(
+        "archive {archive} epoch {} head {}\n",
+        epoch.counter - 1,
+        opened.head
+    ));
     text
 }
 
@@ -135,7 +148,14 @@ fn golden_volumes_hold_every_kind_of_thing() {
         assert!(of_kind(BlockKind::Data) > 10 && of_kind(BlockKind::Checkpoint) > 2, "{name}");
         let origins: Vec<_> = headers.values().filter_map(|header| header.origin.as_ref()).collect();
         assert!(origins.iter().any(|origin| !origin.sealed_early), "{name}: a full block");
-        assert!(origins.iter().any(|origin| origin.sealed_early), "{name}: a block that is not full");
+        assert!(
+            origins.iter().any(|origin| origin.sealed_early),
+            "{name}: a block that is not full"
+        );
+        assert!(
+            origins.iter().any(|origin| origin.container == Container::Fmp4),
+            "{name}: a container that is known"
+        );
         if name == RING {
             assert!(opened.oldest > 0 && (opened.superblock.slots..2 * opened.superblock.slots).contains(&opened.head));
             assert!(superblock(&golden).history.len() > 1, "{name}: more than one epoch");
@@ -160,7 +180,10 @@ fn every_payload_bit_is_noticed() {
                 .iter()
                 .map(|(sequence, header)| {
                     let bit = random.below(u64::from(header.placement.payload_bytes) * 8);
-                    (*sequence, (opened.slot_at(*sequence) + SECTOR as u64 + bit / 8, 1 << (bit % 8)))
+                    (
+                        *sequence,
+                        (opened.slot_at(*sequence) + SECTOR as u64 + bit / 8, 1 << (bit % 8)),
+                    )
                 })
                 .collect();
             bits.values().for_each(|(at_bytes, mask)| opened.flip(*at_bytes, *mask));
@@ -189,7 +212,11 @@ fn the_reader_notices_a_payload_bit_too() {
         let mut bad = golden.clone();
         // The oldest ones: below what is known to be durable, so that they are damage and not a torn end.
         let headers = opened.headers();
-        let chosen: Vec<_> = headers.iter().filter(|(_, header)| header.origin.is_some()).take(READER_BITS).collect();
+        let chosen: Vec<_> = headers
+            .iter()
+            .filter(|(_, header)| header.origin.is_some())
+            .take(READER_BITS)
+            .collect();
         for (sequence, header) in &chosen {
             let bit = usize::try_from(random.below(u64::from(header.placement.payload_bytes) * 8)).unwrap();
             bad[usize::try_from(opened.slot_at(**sequence)).unwrap() + SECTOR + bit / 8] ^= 1 << (bit % 8);

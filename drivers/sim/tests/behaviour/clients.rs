@@ -9,7 +9,15 @@ fn caller() -> (World<Puppet>, drivers_sim::SiteId, drivers_sim::CallerId, Clien
     let (mut world, site) = one(1);
     let caller = world.machines.connect_and_call(site, Role::Operate, r#"{"method":"x"}"#);
     world.run_for(SECOND_NS);
-    let Event::Call { client, role: Role::Operate, ref message, .. } = told(&world, site, 0)[0] else { panic!() };
+    let Event::Call {
+        client,
+        role: Role::Operate,
+        ref message,
+        ..
+    } = told(&world, site, 0)[0]
+    else {
+        panic!()
+    };
     assert_eq!(message, br#"{"method":"x"}"#);
     (world, site, caller, client)
 }
@@ -18,14 +26,35 @@ fn caller() -> (World<Puppet>, drivers_sim::SiteId, drivers_sim::CallerId, Clien
 fn chunks_come_before_the_reply_that_ends_them() {
     let (mut world, site, caller, client) = caller();
     for number in 0..3 {
-        world.machines.memory(site).bytes_mut(page(number)).fill(number.to_le_bytes()[0]);
+        world
+            .machines
+            .memory(site)
+            .bytes_mut(page(number))
+            .fill(number.to_le_bytes()[0]);
         let chunk = page(number).part(0, 2);
-        world.machines.submit(site, Op::Deliver { tag: Tag(u64::from(number)), client, chunk });
+        world.machines.submit(
+            site,
+            Op::Deliver {
+                tag: Tag(u64::from(number)),
+                client,
+                chunk,
+            },
+        );
     }
-    world.machines.submit(site, Op::Reply { client, message: b"end".to_vec() });
+    world.machines.submit(
+        site,
+        Op::Reply {
+            client,
+            message: b"end".to_vec(),
+        },
+    );
     world.machines.set_reading(caller, false);
     world.run_for(SECOND_NS);
-    assert_eq!(world.machines.memory(site).lent_count(), 3, "a client that does not read keeps memory");
+    assert_eq!(
+        world.machines.memory(site).lent_count(),
+        3,
+        "a client that does not read keeps memory"
+    );
     world.machines.set_reading(caller, true);
     world.run_for(SECOND_NS);
     assert_eq!(world.machines.chunks(caller), [0, 0, 1, 1, 2, 2]);
@@ -37,12 +66,36 @@ fn chunks_come_before_the_reply_that_ends_them() {
 fn a_client_that_leaves_returns_its_chunks_first() {
     let (mut world, site, caller, client) = caller();
     world.machines.set_reading(caller, false);
-    world.machines.submit(site, Op::Deliver { tag: Tag(1), client, chunk: page(0) });
+    world.machines.submit(
+        site,
+        Op::Deliver {
+            tag: Tag(1),
+            client,
+            chunk: page(0),
+        },
+    );
     world.machines.leave(caller);
-    world.machines.submit(site, Op::Deliver { tag: Tag(2), client, chunk: page(1) });
-    world.machines.submit(site, Op::Reply { client, message: Vec::new() });
+    world.machines.submit(
+        site,
+        Op::Deliver {
+            tag: Tag(2),
+            client,
+            chunk: page(1),
+        },
+    );
+    world.machines.submit(
+        site,
+        Op::Reply {
+            client,
+            message: Vec::new(),
+        },
+    );
     world.run_for(SECOND_NS);
-    let gone = |tag| Event::Delivered { tag: Tag(tag), client, result: Err(IoError::Gone) };
+    let gone = |tag| Event::Delivered {
+        tag: Tag(tag),
+        client,
+        result: Err(IoError::Gone),
+    };
     assert_eq!(told(&world, site, 1), [gone(1), gone(2), Event::ClientGone { client }]);
     assert_eq!(world.machines.memory(site).lent_count(), 0);
 }

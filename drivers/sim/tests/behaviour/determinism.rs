@@ -24,8 +24,16 @@ struct Busy {
 impl Busy {
     fn start(board: &Board, peer: Fingerprint, host: &'static str, ops: &mut Ops) -> Self {
         ops.push(Op::TrustKeys { keys: vec![peer] });
-        ops.push(Op::Open { tag: Tag(0), volume: VOLUME, path: "/dev/sim0".into(), access: Access::Exclusive });
-        ops.push(Op::OpenFeed { feed: FeedId(1), path: "/run/door".into() });
+        ops.push(Op::Open {
+            tag: Tag(0),
+            volume: VOLUME,
+            path: "/dev/sim0".into(),
+            access: Access::Exclusive,
+        });
+        ops.push(Op::OpenFeed {
+            feed: FeedId(1),
+            path: "/run/door".into(),
+        });
         let seed = u64::from_le_bytes(board.seed[..8].try_into().unwrap());
         Self {
             random: Random::new(seed),
@@ -49,16 +57,39 @@ impl Busy {
         memory.bytes_mut(span).fill(fill);
         let at_bytes = self.random.below(DISK_BYTES / 4096) * 4096;
         match (self.random.below(4), self.open, self.link) {
-            (0, true, _) => ops.push(Op::Write { tag, volume: VOLUME, at_bytes, from: span }),
-            (1, true, _) => ops.push(Op::Read { tag, volume: VOLUME, at_bytes, into: span }),
+            (0, true, _) => ops.push(Op::Write {
+                tag,
+                volume: VOLUME,
+                at_bytes,
+                from: span,
+            }),
+            (1, true, _) => ops.push(Op::Read {
+                tag,
+                volume: VOLUME,
+                at_bytes,
+                into: span,
+            }),
             (2, _, Some(link)) => {
-                ops.push(Op::Send { tag, link, message: Message::from_slice(&[fill]).unwrap(), body: None });
+                ops.push(Op::Send {
+                    tag,
+                    link,
+                    message: Message::from_slice(&[fill]).unwrap(),
+                    body: None,
+                });
             }
             (3, true, _) => ops.push(Op::Flush { tag, volume: VOLUME }),
             (_, _, None) => {
                 self.links += 2;
-                let route = Route { host: self.host.into(), port: 7440, nic: None };
-                ops.push(Op::Dial { link: LinkId(self.links), route, expect: self.peer });
+                let route = Route {
+                    host: self.host.into(),
+                    port: 7440,
+                    nic: None,
+                };
+                ops.push(Op::Dial {
+                    link: LinkId(self.links),
+                    route,
+                    expect: self.peer,
+                });
                 self.link = Some(LinkId(0));
                 return self.free.push(number);
             }
@@ -76,7 +107,11 @@ impl Brain for Busy {
             Event::LinkUp { link, .. } if link.0 % 2 == 0 => self.link = Some(link),
             Event::LinkDown { link, .. } if link.0 % 2 == 0 => self.link = None,
             Event::FeedOpened { feed, .. } | Event::Filled { feed, .. } => {
-                ops.push(Op::Fill { feed, into: page(250), until: now.at + Duration::from_millis(700) });
+                ops.push(Op::Fill {
+                    feed,
+                    into: page(250),
+                    until: now.at + Duration::from_millis(700),
+                });
             }
             _ => {}
         }
@@ -98,7 +133,12 @@ impl Brain for Busy {
 }
 
 fn chunk(stream: u32, number: u64) -> Vec<u8> {
-    [u64::from(stream), number].iter().flat_map(|word| word.to_le_bytes()).cycle().take(3000).collect()
+    [u64::from(stream), number]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .cycle()
+        .take(3000)
+        .collect()
 }
 
 fn history(seed: u64) -> World<Busy> {
@@ -107,7 +147,12 @@ fn history(seed: u64) -> World<Busy> {
     let sites: Vec<SiteId> = names.iter().map(|name| world.machines.add_site(name, MEMORY_BYTES)).collect();
     for site in &sites {
         world.machines.add_disk(*site, "/dev/sim0", DiskModel::disk(DISK_BYTES, "S"));
-        let script = Script { stream: 3, chunk, chunks: 1000, every_ns: 40_000_000 };
+        let script = Script {
+            stream: 3,
+            chunk,
+            chunks: 1000,
+            every_ns: 40_000_000,
+        };
         world.machines.feed_path(*site, "/run/door", script);
     }
     for _ in 0..12 {
@@ -138,7 +183,10 @@ fn the_same_seed_gives_the_same_history() {
         assert_eq!(world.machines.trace_hash(), history(seed).machines.trace_hash());
         hashes.insert(world.machines.trace_hash());
         let disk = world.machines.disk_at(SiteId(0), "/dev/sim0").unwrap();
-        assert!(world.machines.disk(disk).current() != &drivers_sim::Image::default(), "something happened");
+        assert!(
+            world.machines.disk(disk).current() != &drivers_sim::Image::default(),
+            "something happened"
+        );
     }
     assert_eq!(hashes.len(), 3);
 }
@@ -160,7 +208,12 @@ fn a_machine_alone_is_pumped_through_the_seam() {
     let deadline = before.at + Duration::from_secs(5);
     assert_eq!(machine.next(Some(deadline)), Event::Tick);
     assert_eq!(machine.now().at, deadline);
-    machine.submit(Op::Open { tag: Tag(1), volume: VOLUME, path: "/dev/sim0".into(), access: Access::ReadOnly });
+    machine.submit(Op::Open {
+        tag: Tag(1),
+        volume: VOLUME,
+        path: "/dev/sim0".into(),
+        access: Access::ReadOnly,
+    });
     assert!(matches!(machine.next(None), Event::Opened { result: Ok(_), .. }));
     machine.memory().bytes_mut(page(0)).fill(1);
     let machines: &Machines = &machine.machines;

@@ -6,7 +6,12 @@ use hal::{Access, Event, IoError, Memory, Op, Tag, VolumeId};
 use crate::toys::{DISK_BYTES, FLUSH, Puppet, SECOND_NS, VOLUME, ask, done, one, open, page, told, write};
 
 fn read(number: u32) -> Op {
-    Op::Read { tag: Tag(50), volume: VOLUME, at_bytes: u64::from(number) * 4096, into: page(100) }
+    Op::Read {
+        tag: Tag(50),
+        volume: VOLUME,
+        at_bytes: u64::from(number) * 4096,
+        into: page(100),
+    }
 }
 
 #[test]
@@ -36,7 +41,13 @@ fn completions_come_in_many_orders() {
         world.run_for(SECOND_NS);
         let order: Vec<u64> = told(&world, site, 1)
             .iter()
-            .map(|event| if let Event::Done { tag, .. } = event { tag.0 } else { panic!("{event:?}") })
+            .map(|event| {
+                if let Event::Done { tag, .. } = event {
+                    tag.0
+                } else {
+                    panic!("{event:?}")
+                }
+            })
             .collect();
         orders.insert(order);
     }
@@ -64,7 +75,11 @@ fn a_power_cut_keeps_flushed_writes_and_any_part_of_the_others() {
         fates.insert([image.bytes(4096, 4096) == [2; 4096], image.bytes(8192, 4096) == [3; 4096]]);
         open(&mut world, site);
     }
-    assert_eq!(fates.len(), 4, "completed and flying writes survive or not, independently: {fates:?}");
+    assert_eq!(
+        fates.len(),
+        4,
+        "completed and flying writes survive or not, independently: {fates:?}"
+    );
 }
 
 #[test]
@@ -99,7 +114,10 @@ fn faults_strike_what_they_are_meant_for() {
     }
     let media = Effect::Error(IoError::Media);
     world.machines.disk_mut(disk).faults = vec![
-        Fault { times: 2, ..Fault::always(IoKind::Read, 0..512, media) },
+        Fault {
+            times: 2,
+            ..Fault::always(IoKind::Read, 0..512, media)
+        },
         Fault::always(IoKind::Read, 4096..4097, Effect::Flip),
         Fault::once(IoKind::Flush, media),
         Fault::once(IoKind::Write, Effect::Nothing),
@@ -109,7 +127,13 @@ fn faults_strike_what_they_are_meant_for() {
     assert_eq!(done(&mut world, site, read(0)), Err(IoError::Media));
     assert_eq!(done(&mut world, site, read(0)), Ok(()));
     assert_eq!(done(&mut world, site, read(1)), Ok(()));
-    let turned: u32 = world.machines.memory(site).bytes(page(100)).iter().map(|byte| (byte ^ 9).count_ones()).sum();
+    let turned: u32 = world
+        .machines
+        .memory(site)
+        .bytes(page(100))
+        .iter()
+        .map(|byte| (byte ^ 9).count_ones())
+        .sum();
     assert_eq!(turned, 1);
     assert_eq!(done(&mut world, site, FLUSH), Err(IoError::Media));
     assert_eq!(done(&mut world, site, FLUSH), Ok(()));
@@ -123,9 +147,19 @@ fn the_end_of_the_disk_is_the_end() {
     let (mut world, site) = one(1);
     open(&mut world, site);
     let at_bytes = DISK_BYTES - 512;
-    let op = Op::Read { tag: Tag(1), volume: VOLUME, at_bytes, into: page(0) };
+    let op = Op::Read {
+        tag: Tag(1),
+        volume: VOLUME,
+        at_bytes,
+        into: page(0),
+    };
     assert_eq!(done(&mut world, site, op), Err(IoError::Short));
-    let op = Op::Write { tag: Tag(1), volume: VOLUME, at_bytes, from: page(0) };
+    let op = Op::Write {
+        tag: Tag(1),
+        volume: VOLUME,
+        at_bytes,
+        from: page(0),
+    };
     assert_eq!(done(&mut world, site, op), Err(IoError::Full));
 }
 
@@ -141,13 +175,26 @@ fn a_hung_disk_keeps_memory_and_lock_until_it_goes_on() {
     assert_eq!(world.machines.memory(site).lent_count(), 1);
     world.kill(site);
     world.boot(site, |_, _, _| Puppet::default());
-    let again = || Op::Open { tag: Tag(0), volume: VOLUME, path: "/dev/sim0".into(), access: Access::Exclusive };
-    let Event::Opened { result, .. } = ask(&mut world, site, again()) else { panic!() };
+    let again = || Op::Open {
+        tag: Tag(0),
+        volume: VOLUME,
+        path: "/dev/sim0".into(),
+        access: Access::Exclusive,
+    };
+    let Event::Opened { result, .. } = ask(&mut world, site, again()) else {
+        panic!()
+    };
     assert_eq!(result.unwrap_err(), IoError::Busy);
     world.machines.release_disk(disk);
     world.run_for(SECOND_NS);
-    assert_eq!(world.machines.disk(disk).current().bytes(0, 1), [1], "what was in flight landed late");
-    let Event::Opened { result, .. } = ask(&mut world, site, again()) else { panic!() };
+    assert_eq!(
+        world.machines.disk(disk).current().bytes(0, 1),
+        [1],
+        "what was in flight landed late"
+    );
+    let Event::Opened { result, .. } = ask(&mut world, site, again()) else {
+        panic!()
+    };
     assert!(result.is_ok());
 }
 
@@ -164,8 +211,22 @@ fn a_disk_that_went_and_came_back_must_be_opened_again() {
     assert_eq!(done(&mut world, site, read(0)), Err(IoError::Gone));
     world.machines.return_disk(disk);
     world.run_for(SECOND_NS);
-    assert_eq!(done(&mut world, site, read(0)), Err(IoError::Gone), "the old volume stays dead");
-    assert_eq!(done(&mut world, site, Op::Close { tag: Tag(1), volume: VOLUME }), Ok(()));
+    assert_eq!(
+        done(&mut world, site, read(0)),
+        Err(IoError::Gone),
+        "the old volume stays dead"
+    );
+    assert_eq!(
+        done(
+            &mut world,
+            site,
+            Op::Close {
+                tag: Tag(1),
+                volume: VOLUME
+            }
+        ),
+        Ok(())
+    );
     open(&mut world, site);
     assert_eq!(done(&mut world, site, read(0)), Ok(()));
 }
@@ -175,17 +236,37 @@ fn a_disk_under_two_names_is_one_disk() {
     let (mut world, site) = one(1);
     let disk = world.machines.disk_at(site, "/dev/sim0").unwrap();
     world.machines.plug(site, "/dev/disk/by-id/sim", disk);
-    let open = |volume, path: &str| Op::Open { tag: Tag(0), volume, path: path.into(), access: Access::Exclusive };
-    let Event::Opened { result: Ok(_), .. } = ask(&mut world, site, open(VOLUME, "/dev/sim0")) else { panic!() };
+    let open = |volume, path: &str| Op::Open {
+        tag: Tag(0),
+        volume,
+        path: path.into(),
+        access: Access::Exclusive,
+    };
+    let Event::Opened { result: Ok(_), .. } = ask(&mut world, site, open(VOLUME, "/dev/sim0")) else {
+        panic!()
+    };
     let second = ask(&mut world, site, open(VolumeId(2), "/dev/disk/by-id/sim"));
-    assert!(matches!(second, Event::Opened { result: Err(IoError::Busy), .. }), "{second:?}");
+    assert!(
+        matches!(
+            second,
+            Event::Opened {
+                result: Err(IoError::Busy),
+                ..
+            }
+        ),
+        "{second:?}"
+    );
 }
 
 #[test]
 fn files_are_made_once_and_only_where_there_is_room() {
     let (mut world, site) = one(1);
     world.machines.site_mut(site).file_room_bytes = 1 << 20;
-    let create = |size_bytes| Op::CreateFile { tag: Tag(1), path: "/var/a".into(), size_bytes };
+    let create = |size_bytes| Op::CreateFile {
+        tag: Tag(1),
+        path: "/var/a".into(),
+        size_bytes,
+    };
     assert_eq!(done(&mut world, site, create(2 << 20)), Err(IoError::Full));
     assert_eq!(done(&mut world, site, create(1 << 20)), Ok(()));
     assert_eq!(done(&mut world, site, create(1 << 20)), Err(IoError::Exists));
@@ -197,7 +278,10 @@ fn a_disk_without_a_write_cache_loses_nothing_that_completed() {
         let (mut world, site) = one(seed);
         open(&mut world, site);
         let disk = world.machines.disk_at(site, "/dev/sim0").unwrap();
-        let model = DiskModel { flush: hal::FlushClass::WriteThrough, ..DiskModel::disk(DISK_BYTES, "S1") };
+        let model = DiskModel {
+            flush: hal::FlushClass::WriteThrough,
+            ..DiskModel::disk(DISK_BYTES, "S1")
+        };
         world.machines.disk_mut(disk).model = model;
         let op = write(&mut world, site, 0, 1);
         done(&mut world, site, op).unwrap();
@@ -221,7 +305,12 @@ fn touching_memory_of_a_write_in_flight_panics() {
 fn an_unaligned_write_panics() {
     let (mut world, site) = one(1);
     open(&mut world, site);
-    let op = Op::Write { tag: Tag(1), volume: VOLUME, at_bytes: 100, from: page(0) };
+    let op = Op::Write {
+        tag: Tag(1),
+        volume: VOLUME,
+        at_bytes: 100,
+        from: page(0),
+    };
     world.machines.submit(site, op);
 }
 
@@ -230,14 +319,23 @@ fn an_unaligned_write_panics() {
 fn using_a_volume_after_its_close_panics() {
     let (mut world, site) = one(1);
     open(&mut world, site);
-    world.machines.submit(site, Op::Close { tag: Tag(1), volume: VOLUME });
+    world.machines.submit(
+        site,
+        Op::Close {
+            tag: Tag(1),
+            volume: VOLUME,
+        },
+    );
     world.machines.submit(site, FLUSH);
 }
 
 #[test]
 fn settings_are_there_after_a_restart_and_events_are_kept() {
     let (mut world, site) = one(1);
-    let save = Op::SaveSettings { tag: Tag(1), document: b"settings".to_vec() };
+    let save = Op::SaveSettings {
+        tag: Tag(1),
+        document: b"settings".to_vec(),
+    };
     world.machines.submit(site, Op::KeepEvent { line: b"{}".to_vec() });
     assert_eq!(done(&mut world, site, save), Ok(()));
     world.run_for(10 * SECOND_NS);

@@ -30,7 +30,10 @@ impl Brain for Puppet {
 
 /// A page of the block memory.
 pub fn page(number: u32) -> Span {
-    Span { offset_bytes: number * 4096, length_bytes: 4096 }
+    Span {
+        offset_bytes: number * 4096,
+        length_bytes: 4096,
+    }
 }
 
 /// A site with a puppet and a disk.
@@ -52,7 +55,10 @@ pub fn one(seed: u64) -> (World<Puppet>, SiteId) {
 pub fn ask(world: &mut World<Puppet>, site: SiteId, op: Op) -> Event {
     let before = world.brain(site).unwrap().told.len();
     world.machines.submit(site, op);
-    assert!(world.run_until(60 * SECOND_NS, |world| world.brain(site).unwrap().told.len() > before), "no answer");
+    assert!(
+        world.run_until(60 * SECOND_NS, |world| world.brain(site).unwrap().told.len() > before),
+        "no answer"
+    );
     world.brain(site).unwrap().told[before].1.clone()
 }
 
@@ -66,21 +72,37 @@ pub fn done(world: &mut World<Puppet>, site: SiteId, op: Op) -> Result<(), IoErr
 
 /// Opens the disk of a site.
 pub fn open(world: &mut World<Puppet>, site: SiteId) {
-    let op = Op::Open { tag: Tag(0), volume: VOLUME, path: "/dev/sim0".into(), access: Access::Exclusive };
+    let op = Op::Open {
+        tag: Tag(0),
+        volume: VOLUME,
+        path: "/dev/sim0".into(),
+        access: Access::Exclusive,
+    };
     assert!(matches!(ask(world, site, op), Event::Opened { result: Ok(_), .. }));
 }
 
 /// Fills a page of memory and returns a write of it.
 pub fn write(world: &mut World<Puppet>, site: SiteId, number: u32, value: u8) -> Op {
     world.machines.memory(site).bytes_mut(page(number)).fill(value);
-    Op::Write { tag: Tag(u64::from(number)), volume: VOLUME, at_bytes: u64::from(number) * 4096, from: page(number) }
+    Op::Write {
+        tag: Tag(u64::from(number)),
+        volume: VOLUME,
+        at_bytes: u64::from(number) * 4096,
+        from: page(number),
+    }
 }
 
-pub const FLUSH: Op = Op::Flush { tag: Tag(99), volume: VOLUME };
+pub const FLUSH: Op = Op::Flush {
+    tag: Tag(99),
+    volume: VOLUME,
+};
 
 /// What a site was told since it was told `from` things.
 pub fn told(world: &World<Puppet>, site: SiteId, from: usize) -> Vec<Event> {
-    world.brain(site).unwrap().told[from..].iter().map(|(_, event)| event.clone()).collect()
+    world.brain(site).unwrap().told[from..]
+        .iter()
+        .map(|(_, event)| event.clone())
+        .collect()
 }
 
 /// Two sites that trust each other, and the dialled and the accepted end of a link between them.
@@ -93,7 +115,9 @@ pub fn linked(seed: u64) -> (World<Puppet>, [SiteId; 2], [LinkId; 2]) {
     let up = ask(&mut world, sites[0], op);
     assert!(matches!(up, Event::LinkUp { link: LinkId(4), .. }), "{up:?}");
     let accepted = told(&world, sites[1], 0);
-    let [Event::LinkUp { link: other, .. }] = accepted[..] else { panic!("{accepted:?}") };
+    let [Event::LinkUp { link: other, .. }] = accepted[..] else {
+        panic!("{accepted:?}")
+    };
     (world, sites, [link, other])
 }
 
@@ -105,15 +129,28 @@ pub fn trust(world: &mut World<Puppet>, site: SiteId, peer: SiteId) {
 
 /// The route to a host.
 pub fn route(host: &str) -> Route {
-    Route { host: host.into(), port: 7440, nic: None }
+    Route {
+        host: host.into(),
+        port: 7440,
+        nic: None,
+    }
 }
 
 /// A call to a site.
 pub fn dial(world: &World<Puppet>, route: &Route, to: SiteId, link: LinkId) -> Op {
-    Op::Dial { link, route: route.clone(), expect: world.machines.site(to).fingerprint }
+    Op::Dial {
+        link,
+        route: route.clone(),
+        expect: world.machines.site(to).fingerprint,
+    }
 }
 
 /// A frame.
 pub fn send(tag: u64, link: LinkId, text: &str, body: Option<Span>) -> Op {
-    Op::Send { tag: Tag(tag), link, message: Message::from_slice(text.as_bytes()).unwrap(), body }
+    Op::Send {
+        tag: Tag(tag),
+        link,
+        message: Message::from_slice(text.as_bytes()).unwrap(),
+        body,
+    }
 }

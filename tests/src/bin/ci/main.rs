@@ -22,8 +22,10 @@ fn main() -> ExitCode {
         eprintln!("There is no step {name}. The steps are: {}.", names.join(", "));
         return ExitCode::from(2);
     }
-    let chosen: Vec<&Step> =
-        STEPS.iter().filter(|step| wanted.is_empty() || wanted.iter().any(|name| name == step.name)).collect();
+    let chosen: Vec<&Step> = STEPS
+        .iter()
+        .filter(|step| wanted.is_empty() || wanted.iter().any(|name| name == step.name))
+        .collect();
     let mut passed: Vec<(&Step, Duration)> = Vec::new();
     for (index, step) in chosen.iter().enumerate() {
         println!("\n==> {}/{} {}: {}", index + 1, chosen.len(), step.name, step.what);

@@ -30,7 +30,10 @@ pub fn install() -> Result<()> {
     }
     let by_hand = format!("apt-get install {}", missing.join(" "));
     if find("apt-get").is_none() {
-        return Err(format!("Missing, and this is no Debian: install the packages of {}.", missing.join(", ")));
+        return Err(format!(
+            "Missing, and this is no Debian: install the packages of {}.",
+            missing.join(", ")
+        ));
     }
     if !rustix::process::geteuid().is_root() {
         return Err(format!("Missing, and only root can install it. Run as root: {by_hand}"));
@@ -49,14 +52,19 @@ pub fn install() -> Result<()> {
 
 /// Packages of programs that are not there, each once.
 fn missing() -> Vec<&'static str> {
-    let mut packages: Vec<_> =
-        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    let mut packages: Vec<_> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
     packages.dedup();
     packages
 }
 
 fn apt(verb: &[&str], packages: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-y", "--no-install-recommends"]);
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["-qq", "-y", "--no-install-recommends"]);
     steps::run(command.args(verb).args(packages), &format!("apt-get {}", verb.join(" ")))
 }

@@ -55,7 +55,10 @@ fn commands(text: &str) -> Vec<Vec<String>> {
         for part in line.split(" | ").flat_map(|part| part.split(" && ")) {
             let words = part.split_whitespace().take_while(|word| !word.starts_with('#'));
             let words: Vec<String> = words.filter(|word| *word != "sudo").map(str::to_owned).collect();
-            if words.first().is_some_and(|program| matches!(program.as_str(), "cargo" | "blockhaul" | "blockhauld")) {
+            if words
+                .first()
+                .is_some_and(|program| matches!(program.as_str(), "cargo" | "blockhaul" | "blockhauld"))
+            {
                 found.push(words);
             }
         }
@@ -67,11 +70,19 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 fn understood(program: &Path, words: &[String]) -> Result<()> {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     let is_word = |word: &&String| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
-    let plain: Vec<_> = words.iter().take_while(|word| !word.starts_with('-')).take_while(is_word).collect();
+    let plain: Vec<_> = words
+        .iter()
+        .take_while(|word| !word.starts_with('-'))
+        .take_while(is_word)
+        .collect();
     let mut help = None;
     // What is no command any more is an argument: `archive verify card`.
     for length in (0..=plain.len().min(2)).rev() {
-        let output = Command::new(program).args(&plain[..length]).arg("--help").stdin(Stdio::null()).output();
+        let output = Command::new(program)
+            .args(&plain[..length])
+            .arg("--help")
+            .stdin(Stdio::null())
+            .output();
         let output = output.map_err(|error| format!("{name} cannot be run: {error}."))?;
         if output.status.success() {
             help = Some((length, String::from_utf8_lossy(&output.stdout).into_owned()));
@@ -79,7 +90,9 @@ fn understood(program: &Path, words: &[String]) -> Result<()> {
         }
     }
     let shown = format!("{name} {}", words.join(" "));
-    let Some((length, help)) = help else { return Err(format!("README.md shows `{shown}`, which is no command.")) };
+    let Some((length, help)) = help else {
+        return Err(format!("README.md shows `{shown}`, which is no command."));
+    };
     if let Some(word) = plain.get(length)
         && help.contains("Commands:")
     {
@@ -100,7 +113,8 @@ mod tests {
 
     #[test]
     fn commands_are_found_in_code_only() {
-        let text = "Run `cargo nothing` never.\n\n```sh\n$ cargo demo   # a minute\nsudo blockhaul status | less\n```\n\n    cargo ci\n";
+        let text =
+            "Run `cargo nothing` never.\n\n```sh\n$ cargo demo   # a minute\nsudo blockhaul status | less\n```\n\n    cargo ci\n";
         let found: Vec<String> = commands(text).into_iter().map(|words| words.join(" ")).collect();
         assert_eq!(found, ["cargo demo", "blockhaul status", "cargo ci"]);
     }

@@ -22,22 +22,69 @@ pub struct Step {
 
 /// All steps.
 pub const STEPS: [Step; 10] = [
-    Step { name: "packages", what: "programs of the distribution that tests use", run: packages::install },
-    Step { name: "toolchain", what: "rustfmt, clippy and the target without an operating system", run: toolchain },
-    Step { name: "format", what: "cargo fmt --all --check", run: format },
-    Step { name: "lints", what: "cargo clippy, warnings are errors", run: lints },
-    Step { name: "core", what: "the core builds without an operating system", run: core },
-    Step { name: "test", what: "cargo test --workspace", run: test },
-    Step { name: "demo", what: "cargo demo", run: demo },
-    Step { name: "readme", what: "every command in README.md exists", run: readme::check },
-    Step { name: "image", what: "cargo image build", run: image },
-    Step { name: "qemu", what: "cargo qemu smoke: the image boots", run: qemu },
+    Step {
+        name: "packages",
+        what: "programs of the distribution that tests use",
+        run: packages::install,
+    },
+    Step {
+        name: "toolchain",
+        what: "rustfmt, clippy and the target without an operating system",
+        run: toolchain,
+    },
+    Step {
+        name: "format",
+        what: "cargo fmt --all --check",
+        run: format,
+    },
+    Step {
+        name: "lints",
+        what: "cargo clippy, warnings are errors",
+        run: lints,
+    },
+    Step {
+        name: "core",
+        what: "the core builds without an operating system",
+        run: core,
+    },
+    Step {
+        name: "test",
+        what: "cargo test --workspace",
+        run: test,
+    },
+    Step {
+        name: "demo",
+        what: "cargo demo",
+        run: demo,
+    },
+    Step {
+        name: "readme",
+        what: "every command in README.md exists",
+        run: readme::check,
+    },
+    Step {
+        name: "image",
+        what: "cargo image build",
+        run: image,
+    },
+    Step {
+        name: "qemu",
+        what: "cargo qemu smoke: the image boots",
+        run: qemu,
+    },
 ];
 
 /// Runs a command without input; what it prints is seen as it comes.
 pub fn run(command: &mut Command, what: &str) -> Result<()> {
-    let status = command.stdin(Stdio::null()).status().map_err(|error| format!("{what} cannot be run: {error}."))?;
-    if status.success() { Ok(()) } else { Err(format!("{what} failed ({status}); why is above.")) }
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("{what} cannot be run: {error}."))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{what} failed ({status}); why is above."))
+    }
 }
 
 fn run_cargo(arguments: &[&str]) -> Result<()> {
@@ -46,7 +93,12 @@ fn run_cargo(arguments: &[&str]) -> Result<()> {
 
 /// A tool is there; what it says is not shown.
 fn works(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|it| it.success())
 }
 
 fn toolchain() -> Result<()> {
@@ -65,12 +117,17 @@ fn toolchain() -> Result<()> {
 /// Rust of a distribution has no rustup; then the library of the target is a package.
 fn has_bare_target() -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", BARE_TARGET]).output();
+    let output = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", BARE_TARGET])
+        .output();
     let Ok(output) = output else { return false };
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success()
-        && std::fs::read_dir(folder)
-            .is_ok_and(|files| files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libcore-")))
+        && std::fs::read_dir(folder).is_ok_and(|files| {
+            files
+                .flatten()
+                .any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
+        })
 }
 
 fn rustup(arguments: &[&str]) -> Result<()> {

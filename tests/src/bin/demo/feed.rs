@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use blockhaul_tests::Result;
-use blockhaul_tests::client::Client;
+use blockhaul_tests::client::{Client, complaint};
 use serde_json::Value;
 
 use crate::original::Original;
@@ -26,22 +26,24 @@ pub struct Feed {
 
 impl Feed {
     /// Begins to record `part` at `pace` bytes a second. `fed` counts on with what the recorder has taken.
-    pub fn start(
-        client: &Client,
-        original: &Original,
-        part: Range<u64>,
-        pace: u64,
-        fed: &Arc<AtomicU64>,
-    ) -> Result<Feed> {
+    pub fn start(client: &Client, original: &Original, part: Range<u64>, pace: u64, fed: &Arc<AtomicU64>) -> Result<Feed> {
         let mut source = original.open()?;
         source.seek(SeekFrom::Start(part.start)).map_err(|error| error.to_string())?;
         let mut command = client.command(&["record", "--archive", CARD, "--camera", CAMERA]);
-        let record = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let record = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let record = record.map_err(|error| format!("`blockhaul record` cannot be run: {error}"))?;
         let length = part.end - part.start;
         let count = Arc::clone(fed);
         let feeder = thread::spawn(move || feed(record, source.take(length), pace, &count));
-        Ok(Feed { part, fed: Arc::clone(fed), feeder })
+        Ok(Feed {
+            part,
+            fed: Arc::clone(fed),
+            feeder,
+        })
     }
 
     /// Waits until the recorder has taken that many bytes of the original.
@@ -73,7 +75,9 @@ fn feed(mut record: Child, mut source: impl Read, pace: u64, fed: &AtomicU64) ->
     // Dropping the pipe at the end of this block is the end of the stream.
     if let Some(mut pipe) = record.stdin.take() {
         loop {
-            let read = source.read(&mut piece).map_err(|error| format!("the original cannot be read: {error}"))?;
+            let read = source
+                .read(&mut piece)
+                .map_err(|error| format!("the original cannot be read: {error}"))?;
             // A recorder that is gone says why below.
             if read == 0 || pipe.write_all(&piece[..read]).is_err() {
                 break;
@@ -86,7 +90,7 @@ fn feed(mut record: Child, mut source: impl Read, pace: u64, fed: &AtomicU64) ->
     }
     let output = record.wait_with_output().map_err(|error| error.to_string())?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let said = complaint(&[&output.stderr[..], &output.stdout].concat());
         return Err(format!("`blockhaul record` failed ({}): {said}", output.status));
     }
     let printed = String::from_utf8_lossy(&output.stdout);

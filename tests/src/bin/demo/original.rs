@@ -39,7 +39,11 @@ impl Original {
             }
             Ok(())
         })?;
-        Ok(Original { path, bytes: made, what: format!("a test picture of {seconds} s, H.264 in MPEG-TS") })
+        Ok(Original {
+            path,
+            bytes: made,
+            what: format!("a test picture of {seconds} s, H.264 in MPEG-TS"),
+        })
     }
 
     /// A file that there is, or standard input (`-`) up to its end.
@@ -54,14 +58,23 @@ impl Original {
         };
         let found = fs::metadata(&path).map_err(|error| format!("{what} cannot be read: {error}."))?;
         if found.len() < BYTES_MIN {
-            return Err(format!("{what} has {} bytes; the demo needs at least {BYTES_MIN}.", found.len()));
+            return Err(format!(
+                "{what} has {} bytes; the demo needs at least {BYTES_MIN}.",
+                found.len()
+            ));
         }
-        Ok(Original { path, bytes: found.len(), what })
+        Ok(Original {
+            path,
+            bytes: found.len(),
+            what,
+        })
     }
 
     /// Compares a file with this one, byte for byte.
     pub fn compare(&self, other: &Path) -> Result<()> {
-        let length = fs::metadata(other).map_err(|error| format!("{}: {error}", other.display()))?.len();
+        let length = fs::metadata(other)
+            .map_err(|error| format!("{}: {error}", other.display()))?
+            .len();
         if length != self.bytes {
             return Err(format!("{} bytes were recorded and {length} came back.", self.bytes));
         }
@@ -74,8 +87,15 @@ impl Original {
             ours.read_exact(ours_now)
                 .and_then(|()| theirs.read_exact(theirs_now))
                 .map_err(|error| error.to_string())?;
-            if let Some(wrong) = ours_now.iter().zip(theirs_now.iter()).position(|(ours, theirs)| ours != theirs) {
-                return Err(format!("byte {} that came back is not the one that was recorded.", at + wrong as u64));
+            if let Some(wrong) = ours_now
+                .iter()
+                .zip(theirs_now.iter())
+                .position(|(ours, theirs)| ours != theirs)
+            {
+                return Err(format!(
+                    "byte {} that came back is not the one that was recorded.",
+                    at + wrong as u64
+                ));
             }
             at += piece as u64;
         }

@@ -29,7 +29,14 @@ impl Progress {
     pub fn show(source: Client, target: Client, fed: Arc<AtomicU64>, total: u64) -> Progress {
         let over = Arc::new(AtomicBool::new(false));
         let terminal = stdout().is_terminal();
-        let mut looker = Looker { source, target, fed, total, recorded: 0, hauled: 0 };
+        let mut looker = Looker {
+            source,
+            target,
+            fed,
+            total,
+            recorded: 0,
+            hauled: 0,
+        };
         let until = Arc::clone(&over);
         let writer = thread::spawn(move || {
             let mut written = Instant::now();
@@ -45,7 +52,11 @@ impl Progress {
                 thread::sleep(LOOK_EVERY);
             }
         });
-        Progress { over, writer: Some(writer), terminal }
+        Progress {
+            over,
+            writer: Some(writer),
+            terminal,
+        }
     }
 
     /// Says something without disturbing the live line.
@@ -95,12 +106,18 @@ impl Looker {
     }
 
     fn job(&self) -> String {
-        let Ok(shown) = self.source.call(&["job", "show", JOB]) else { return "source down".into() };
+        let Ok(shown) = self.source.call(&["job", "show", JOB]) else {
+            return "source down".into();
+        };
         let job = &shown["job"];
         let state = job["state"].as_str().unwrap_or("?");
         let rate = job["rate_bytes"].as_u64().unwrap_or_default();
         let why = job.get("why").and_then(Value::as_str).unwrap_or_default();
-        let why = if why.is_empty() { String::new() } else { format!(": {}", clipped(why)) };
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", clipped(why))
+        };
         format!("{state}, {} MB/s{why}", rate / 1_000_000)
     }
 }

@@ -56,7 +56,13 @@ impl Stage {
         source.start()?;
         target.start()?;
         let network = Proxy::start(listen).map_err(|error| format!("no port for the proxy: {error}"))?;
-        let stage = Stage { original, source, target, network, folder };
+        let stage = Stage {
+            original,
+            source,
+            target,
+            network,
+            folder,
+        };
         stage.create_archives(options)?;
         stage.pair()?;
         Ok(stage)
@@ -88,14 +94,17 @@ impl Stage {
         let target_key = self.target.text(&["identity"], "fingerprint")?;
         let route = self.network.address().to_string();
         self.target.call(&["peer", "add", "camera", "--key", &source_key])?;
-        self.source.call(&["peer", "add", "store", "--route", &route, "--key", &target_key])?;
+        self.source
+            .call(&["peer", "add", "store", "--route", &route, "--key", &target_key])?;
         let grant = ["grant", "create", "--peer", "camera", "--archive", VAULT, "--camera", CAMERA];
         let token = self.target.text(&grant, "token")?;
         let token_file = self.source.folder().join("token");
         fs::write(&token_file, token).map_err(|error| format!("the token cannot be kept: {error}"))?;
         let token_file = token_file.display().to_string();
         let to = format!("store/{VAULT}");
-        let job = ["job", "create", JOB, "--from", CARD, "--to", &to, "--camera", CAMERA, "--mode", "always"];
+        let job = [
+            "job", "create", JOB, "--from", CARD, "--to", &to, "--camera", CAMERA, "--mode", "always",
+        ];
         self.source.call(&[&job[..], &["--token-file", &token_file]].concat())?;
         Ok(())
     }

@@ -39,12 +39,22 @@ pub fn tell(options: &Options) -> Result<()> {
     let begun = Instant::now();
     let mut stage = Stage::set(options, &programs)?;
     let paired = "daemons, archives, keys, grant and job are there";
-    report.add(begun, "two appliances set up and paired", format!("{paired} after {}", seconds(begun.elapsed())));
-    println!("Camera {CAMERA} gives {}: {} bytes.", stage.original.what, stage.original.bytes);
+    report.add(
+        begun,
+        "two appliances set up and paired",
+        format!("{paired} after {}", seconds(begun.elapsed())),
+    );
+    println!(
+        "Camera {CAMERA} gives {}: {} bytes.",
+        stage.original.what, stage.original.bytes
+    );
     let played = play(&mut stage, &mut report);
     println!("\n{report}");
     played.map_err(|why| with_last_words(&stage, &why))?;
-    println!("Every byte that was recorded is in the target's archive: {} bytes, identical.", stage.original.bytes);
+    println!(
+        "Every byte that was recorded is in the target's archive: {} bytes, identical.",
+        stage.original.bytes
+    );
     if options.input.is_none() {
         let kept = target_folder()?.join("demo.ts");
         fs::rename(exported(&stage), &kept).map_err(|error| format!("{}: {error}", kept.display()))?;
@@ -73,7 +83,11 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     thread::sleep(CUT);
     stage.network.mend();
     let again = hauls_again(stage)?;
-    report.add(cut, format!("connection cut for {}", seconds(CUT)), format!("hauling again {again} after"));
+    report.add(
+        cut,
+        format!("connection cut for {}", seconds(CUT)),
+        format!("hauling again {again} after it was mended"),
+    );
 
     feed.wait_until(first / 8 * 5);
     progress.say("Killing the target's daemon (kill -9); the recorder goes on.");
@@ -82,7 +96,7 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     thread::sleep(DOWN);
     stage.target.start()?;
     let again = hauls_again(stage)?;
-    report.add(killed, "target killed (kill -9)", format!("down for {}, hauling again {again} after", seconds(DOWN)));
+    report.add(killed, "target killed (kill -9)", back(&again));
 
     // Something must be left to haul when the source dies, so the end of this part is recorded without a connection.
     feed.wait_until(first / 8 * 7);
@@ -90,11 +104,11 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     feed.finish()?;
     let left = stage.source.taken(CARD)?.saturating_sub(stage.target.taken(VAULT)?);
     if left == 0 {
-        return Err(
-            "nothing was left to haul when the source was to be killed; the demo proved less than it says.".into()
-        );
+        return Err("nothing was left to haul when the source was to be killed; the demo proved less than it says.".into());
     }
-    progress.say(&format!("Killing the source's daemon (kill -9) with {left} blocks not hauled yet."));
+    progress.say(&format!(
+        "Killing the source's daemon (kill -9) with {left} blocks not hauled yet."
+    ));
     let killed = Instant::now();
     stage.source.kill();
     thread::sleep(DOWN);
@@ -102,18 +116,31 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     stage.source.start()?;
     let again = hauls_again(stage)?;
     let what = format!("source killed (kill -9), {left} blocks not hauled");
-    report.add(killed, what, format!("down for {}, hauling again {again} after", seconds(DOWN)));
+    report.add(killed, what, back(&again));
 
     progress.say("Recording the rest.");
     Feed::start(&stage.source, &stage.original, first..total, pace, &fed)?.finish()?;
     let recorded = begun.elapsed();
     let blocks = stage.source.taken(CARD)?;
-    let how = format!("{blocks} blocks, {} MB, camera's pace {} MB/s, 0 dropped", total / 1_000_000, pace / 1_000_000);
+    let how = format!(
+        "{blocks} blocks, {} MB, camera's pace {} MB/s, 0 dropped",
+        total / 1_000_000,
+        pace / 1_000_000
+    );
     report.add(begun, "recorded", how);
     let timeout = format!("{}s", PATIENCE.as_secs());
-    stage.source.call(&["job", "wait", JOB, "--for", "caught-up", "--timeout", &timeout])?;
-    let hauled = format!("caught up {} after the last byte", seconds(begun.elapsed().saturating_sub(recorded)));
-    report.add(begun, "hauled", format!("{} with all faults, {hauled}", rate(total, begun.elapsed())));
+    stage
+        .source
+        .call(&["job", "wait", JOB, "--for", "caught-up", "--timeout", &timeout])?;
+    let hauled = format!(
+        "caught up {} after the last byte",
+        seconds(begun.elapsed().saturating_sub(recorded))
+    );
+    report.add(
+        begun,
+        "hauled",
+        format!("{} with all faults, {hauled}", rate(total, begun.elapsed())),
+    );
     drop(progress);
 
     println!("Stopping both, opening both archives again and verifying them from the media.");
@@ -124,6 +151,11 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     verify(report, &stage.source, CARD, blocks)?;
     verify(report, &stage.target, VAULT, blocks)?;
     export(stage, report)
+}
+
+/// How a killed daemon came back.
+fn back(again: &str) -> String {
+    format!("down for {}, hauling again {again} after it was back", seconds(DOWN))
 }
 
 /// Reads everything back from the volume and checks it.
@@ -137,7 +169,9 @@ fn verify(report: &mut Report, appliance: &Appliance, archive: &str, blocks: u64
             report.add(begun, format!("{archive} at {} verified", appliance.name()), how);
             Ok(())
         }
-        _ => Err(format!("{archive} should hold {blocks} good blocks, and verify says: {verified}")),
+        _ => Err(format!(
+            "{archive} should hold {blocks} good blocks, and verify says: {verified}"
+        )),
     }
 }
 
@@ -145,7 +179,9 @@ fn export(stage: &Stage, report: &mut Report) -> Result<()> {
     let begun = Instant::now();
     let file = exported(stage);
     let shown = file.display().to_string();
-    stage.target.call(&["export", "--archive", VAULT, "--camera", CAMERA, "-o", &shown])?;
+    stage
+        .target
+        .call(&["export", "--archive", VAULT, "--camera", CAMERA, "-o", &shown])?;
     stage.original.compare(&file)?;
     let how = format!("identical, {}", rate(stage.original.bytes, begun.elapsed()));
     report.add(begun, "exported from the target and compared", how);
@@ -179,7 +215,10 @@ fn wait_hauled(stage: &mut Stage, blocks: u64) -> Result<()> {
         if begun.elapsed() > PATIENCE {
             let job = stage.source.call(&["job", "show", JOB]);
             let job = job.map_or_else(|why| why, |shown| shown.to_string());
-            return Err(format!("no block reached the target within {} s. The job: {job}", PATIENCE.as_secs()));
+            return Err(format!(
+                "no block reached the target within {} s. The job: {job}",
+                PATIENCE.as_secs()
+            ));
         }
         thread::sleep(Duration::from_millis(20));
     }

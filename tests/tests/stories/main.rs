@@ -1,0 +1,21 @@
+//! Stories with two real processes: real daemons, the real command line, real volumes.
+//!
+//! Each file opens with its story. Every wait is bounded. The stories on block devices need root and `losetup`. A story that draws lots
+//! prints its seed; `BLOCKHAUL_SEED` plays it again.
+#![allow(clippy::unwrap_used)]
+
+mod cut;
+mod damage;
+mod dice;
+mod format;
+mod full;
+mod kill;
+mod media;
+mod overrun;
+mod reader;
+mod refusals;
+mod stage;
+mod stream;
+mod swap;
+mod volume;
+mod words;
