@@ -122,7 +122,8 @@ impl Recorder {
             scanner: Scanner::new(),
             filling: None,
             carry: heapless::Vec::new(),
-            interrupted: false,
+            // What came before this start may be missing.
+            interrupted: true,
             in_flight: InFlight::Nothing,
             starved_since: None,
             dropping: false,
