@@ -53,12 +53,30 @@ pub fn tree() -> PathBuf {
 }
 
 /// The cargo that runs us, at the top of the source tree.
+///
+/// Without what `cargo run` and `cargo test` tell us about our own package: build scripts of dependencies look at these
+/// variables, and would be run again, with all that depends on them, whenever a build comes from here and not from a shell.
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(tree());
+    for (name, _) in std::env::vars_os() {
+        let about_us = |name: &str| ABOUT_US.iter().any(|prefix| name.starts_with(prefix));
+        if name.to_str().is_some_and(about_us) {
+            command.env_remove(name);
+        }
+    }
     command
 }
+
+/// Beginnings of the names of variables that describe the package that is run.
+const ABOUT_US: [&str; 5] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_BIN_",
+    "CARGO_CRATE_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+];
 
 /// Where cargo puts what it builds, whoever decides that.
 pub fn target_folder() -> Result<PathBuf> {

@@ -197,7 +197,7 @@ fn impossible_wishes_make_nothing() -> Result<()> {
     refused(
         &appliance,
         &["archive", "create", CARD, "--volume", &other, "--size", "32MiB"],
-        11,
+        12,
         CARD,
     )?;
     assert!(fs::metadata(&other).is_err(), "a file was made for a name that is taken");

@@ -116,8 +116,10 @@ fn kill_rounds(stage: &mut Stage, dice: &mut Dice, begun: Instant) -> Result<()>
             }
         }
         if victims != 0 {
+            // Looked at while the source is dead: afterwards it records and hauls more at once.
+            let hauled = stage.target.taken(VAULT)?;
             stage.source.start()?;
-            let (has, hauled) = (taken_when_ready(&stage.source, CARD)?, stage.target.taken(VAULT)?);
+            let has = taken_when_ready(&stage.source, CARD)?;
             if has < hauled {
                 return Err(format!(
                     "round {round}: the target has {hauled} blocks and the source only {has}"

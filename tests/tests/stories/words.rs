@@ -12,7 +12,9 @@ use blockhaul_tests::Result;
 use blockhaul_tests::appliance::Appliance;
 
 use crate::reader;
-use crate::stage::{CAMERA, CARD, JOB, PATIENCE, Stage, VAULT, ask, create_file, folder, programs, refused};
+use crate::stage::{
+    CAMERA, CARD, JOB, PATIENCE, Stage, VAULT, archive_field, ask, create_file, folder, programs, refused, wait_until,
+};
 use crate::stream::{blocks, record};
 use crate::volume::{flip, slot};
 
@@ -74,7 +76,7 @@ fn every_exit_code_is_the_promised_one() -> Result<()> {
         &source,
         &["job", "wait", JOB, "--for", "caught-up", "--timeout", "1s"],
         124,
-        JOB,
+        "over",
     )?;
     assert!(
         begun.elapsed() < Duration::from_secs(5),
@@ -90,6 +92,9 @@ fn every_exit_code_is_the_promised_one() -> Result<()> {
     let block = reader::read(&image)?[4];
     flip(&image, slot(block.log_sequence) + 5_000)?;
     stage.target.start()?;
+    wait_until("the vault to be open", || {
+        Ok(archive_field(&stage.target, VAULT, "state")? != "indexing")
+    })?;
     let verified = ask(&stage.target, &["archive", "verify", VAULT])?;
     assert_eq!(
         (verified.exit, &verified.said["damaged"][0]["log_sequence"]),
