@@ -97,17 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "one piece, not its numbers")]
     fn pieces_are_found_where_they_were_cut_out() {
         let stream: Vec<u8> = (0..4).flat_map(|number| chunk(6, number)).collect();
-        assert_eq!(place(6, &stream[100..9000], 100, &[]), Ok(Vec::from([100..9000])));
-        assert_eq!(
-            place(6, &stream[5000..9000], 77, &[]),
-            Ok(Vec::from([5000..9000])),
-            "by its packets"
-        );
+        assert_eq!(place(6, &stream[100..9000], 100, &[]), Ok(vec![100..9000]));
+        assert_eq!(place(6, &stream[5000..9000], 77, &[]), Ok(vec![5000..9000]), "by its packets");
         assert_eq!(
             place(6, &stream[5000..5003], 77, &[12, 5000]),
-            Ok(Vec::from([5000..5003])),
+            Ok(vec![5000..5003]),
             "by what may be"
         );
         let jump = [&stream[0..150], &stream[8000..9000]].concat();
