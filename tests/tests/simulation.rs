@@ -1,4 +1,5 @@
 //! Whole appliances on simulated machines, from a few seeds. `cargo sim --seeds 10000` does the same with many.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 use blockhaul_tests::sim::{Echo, run};

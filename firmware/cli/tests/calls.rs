@@ -1,4 +1,5 @@
 //! What each command asks the daemon for, and how its answer looks in JSON and in words.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod canned;

@@ -2,6 +2,7 @@
 //!
 //! Every method that is described has its section in `docs/control.md`; a sample of every parameter and reply type, written by the
 //! types themselves, has the fields that the description gives it, no more and no fewer, and each of the kind it says.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod samples;

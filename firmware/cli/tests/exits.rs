@@ -1,4 +1,5 @@
 //! Exit codes, and what is said beside them, against a server with canned answers.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod canned;

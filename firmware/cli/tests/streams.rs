@@ -1,4 +1,5 @@
 //! The bytes of `record` and `export`, the lines of `events`, and what happens when one side ends early.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod canned;

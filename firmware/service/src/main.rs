@@ -2,6 +2,7 @@
 //!
 //! It decides nothing that the core could decide. Order of the start: duties as the first process if it is that, options,
 //! protection, machine (state folder and identity, block memory, rings, sockets), core, pump.
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arguments;

@@ -1,5 +1,6 @@
 //! The daemon as a process: it starts, says that it is ready, keeps a second one out, and ends in good order.
 //! Not here: what it does between, which is the stories' (`tests/`).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read};

@@ -2,6 +2,7 @@
 //!
 //! Ends with an error at the first history that breaks the promise, that panics, or that does not end, and says how to see it
 //! again.
+#![forbid(unsafe_code)]
 
 use std::process::{ExitCode, exit};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -149,7 +149,11 @@ fn taken_when_ready(at: &Client, archive: &str) -> Result<u64> {
 fn feed(source: &Client, journal: &Journal, over: &AtomicBool, dice: &mut Dice) -> Result<()> {
     let mut number = 0;
     while !over.load(Ordering::SeqCst) {
-        let lines = dice.within(700..10_000) as u32;
+        if source.call(&["identity"]).is_err() {
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        }
+        let lines = dice.within(100..2_500) as u32;
         let mut command = source.command(&["record", "--archive", CARD, "--camera", CAMERA]);
         let child = command
             .stdin(Stdio::piped())

@@ -2,6 +2,7 @@
 //!
 //! Each file opens with its story. Every wait is bounded. The stories on block devices need root and `losetup`. A story that draws lots
 //! prints its seed; `BLOCKHAUL_SEED` plays it again.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod cut;

@@ -1,4 +1,5 @@
 //! What the simulated machines do, seen through the seam with toys in place of the appliance.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod clients;
