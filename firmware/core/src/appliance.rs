@@ -5,6 +5,10 @@
 //! Invariants: every op in flight has a purpose and every completion finds its owner; a part is asked only if something concerns
 //! it, so that an event costs the same however many parts there are.
 
+mod links;
+
+mod stop;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -23,7 +27,7 @@ use crate::haul::job::Job;
 use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
 use crate::journal::{Code, Journal};
 use crate::limits;
-use crate::memory::Pool;
+use crate::memory::{NoMemory, Pool};
 use crate::purpose::Purpose;
 use crate::recorder::{Door, Recorder};
 use crate::settings::{JobSetting, Settings};
@@ -570,193 +574,6 @@ impl Parts {
         self.incoming.insert(link, incoming);
     }
 
-    fn on_link_up(&mut self, link: LinkId, key: Fingerprint, address: String, context: &mut Context) {
-        if let Some(index) = self.links.get(&link) {
-            if let Some(job) = &mut self.jobs[*index]
-                && let Some(archive) = &self.archives[job.archive]
-            {
-                job.on_up(archive, context);
-            }
-            return;
-        }
-        let peer = self
-            .settings
-            .peers
-            .iter()
-            .find(|peer| peer.key == key)
-            .map(|peer| peer.name.clone());
-        match peer {
-            Some(peer) => {
-                let mut incoming = Incoming::new(link, peer, key, address, context);
-                if self.incoming.len() >= limits::INCOMING_MAX || self.stopping.is_some() {
-                    incoming.refuse(WhyRefused::TooMany, context);
-                }
-                self.incoming.insert(link, incoming);
-            }
-            None => context.submit(Op::HangUp { link }),
-        }
-    }
-
-    fn on_link_down(&mut self, link: LinkId, why: LinkError, context: &mut Context) {
-        if let Some(index) = self.links.remove(&link) {
-            if let Some(job) = &mut self.jobs[index]
-                && job.link_id() == Some(link)
-            {
-                job.on_down(why, context);
-            }
-            context.wake(Ready::Job(index));
-        }
-        if let Some(mut incoming) = self.incoming.remove(&link) {
-            incoming.finish(context);
-        }
-    }
-
-    fn on_frame(&mut self, link: LinkId, message: &[u8], body: Option<hal::Span>, context: &mut Context) {
-        let message = Message::decode(message);
-        if let Some(index) = self.links.get(&link) {
-            if let Some(job) = &mut self.jobs[*index]
-                && job.link_id() == Some(link)
-                && let Some(archive) = &mut self.archives[job.archive]
-            {
-                match message {
-                    Some(message) => job.on_message(message, archive, context),
-                    None => job.hang_up(context),
-                }
-            }
-            return;
-        }
-        let Some(mut incoming) = self.incoming.remove(&link) else {
-            return;
-        };
-        if incoming.listens() {
-            incoming.heard(context);
-            match (message, body) {
-                (Some(Message::Block { track, lease }), Some(body)) => match self.target_of(&incoming) {
-                    Some(archive) => incoming.on_block(track, lease, body, archive, context),
-                    None => incoming.malformed(context),
-                },
-                (Some(message), None) => self.on_incoming_message(&mut incoming, message, context),
-                (_, _) => incoming.malformed(context),
-            }
-            context.wake(Ready::Incoming(link));
-        }
-        self.incoming.insert(link, incoming);
-    }
-
-    fn target_of(&mut self, incoming: &Incoming) -> Option<&mut Archive> {
-        let index = incoming.grant.as_ref()?.archive;
-        self.archives[index].as_mut()
-    }
-
-    fn on_incoming_message(&mut self, incoming: &mut Incoming, message: Message, context: &mut Context) {
-        match message {
-            Message::Hello {
-                protocol,
-                token,
-                source,
-                target,
-                block_bytes,
-                ..
-            } => {
-                if incoming.grant.is_some() {
-                    return incoming.malformed(context);
-                }
-                match self.judge_hello(incoming, protocol, token, source, &target, block_bytes) {
-                    Ok(grant) => {
-                        // A peer that comes again has lost its old link, whether we have noticed or not.
-                        for other in self.incoming.values_mut() {
-                            let same = other.key == incoming.key && other.grant.as_ref().is_some_and(|old| old.id == grant.id);
-                            if same {
-                                other.hang_up(context);
-                            }
-                        }
-                        if let Some(archive) = &self.archives[grant.archive] {
-                            incoming.welcome(grant, archive, context);
-                        }
-                    }
-                    Err(why) => incoming.refuse(why, context),
-                }
-            }
-            Message::Open {
-                track,
-                origin,
-                camera,
-                kind,
-            } => {
-                let key = TrackKey { origin, camera, kind };
-                let Some(place) = incoming.grant.as_ref().map(|grant| grant.archive) else {
-                    return incoming.malformed(context);
-                };
-                let held = self
-                    .incoming
-                    .values()
-                    .any(|other| other.key != incoming.key && other.holds(place, &key));
-                if let Some(archive) = &mut self.archives[place] {
-                    incoming.on_open(track, key, held, archive, context);
-                }
-            }
-            Message::Gap {
-                track,
-                lease,
-                from,
-                to,
-                reason,
-                hash_after,
-            } => match self.target_of(incoming) {
-                Some(archive) => incoming.on_gap(track, lease, (from, to, reason), hash_after, archive, context),
-                None => incoming.malformed(context),
-            },
-            Message::Heartbeat => {}
-            Message::Welcome { .. }
-            | Message::Refused { .. }
-            | Message::Tip { .. }
-            | Message::Block { .. }
-            | Message::Ack { .. }
-            | Message::Credit { .. }
-            | Message::Rejected { .. } => incoming.malformed(context),
-        }
-    }
-
-    /// Whether this key with this token may append to that archive, now.
-    fn judge_hello(
-        &self,
-        incoming: &Incoming,
-        protocol: u8,
-        token: [u8; 32],
-        source: hal::Uuid,
-        target: &crate::Name,
-        block_bytes: u32,
-    ) -> Result<Grant, WhyRefused> {
-        if protocol != PROTOCOL {
-            return Err(WhyRefused::Protocol);
-        }
-        // blake3::Hash compares in constant time. Every grant is looked at, whichever fits.
-        let shown = blake3::hash(&token);
-        let mut found = None;
-        for grant in &self.settings.grants {
-            let right = shown == blake3::Hash::from_bytes(grant.token_hash.0);
-            if right && grant.peer == incoming.peer && grant.archive == *target {
-                found = Some(grant);
-            }
-        }
-        let grant = found.ok_or(WhyRefused::Token)?;
-        let archive = self.archive_named(&grant.archive).ok_or(WhyRefused::NotReady)?;
-        if archive.uuid == source {
-            return Err(WhyRefused::SameArchive);
-        }
-        if !archive.takes() {
-            return Err(WhyRefused::NotReady);
-        }
-        if archive.superblock.block_bytes != block_bytes {
-            return Err(WhyRefused::BlockSize);
-        }
-        Ok(Grant {
-            id: grant.id.clone(),
-            archive: archive.index,
-            cameras: grant.cameras.clone(),
-        })
-    }
-
     /// A job is gone from every list; what is in flight for it still finds its way home.
     pub fn retire_job(&mut self, index: usize) {
         if let Some(job) = &mut self.jobs[index] {
@@ -767,68 +584,5 @@ impl Parts {
     /// When a stop in good order must be over.
     pub fn stop_due(&self) -> Option<Instant> {
         self.stopping
-    }
-
-    /// Closes every door and link; what was accepted still becomes durable.
-    pub fn begin_stop(&mut self, context: &mut Context) {
-        if self.stopping.is_some() {
-            return;
-        }
-        self.stopping = Some(context.now.at + STOP_WITHIN);
-        context.ask_at(Ready::Waiting, Some(context.now.at + STOP_WITHIN));
-        for recorder in self.recorders.values_mut() {
-            if let Some(archive) = &mut self.archives[recorder.archive] {
-                recorder.close(archive, context);
-            }
-        }
-        for job in self.jobs.iter_mut().flatten() {
-            job.enable(false, context);
-        }
-        for incoming in self.incoming.values_mut() {
-            incoming.hang_up(context);
-        }
-        context.say(Code::Stopped, "appliance", "The appliance stops in good order.".to_string());
-    }
-
-    fn go_on_stopping(&mut self, context: &mut Context) {
-        let Some(until) = self.stopping else { return };
-        if self.stopped {
-            return;
-        }
-        let busy = self.recorders.values().any(|recorder| !recorder.is_finished())
-            || self.archives.iter().flatten().any(|archive| !archive.is_at_rest())
-            || !self.incoming.is_empty()
-            || self.changes.is_saving();
-        if busy && context.now.at < until {
-            return;
-        }
-        if !busy
-            && self
-                .archives
-                .iter_mut()
-                .flatten()
-                .any(|archive| archive.mark_before_stop(context))
-        {
-            return;
-        }
-        self.stopped = true;
-        context.submit(Op::Stop);
-    }
-}
-
-/// At start no block memory is touched.
-struct NoMemory;
-
-impl Memory for NoMemory {
-    fn size_bytes(&self) -> u32 {
-        0
-    }
-
-    fn bytes(&self, _: hal::Span) -> &[u8] {
-        &[]
-    }
-
-    fn bytes_mut(&mut self, _: hal::Span) -> &mut [u8] {
-        &mut []
     }
 }

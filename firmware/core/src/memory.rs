@@ -124,6 +124,23 @@ impl Pool {
     }
 }
 
+/// At start no block memory is touched.
+pub struct NoMemory;
+
+impl hal::Memory for NoMemory {
+    fn size_bytes(&self) -> u32 {
+        0
+    }
+
+    fn bytes(&self, _: Span) -> &[u8] {
+        &[]
+    }
+
+    fn bytes_mut(&mut self, _: Span) -> &mut [u8] {
+        &mut []
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

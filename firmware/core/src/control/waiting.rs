@@ -69,11 +69,12 @@ impl Parts {
             }
             if waiter.until.is_some_and(|until| until <= context.now.at) {
                 let next = "It goes on; wait again, or look at `blockhaul status`.";
-                refuse(
-                    waiter.client,
-                    &refusal(RefusalCode::TimedOut, "The time given was over first.", next),
-                    context,
-                );
+                let sentence = match &waiter.what {
+                    What::Run { job, .. } => format!("The time given for the run of job {job} was over first."),
+                    What::Job { job, .. } => format!("The time given to wait for job {job} was over first."),
+                    _ => "The time given was over first.".to_string(),
+                };
+                refuse(waiter.client, &refusal(RefusalCode::TimedOut, sentence, next), context);
                 continue;
             }
             still.push(waiter);

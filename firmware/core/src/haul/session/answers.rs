@@ -1,0 +1,229 @@
+//! What the target says: tips, acknowledgements, credit, rejections.
+//!
+//! Not here: what is sent (`session.rs`).
+
+use super::*;
+
+impl Session {
+    /// A message from the target. True if something moved; `Err` if it makes no sense.
+    #[expect(clippy::too_many_arguments, reason = "what outlives the link belongs to the job")]
+    pub fn on_message(
+        &mut self,
+        message: Message,
+        archive: &Archive,
+        setting: &JobSetting,
+        stats: &mut Stats,
+        trouble: &mut Option<Trouble>,
+        acked: &mut BTreeMap<TrackKey, u64>,
+        context: &mut Context,
+    ) -> Result<bool, ()> {
+        match message {
+            Message::Tip {
+                track,
+                next,
+                hash,
+                lease,
+            } => {
+                self.on_tip(track, (next, hash, lease), archive, setting, trouble, acked, context)?;
+                Ok(false)
+            }
+            Message::Ack { track, next, duplicate } => {
+                let entry = self.tracks.get(track as usize).ok_or(())?;
+                let known = archive.catalog.track(entry.id).durable_next;
+                if next > known {
+                    return Err(());
+                }
+                acked.insert(entry.key.clone(), next);
+                stats.duplicates += u64::from(duplicate);
+                let now = context.now.at;
+                self.unacked.retain(|sent| {
+                    let done = sent.track == track && sent.next <= next;
+                    if done && sent.is_block {
+                        stats.acknowledged(sent.bytes, now);
+                    }
+                    !done
+                });
+                Ok(true)
+            }
+            Message::Credit { blocks } => {
+                self.credit = self.credit.saturating_add(blocks);
+                Ok(false)
+            }
+            Message::Rejected { track, why } => {
+                self.on_rejected(track, why, setting, trouble, context)?;
+                Ok(false)
+            }
+            Message::Heartbeat => Ok(false),
+            Message::Hello { .. }
+            | Message::Welcome { .. }
+            | Message::Refused { .. }
+            | Message::Open { .. }
+            | Message::Block { .. }
+            | Message::Gap { .. } => Err(()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what outlives the link belongs to the job")]
+    pub(super) fn on_tip(
+        &mut self,
+        number: u32,
+        (next, hash, lease): (u64, Digest, Lease),
+        archive: &Archive,
+        setting: &JobSetting,
+        trouble: &mut Option<Trouble>,
+        acked: &mut BTreeMap<TrackKey, u64>,
+        context: &mut Context,
+    ) -> Result<(), ()> {
+        let track = self.tracks.get_mut(number as usize).ok_or(())?;
+        if track.state != State::Opening {
+            return Err(());
+        }
+        self.tips_awaited -= 1;
+        let here = archive.catalog.track(track.id);
+        let before = acked.insert(track.key.clone(), next.min(here.durable_next)).unwrap_or(0);
+        let camera = track.key.camera.clone();
+        if next < before {
+            let sentence = format!(
+                "Camera {camera} at {}/{} went back from block {before} to {next}; it is sent again from there.",
+                setting.peer, setting.archive
+            );
+            context.say(Code::NeedsDecision, &setting.name.clone(), sentence);
+        }
+        track.lease = lease;
+        track.next = next;
+        track.state = State::Open;
+        self.seek_again = true;
+        let other_history =
+            next == here.durable_next && next > 0 && hash != NO_HASH && here.durable_hash != NO_HASH && hash != here.durable_hash;
+        if other_history {
+            self.stop(number, JobState::Diverged, setting, trouble, context);
+        } else if next > here.durable_next && self.tracks[number as usize].key.origin == archive.uuid {
+            let why = format!(
+                "{}/{} has {next} blocks of camera {camera} and this archive, where they were recorded, only {}",
+                setting.peer, setting.archive, here.durable_next
+            );
+            context.say(
+                Code::NeedsDecision,
+                &setting.name.clone(),
+                format!("Job {}: {why}.", setting.name),
+            );
+            self.tracks[number as usize].state = State::Stopped;
+            let action = "The source was put back to an earlier state. Record into a new archive; what is at the target stays."
+                .to_string();
+            *trouble = Some(Trouble {
+                state: JobState::NeedsDecision,
+                why,
+                action,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop(
+        &mut self,
+        number: u32,
+        state: JobState,
+        setting: &JobSetting,
+        trouble: &mut Option<Trouble>,
+        context: &mut Context,
+    ) {
+        let track = &mut self.tracks[number as usize];
+        track.state = State::Stopped;
+        let camera = &track.key.camera;
+        let (code, why, action) = match state {
+            JobState::Diverged => (
+                Code::Diverged,
+                format!("camera {camera} has another history at {}/{}", setting.peer, setting.archive),
+                "Nothing was changed. Compare both with `archive verify`; record this camera under a new name to go on.",
+            ),
+            _ => (
+                Code::ScopeViolation,
+                format!("the grant at {} does not allow camera {camera}", setting.peer),
+                "Ask for a grant that names it, or leave the camera out of the job.",
+            ),
+        };
+        context.say(code, &setting.name.clone(), format!("Job {}: {why}.", setting.name));
+        *trouble = Some(Trouble {
+            state,
+            why,
+            action: action.to_string(),
+        });
+    }
+
+    pub(super) fn on_rejected(
+        &mut self,
+        number: u32,
+        why: WhyRejected,
+        setting: &JobSetting,
+        trouble: &mut Option<Trouble>,
+        context: &mut Context,
+    ) -> Result<(), ()> {
+        let track = self.tracks.get_mut(number as usize).ok_or(())?;
+        if track.state == State::Opening {
+            self.tips_awaited -= 1;
+        }
+        track.state = State::Again;
+        self.unacked.retain(|sent| sent.track != number);
+        let now = context.now.at;
+        let mut again = |after: Duration| {
+            let at = now + after;
+            self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
+        };
+        match why {
+            WhyRejected::Scope => self.stop(number, JobState::Failed, setting, trouble, context),
+            WhyRejected::Diverged => self.stop(number, JobState::Diverged, setting, trouble, context),
+            WhyRejected::OwnOrigin => track.state = State::Stopped,
+            WhyRejected::Held => {
+                again(LEASE_TIME);
+                let why = format!(
+                    "another peer hauls camera {} into {}/{}",
+                    track.key.camera, setting.peer, setting.archive
+                );
+                let action = "Switch one of the two jobs off; a camera comes from one source at a time.".to_string();
+                *trouble = Some(Trouble {
+                    state: JobState::Waiting,
+                    why,
+                    action,
+                });
+            }
+            WhyRejected::Fenced | WhyRejected::Expected(_) => again(Duration::ZERO),
+            WhyRejected::Digest => {
+                self.bad_digests += 1;
+                if self.bad_digests >= DIGESTS_MAX {
+                    return Err(());
+                }
+                again(Duration::ZERO);
+            }
+            WhyRejected::Full | WhyRejected::TooMany => {
+                again(ASK_AGAIN);
+                if !matches!(trouble, Some(trouble) if trouble.state == JobState::TargetFull) {
+                    let sentence = format!(
+                        "Job {}: {}/{} is full; blocks wait here.",
+                        setting.name, setting.peer, setting.archive
+                    );
+                    context.say(Code::TargetFull, &setting.name.clone(), sentence);
+                }
+                let why = format!("{}/{} has no free slot; blocks wait here", setting.peer, setting.archive);
+                let action = "Make room at the target, or haul to another archive.".to_string();
+                *trouble = Some(Trouble {
+                    state: JobState::TargetFull,
+                    why,
+                    action,
+                });
+            }
+            WhyRejected::Closed => {
+                again(ASK_AGAIN);
+                let why = format!("{}/{} takes no blocks now", setting.peer, setting.archive);
+                let action = "Look at the archive on the target; it is tried again by itself.".to_string();
+                *trouble = Some(Trouble {
+                    state: JobState::Waiting,
+                    why,
+                    action,
+                });
+            }
+            WhyRejected::Malformed => return Err(()),
+        }
+        context.wake(Ready::Waiting);
+        Ok(())
+    }
+}
