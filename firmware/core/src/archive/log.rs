@@ -28,6 +28,7 @@ use crate::format::{Checkpoint, Lease, NO_HASH, Origin, Record, SECTOR_BYTES, cr
 use crate::journal::Code;
 use crate::limits::{self, GROUP_BYTES, GROUP_WAIT, RECORDS_WAITING_MAX, REWRITES_MAX};
 use crate::purpose::Purpose;
+use crate::seeded::{Bug, has};
 
 /// Who is told when something has become durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -354,6 +355,9 @@ impl Archive {
             self.log.pending[at].progress = Progress::Writing;
             self.log.writing += 1;
             let from = self.log.pending[at].span;
+            if has(Bug::MemoryBackTooEarly) {
+                context.give(from);
+            }
             let tag = context.tag(Purpose::Archive(self.index, Task::Write(sequence)));
             context.submit(Op::Write {
                 tag,
@@ -367,6 +371,10 @@ impl Archive {
     pub(super) fn on_write(&mut self, sequence: u64, result: Result<(), IoError>, context: &mut Context) {
         self.log.writing -= 1;
         let now = context.now.at;
+        let result = match result {
+            Err(IoError::Short) if has(Bug::ShortWriteTaken) => Ok(()),
+            result => result,
+        };
         self.log.pending_at(sequence).progress = match result {
             Ok(()) => Progress::Written,
             Err(_) => Progress::Numbered,
@@ -389,7 +397,12 @@ impl Archive {
         }
         let bytes = (prefix - self.log.durable) * u64::from(self.superblock.block_bytes);
         let waited = self.log.flush_due().is_some_and(|due| due <= context.now.at);
-        if self.log.writing == 0 || bytes >= GROUP_BYTES || waited {
+        if has(Bug::AckBeforeFlush) || has(Bug::FlushForgotten) {
+            while self.log.durable < prefix {
+                self.settle_front(context);
+            }
+        }
+        if (self.log.writing == 0 && !has(Bug::AckBeforeFlush)) || bytes >= GROUP_BYTES || waited {
             self.log.flushing = Some(prefix);
             self.log.written_since = None;
             let tag = context.tag(Purpose::Archive(self.index, Task::Flush));
@@ -476,6 +489,9 @@ impl Archive {
     }
 
     fn release(&mut self, span: Span, context: &mut Context) {
+        if has(Bug::MemoryBackTooEarly) {
+            return;
+        }
         if Some(span) == self.log.system_span {
             self.log.system = Some(span)
         } else {

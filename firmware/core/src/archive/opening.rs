@@ -28,6 +28,7 @@ use crate::format::{FormatError, NO_HASH, Record, SECTOR_BYTES};
 use crate::journal::Code;
 use crate::limits::{self, LOOKAHEAD};
 use crate::purpose::Purpose;
+use crate::seeded::{Bug, has};
 
 /// How far opening has come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -185,6 +186,13 @@ impl Archive {
     }
 
     pub(super) fn on_opening(&mut self, task: Task, result: Result<(), IoError>, context: &mut Context) {
+        let result = match (result, self.read_of(task)) {
+            (Err(_), Some((_, into))) if has(Bug::ErrorsReadAsZeros) => {
+                context.memory.bytes_mut(into).fill(0);
+                Ok(())
+            }
+            (result, _) => result,
+        };
         // One failed read must not decide where the log ends.
         if result.is_err() && !matches!(result, Err(IoError::Gone)) && task != Task::Settle && self.retries_left > 0 {
             self.retries_left -= 1;
@@ -216,9 +224,21 @@ impl Archive {
 
     /// Repeats a read of opening.
     fn read_again(&mut self, task: Task, context: &mut Context) {
+        let Some((at_bytes, into)) = self.read_of(task) else { return };
+        let tag = context.tag(Purpose::Archive(self.index, task));
+        context.submit(Op::Read {
+            tag,
+            volume: self.volume,
+            at_bytes,
+            into,
+        });
+    }
+
+    /// What a read of opening reads, from which offset in bytes.
+    fn read_of(&self, task: Task) -> Option<(u64, Span)> {
         let size_bytes = self.facts.as_ref().map_or(0, |facts| facts.size_bytes);
-        let Phase::Opening(opening) = &self.phase else { return };
-        let (at_bytes, into) = match (task, opening) {
+        let Phase::Opening(opening) = &self.phase else { return None };
+        Some(match (task, opening) {
             (Task::SuperRead(copy), _) => (
                 copy_offsets(size_bytes)[copy],
                 self.sectors.part(copy as u32 * SECTOR_BYTES, SECTOR_BYTES),
@@ -232,15 +252,8 @@ impl Archive {
                 self.slot_offset_bytes(read.sequence + u64::from(read.part)),
                 self.log.kept_back(),
             ),
-            _ => return,
-        };
-        let tag = context.tag(Purpose::Archive(self.index, task));
-        context.submit(Op::Read {
-            tag,
-            volume: self.volume,
-            at_bytes,
-            into,
-        });
+            _ => return None,
+        })
     }
 
     fn read_superblocks(&mut self, settled: Result<(), IoError>, context: &mut Context) {
@@ -302,6 +315,9 @@ impl Archive {
                 return self.become_offline(VolumeState::Foreign, Code::SuperblockQuorumLost, why, action, context);
             }
         };
+        if has(Bug::AnyArchiveWillDo) {
+            self.uuid = superblock.archive;
+        }
         if superblock.archive != self.uuid {
             let why = format!("{} holds archive {} and not {}", self.path, superblock.archive, self.uuid);
             let action = "Put the right volume back. Nothing was written to this one.";
@@ -425,7 +441,11 @@ impl Archive {
     fn begin_epoch(&mut self, head: u64, context: &mut Context) {
         let epoch = Epoch {
             counter: self.superblock.epoch.counter + 1,
-            nonce: context.shared.entropy.number(),
+            nonce: if has(Bug::EpochWithoutNonce) {
+                0
+            } else {
+                context.shared.entropy.number()
+            },
         };
         let mut target = self.next_superblock();
         target.epoch = epoch;
@@ -435,7 +455,7 @@ impl Archive {
         target.history.push((epoch, head));
         let surplus = target.history.len().saturating_sub(HISTORY_MAX);
         target.history.drain(..surplus);
-        let repair = self.stale_copies.then(|| self.superblock.clone());
+        let repair = (self.stale_copies && !has(Bug::NoSuperblockRepair)).then(|| self.superblock.clone());
         self.marked_at = context.now.at;
         self.phase = Phase::Opening(Opening::Epoch);
         self.super_writer = Some(SuperWriter::start(
@@ -482,6 +502,11 @@ impl Archive {
 }
 
 impl Scan {
+    /// Headers lie behind the present place.
+    fn has_more(&self) -> bool {
+        self.headers[(self.at - self.from) as usize + 1..].iter().any(Option::is_some)
+    }
+
     /// First log sequence of the batch being read.
     fn batch_start(&self) -> u64 {
         let last = self.headers.len() as u64 - 1;
@@ -503,7 +528,11 @@ impl Scan {
 
 /// The head and content of the checkpoint part that should be at a log sequence.
 pub(super) fn checkpoint_part(archive: &Archive, sequence: u64, block: &[u8]) -> Result<(PartHead, Vec<u8>), FormatError> {
-    let header = archive.check_block(sequence, block, true)?;
+    let header = if has(Bug::CheckpointUnchecked) {
+        archive.check_header(sequence, block)?
+    } else {
+        archive.check_block(sequence, block, true)?
+    };
     if header.placement.kind != BlockKind::Checkpoint {
         return Err(FormatError::Field);
     }

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::format::SECTOR_BYTES;
 use crate::format::superblock::{Superblock, copy_offsets};
 use crate::purpose::Purpose;
+use crate::seeded::{Bug, has};
 
 /// One generation on its way to the volume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,7 +99,7 @@ impl SuperWriter {
         if let Err(error) = result {
             return Some(Err(error));
         }
-        if self.pair == 0 {
+        if self.pair == 0 && !has(Bug::OneSuperblockPair) {
             self.pair = 1;
         } else if self.repair.take().is_some() {
             self.pair = 0;
@@ -118,6 +119,9 @@ impl Archive {
         next.generation += 1;
         next.durable_sequence = self.log.durable;
         next.checkpoint_sequence = self.log.checkpoint_durable;
+        if has(Bug::SuperblockBeforeFlush) {
+            next.durable_sequence = self.log.next;
+        }
         next
     }
 

@@ -26,6 +26,7 @@ use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
 use crate::journal::Code;
 use crate::limits::{LEASE_TIME, OPENS_MAX, READ_AHEAD};
 use crate::purpose::Purpose;
+use crate::seeded::{Bug, has};
 use crate::settings::JobSetting;
 
 /// A target that is full or closed is asked again after this long.

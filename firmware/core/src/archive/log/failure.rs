@@ -29,7 +29,9 @@ impl Archive {
         self.log.failed = None;
         self.log.written_since = None;
         for pending in &mut self.log.pending {
-            pending.progress = Progress::Numbered;
+            if !has(Bug::FlushRetriedAlone) {
+                pending.progress = Progress::Numbered;
+            }
         }
         let sentence = format!(
             "A write or flush of archive {} failed ({error}); {} blocks are written again from memory.",

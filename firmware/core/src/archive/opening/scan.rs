@@ -102,7 +102,8 @@ impl Archive {
     pub(super) fn look_at_blocks(&mut self, mut scan: Box<Scan>, context: &mut Context) {
         while scan.at < scan.end {
             let Some(header) = self.header_in_log(&scan) else {
-                if scan.at >= scan.committed {
+                let goes_on = has(Bug::TrustsHighestHeader) && scan.has_more();
+                if (scan.at >= scan.committed && !goes_on) || has(Bug::StopsAtFirstBadBlock) {
                     break;
                 }
                 self.pass_damaged(&mut scan, BlockError::Format(FormatError::NotOurs), context);
@@ -127,13 +128,15 @@ impl Archive {
             .last
             .is_none_or(|last| placement.previous_header == last || placement.previous_header == NO_HASH);
         let in_epoch = match self.epoch_of(scan.at) {
+            _ if has(Bug::NoEpochRule) => true,
             Some(epoch) => placement.epoch == epoch,
             None => placement.epoch.counter < self.superblock.epoch.counter,
         };
         let sound = placement.slot == scan.at % self.superblock.slots
             && placement.epoch_start <= scan.at
             && placement.payload_bytes <= self.payload_capacity_bytes();
-        (linked && in_epoch && sound && placement.epoch.counter >= scan.last_epoch).then(|| header.clone())
+        let rises = placement.epoch.counter >= scan.last_epoch || has(Bug::NoEpochRule);
+        (linked && in_epoch && sound && rises).then(|| header.clone())
     }
 
     pub(super) fn on_scan_block(&mut self, mut scan: Box<Scan>, result: Result<(), IoError>, context: &mut Context) {
@@ -161,7 +164,9 @@ impl Archive {
                 }
                 self.pass_good(&mut scan, records);
             }
-            Err(error) if scan.at < scan.committed => self.pass_damaged(&mut scan, error, context),
+            Err(error) if scan.at < scan.committed && !has(Bug::StopsAtFirstBadBlock) => {
+                self.pass_damaged(&mut scan, error, context);
+            }
             Err(error) => {
                 if matches!(error, BlockError::Io(_)) {
                     let at = scan.at;

@@ -90,7 +90,7 @@ impl Session {
             context.say(Code::NeedsDecision, &setting.name.clone(), sentence);
         }
         track.lease = lease;
-        track.next = next;
+        track.next = if has(Bug::CursorCached) { next.max(before) } else { next };
         track.state = State::Open;
         self.seek_again = true;
         let other_history =
