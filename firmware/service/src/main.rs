@@ -26,13 +26,17 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    log::start();
+    let log = log::start();
     let (is_first, given) = match first::prepare() {
         Ok(Some(prepared)) => (true, prepared.arguments),
         Ok(None) => (false, std::env::args_os().skip(1).collect()),
         Err(reason) => first::fail(&reason),
     };
     let code = daemon(given, is_first);
+    log.finish();
+    if is_first {
+        first::power_off();
+    }
     // Not by returning: the runtime would wait for a thread that asks a name server or a hung device.
     std::process::exit(code.into())
 }
@@ -55,7 +59,6 @@ fn daemon(given: Vec<OsString>, is_first: bool) -> u8 {
         }
     };
     match run(arguments) {
-        Ok(()) if is_first => first::power_off(),
         Ok(()) => 0,
         Err(sentence) => {
             tracing::error!("{sentence}");
