@@ -10,6 +10,7 @@ pub mod picture;
 pub mod programs;
 pub mod proxy;
 pub mod sim;
+pub mod site;
 
 /// A result whose error is a sentence for people.
 pub type Result<T> = std::result::Result<T, String>;

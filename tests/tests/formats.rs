@@ -18,8 +18,6 @@ mod dump;
 mod reader;
 #[path = "formats/scenario.rs"]
 mod scenario;
-#[path = "formats/site.rs"]
-mod site;
 #[path = "formats/structures.rs"]
 mod structures;
 #[path = "formats/volumes.rs"]

@@ -6,7 +6,7 @@
 //! it, so that an event costs the same however many parts there are.
 
 mod links;
-
+mod silence;
 mod stop;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -103,6 +103,7 @@ pub(crate) struct Parts {
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
+    minding_silence: bool,
 }
 
 impl Appliance {
@@ -148,6 +149,7 @@ impl Appliance {
             stopped: false,
             turned: 0,
             turned_said: None,
+            minding_silence: false,
         };
         let mut appliance = Appliance { shared, parts };
         let mut no_memory = NoMemory;
@@ -470,8 +472,10 @@ impl Parts {
                 Ready::Incoming(link) => self.decide_incoming(link, context),
                 Ready::Reading(client) => self.decide_reading(client, context),
                 Ready::Waiting => self.decide_waiting(context),
+                Ready::Silence => self.look_for_silence(context),
             }
         }
+        self.mind_silence(context);
         self.go_on_stopping(context);
     }
 

@@ -46,6 +46,8 @@ pub enum Ready {
     Reading(hal::ClientId),
     /// Calls that wait for something.
     Waiting,
+    /// Ops that a device has not answered.
+    Silence,
 }
 
 /// One event's surroundings.
@@ -63,7 +65,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// A tag for an op with that purpose.
     pub fn tag(&mut self, purpose: Purpose) -> Tag {
-        self.shared.tags.put(purpose)
+        self.shared.tags.put(purpose, self.now.at)
     }
 
     /// Something happened that a person may want to know.

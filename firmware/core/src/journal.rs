@@ -84,6 +84,10 @@ pub enum Code {
     DeviceAdded,
     /// A device was removed.
     DeviceRemoved,
+    /// A device owes an answer for too long.
+    DeviceSilent,
+    /// It has answered.
+    DeviceAnswers,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -130,6 +134,8 @@ impl Code {
             Code::Configured => ("configured", Info),
             Code::DeviceAdded => ("device-added", Info),
             Code::DeviceRemoved => ("device-removed", Info),
+            Code::DeviceSilent => ("device-silent", Critical),
+            Code::DeviceAnswers => ("device-answers", Info),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
         }

@@ -34,6 +34,12 @@ pub const GROUP_WAIT: Duration = Duration::from_millis(20);
 pub const REWRITES_MAX: u32 = 1;
 /// A read that fails or does not pass its check is tried that often (D-01, D-07).
 pub const READ_TRIES_MAX: u32 = 3;
+/// A device that is well has read or written by then (`reliability.md`, 2.1).
+pub const TRANSFER_WITHIN: Duration = Duration::from_secs(10);
+/// A device that is well has flushed by then; cards are slow at it (`reliability.md`, 2.1).
+pub const FLUSH_WITHIN: Duration = Duration::from_secs(60);
+/// Ops in flight are looked at that often.
+pub const SILENCE_LOOK: Duration = Duration::from_secs(2);
 /// Idle for this long: the superblock tells how far the log is durable (`reliability.md`, 3.2 e).
 pub const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 /// Not more often than this, so that flash is spared.

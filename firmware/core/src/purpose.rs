@@ -1,9 +1,11 @@
 //! What an op in flight is for: how its completion finds its owner.
 
+use core::time::Duration;
 use hal::{ClientId, LinkId};
 
 use crate::archive::Task;
 use crate::archive::walk::Reader;
+use crate::limits::{FLUSH_WITHIN, TRANSFER_WITHIN};
 
 /// What an op is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,4 +26,19 @@ pub enum Purpose {
     Settings,
     /// The list of devices for a control client.
     Devices(ClientId),
+}
+
+impl Purpose {
+    /// Which archive's device answers this op, and in how long it must have done so.
+    pub fn patience(&self) -> Option<(usize, Duration)> {
+        match *self {
+            Purpose::Archive(archive, Task::Flush | Task::SuperFlush | Task::Settle) => Some((archive, FLUSH_WITHIN)),
+            // What opens, discards or closes waits for the kernel too, and for others who hold the device.
+            Purpose::Archive(_, Task::Open | Task::Discard | Task::Close) => None,
+            Purpose::Archive(archive, _) | Purpose::Walk(_, archive, _) | Purpose::Seek(_, archive, _) => {
+                Some((archive, TRANSFER_WITHIN))
+            }
+            Purpose::Creation(..) | Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Settings | Purpose::Devices(_) => None,
+        }
+    }
 }

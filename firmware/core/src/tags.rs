@@ -1,7 +1,7 @@
 //! What each op in flight is for. The machine returns a tag; the table says whose it is.
 
 use alloc::vec::Vec;
-use hal::Tag;
+use hal::{Instant, Tag};
 
 use crate::limits::OPS_MAX;
 
@@ -16,6 +16,8 @@ pub struct Tags<P> {
 struct Slot<P> {
     /// Told apart from earlier uses of the same slot.
     turn: u32,
+    /// When the op was submitted.
+    since: Instant,
     purpose: Option<P>,
 }
 
@@ -29,15 +31,20 @@ impl<P> Default for Tags<P> {
 }
 
 impl<P> Tags<P> {
-    /// A tag for a new op.
-    pub fn put(&mut self, purpose: P) -> Tag {
+    /// A tag for an op that is submitted now.
+    pub fn put(&mut self, purpose: P, now: Instant) -> Tag {
         let index = self.free.pop().unwrap_or_else(|| {
             assert!(self.slots.len() < OPS_MAX, "more ops in flight than every queue together");
-            self.slots.push(Slot { turn: 0, purpose: None });
+            self.slots.push(Slot {
+                turn: 0,
+                since: now,
+                purpose: None,
+            });
             (self.slots.len() - 1) as u32
         });
         let slot = &mut self.slots[index as usize];
         slot.turn = slot.turn.wrapping_add(1);
+        slot.since = now;
         slot.purpose = Some(purpose);
         Tag(u64::from(slot.turn) << 32 | u64::from(index))
     }
@@ -49,6 +56,13 @@ impl<P> Tags<P> {
         assert!(slot.turn == (tag.0 >> 32) as u32, "a tag came back twice");
         self.free.push(index);
         slot.purpose.take().expect("a tag came back twice")
+    }
+
+    /// Every op in flight, and since when.
+    pub fn iter(&self) -> impl Iterator<Item = (Instant, &P)> {
+        self.slots
+            .iter()
+            .filter_map(|slot| slot.purpose.as_ref().map(|purpose| (slot.since, purpose)))
     }
 
     /// Ops in flight.

@@ -9,8 +9,8 @@ use drivers_sim::{DiskModel, Script, SiteId, World};
 use serde_json::{Value, json};
 
 use crate::dump;
-use crate::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, volume};
 use crate::volumes::{APPEND, RING, list};
+use blockhaul_tests::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, volume};
 
 const SEED: u64 = 1;
 const SECOND_NS: u64 = 1_000_000_000;

@@ -8,8 +8,8 @@ use blockhaul_core::recorder::container::Container;
 use drivers_sim::{DiskModel, Random, SiteId, World};
 use serde_json::json;
 
-use crate::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, volume};
 use crate::{NEW_VERSION, dump, reader};
+use blockhaul_tests::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, volume};
 
 /// A ring in its second lap, after a loss of power.
 pub const RING: &str = "ring";

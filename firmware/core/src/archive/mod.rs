@@ -133,6 +133,8 @@ pub struct Archive {
     retries_left: u32,
     /// Own tracks that may have lost their last blocks, and how many; stated as gaps when the archive is open.
     lost_ends: Vec<(TrackKey, u64)>,
+    /// Since when its device has owed an answer, once that is too long.
+    silent_since: Option<Instant>,
     /// State when it was last asked for changes.
     shown: Option<VolumeState>,
 }
@@ -247,6 +249,29 @@ impl Archive {
         }
     }
 
+    /// Since when the device has owed an answer for too long; none if it answers.
+    pub fn note_silence(&mut self, since: Option<Instant>, context: &mut Context) {
+        let before = core::mem::replace(&mut self.silent_since, since);
+        let (code, sentence) = match (before, since) {
+            (None, Some(since)) => {
+                let seconds = context.now.at.since(since).as_secs();
+                let sentence = format!(
+                    "The device of archive {} ({}) has not answered for {seconds} s.",
+                    self.name, self.path
+                );
+                (Code::DeviceSilent, sentence)
+            }
+            (Some(before), None) => {
+                let seconds = context.now.at.since(before).as_secs();
+                let sentence = format!("The device of archive {} answers again after {seconds} s.", self.name);
+                (Code::DeviceAnswers, sentence)
+            }
+            (None, None) | (Some(_), Some(_)) => return,
+        };
+        context.say(code, &self.name.clone(), sentence);
+        context.wake(Ready::Archive(self.index));
+    }
+
     /// From now on blocks are given and none taken.
     fn become_read_only(&mut self, code: Code, why: String, context: &mut Context) {
         context.say(code, &self.name.clone(), format!("Archive {} is read-only: {why}", self.name));
@@ -340,6 +365,12 @@ impl Archive {
     /// The state of the volume, why, and what to do.
     pub fn state(&self) -> (VolumeState, String, String) {
         match &self.phase {
+            Phase::Opening(_) | Phase::Ready | Phase::ReadOnly { .. } if self.silent_since.is_some() => (
+                VolumeState::Degraded,
+                format!("the device of {} does not answer", self.path),
+                "Check the device, its cable and its power. It goes on by itself when it answers; nothing is given up."
+                    .to_string(),
+            ),
             Phase::Opening(_) => (
                 VolumeState::Indexing,
                 "looking for the end of the log".to_string(),

@@ -149,6 +149,7 @@ impl Archive {
             single_copy: false,
             retries_left: limits::OPENING_RETRIES_MAX,
             lost_ends: Vec::new(),
+            silent_since: None,
             shown: None,
         })
     }

@@ -1,4 +1,7 @@
-//! The product on simulated machines: what runs there, and control calls to it.
+//! The product on simulated machines: what runs there, and control calls to it. For tests that tell one story by hand; histories
+//! drawn from a seed are in `sim/`.
+//!
+//! Whatever goes wrong here is a failed test: it panics with a sentence.
 
 use blockhaul_core::{Appliance, Board};
 use drivers_sim::{Brain, SiteId, World};
@@ -58,7 +61,7 @@ pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: V
         .take_reply(caller)
         .unwrap_or_else(|| panic!("{method} is not answered"));
     world.machines.leave(caller);
-    let mut reply: Value = serde_json::from_slice(&reply).unwrap();
+    let mut reply: Value = serde_json::from_slice(&reply).expect("a reply is JSON");
     assert_eq!(reply.get("error"), None, "{method} is refused: {}", reply["parameters"]);
     reply["parameters"].take()
 }
@@ -68,5 +71,8 @@ pub fn volume(world: &World<Product>, site: SiteId) -> Vec<u8> {
     let disk = world
         .machines
         .disk(world.machines.disk_at(site, VOLUME).expect("it has a volume"));
-    disk.current().bytes(0, usize::try_from(disk.model.size_bytes).unwrap())
+    disk.current().bytes(
+        0,
+        usize::try_from(disk.model.size_bytes).expect("a volume for tests fits memory"),
+    )
 }
