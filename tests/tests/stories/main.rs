@@ -8,7 +8,10 @@
 mod cut;
 mod damage;
 mod dice;
+mod errors;
+mod faulty;
 mod format;
+mod frozen;
 mod full;
 mod kill;
 mod media;

@@ -198,6 +198,16 @@ impl Log {
         self.system_span.expect("kept back before the first block is read")
     }
 
+    /// Lends out the memory kept back, if it is not in use.
+    pub(super) fn lend_system(&mut self) -> Option<Span> {
+        self.system.take()
+    }
+
+    /// The memory kept back is not in use any more.
+    pub(super) fn return_system(&mut self) {
+        self.system = self.system_span;
+    }
+
     /// Starts at the end that recovery has found.
     pub(super) fn resume(&mut self, head: u64, last_header: Digest, checkpoint: u64) {
         self.next = head;

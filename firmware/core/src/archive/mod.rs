@@ -14,6 +14,7 @@ pub mod creation;
 mod interlock;
 mod log;
 mod opening;
+mod presence;
 pub mod seek;
 mod supers;
 pub mod walk;
@@ -66,6 +67,8 @@ pub enum Task {
     Flush,
     /// Discarding a freed segment.
     Discard,
+    /// Whether the device still gives this superblock copy.
+    Presence(usize),
     /// Letting go of the volume.
     Close,
 }
@@ -244,7 +247,7 @@ impl Archive {
     pub fn device_gone(&mut self, context: &mut Context) {
         if self.gives() {
             let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
-            let why = format!("the device of {} is gone", self.path);
+            let why = format!("the device of {} is gone or gives nothing", self.path);
             self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
         }
     }
@@ -321,12 +324,14 @@ impl Archive {
                     Some(Err(error)) => {
                         let why = format!("its superblock cannot be written ({error})");
                         self.become_read_only(Code::ArchiveReadOnly, why, context);
+                        self.ask_device(0, context);
                     }
                 }
             }
             Task::Interlock(sequence) => self.on_interlock(sequence, result, context),
             Task::Write(sequence) => self.on_write(sequence, result, context),
             Task::Flush => self.on_flush(result, context),
+            Task::Presence(copy) => self.on_presence(copy, result, context),
             Task::Discard | Task::Close => {}
         }
         context.wake(Ready::Archive(self.index));

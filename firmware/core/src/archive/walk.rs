@@ -3,6 +3,10 @@
 //! The index says which blocks are worth reading: from memory for the newest, from the checkpoint behind each older segment; where
 //! that is damaged every block of the segment is read. Only durable blocks are handed out.
 //!
+//! A read that fails is tried again with no other read of this walk under way: the layers below join reads of neighbours into one
+//! request, and a bad sector fails all of it. A block is called unreadable only while the device still gives something, a superblock
+//! copy: one that gives nothing is gone, and its blocks may be fine when it comes back.
+//!
 //! Invariant (U3): a block that is handed out has passed its check after this read, in this process.
 
 use alloc::collections::VecDeque;
@@ -13,6 +17,7 @@ use super::{Archive, BlockError, TrackId};
 use crate::context::{Context, Ready};
 use crate::format::checkpoint::{Checkpoint, Entry};
 use crate::format::header::{BlockKind, Header};
+use crate::format::superblock::{COPIES, copy_offsets};
 use crate::format::{FormatError, SECTOR_BYTES};
 use crate::limits::READ_TRIES_MAX;
 use crate::purpose::Purpose;
@@ -87,8 +92,20 @@ struct Read {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
     Reading,
+    /// To be read again, alone.
+    Again,
+    /// Unreadable: whether the device gives this superblock copy says if it is the block or the device.
+    Probe(usize, IoError),
+    /// That copy is being read.
+    Probing(usize, IoError),
     Good(Header),
     Bad(BlockError),
+}
+
+impl State {
+    fn in_flight(&self) -> bool {
+        matches!(self, State::Reading | State::Probing(..))
+    }
 }
 
 /// What comes next.
@@ -153,10 +170,13 @@ impl Walk {
                 Step::Wait
             };
         };
-        if front.state == State::Reading {
-            return Step::Wait;
-        }
         match &front.state {
+            State::Reading | State::Probing(..) => return Step::Wait,
+            State::Again | State::Probe(..) if archive.gives() => return Step::Wait,
+            State::Again | State::Probe(..) => {
+                self.drop_front(context);
+                return Step::Wait;
+            }
             State::Bad(BlockError::Io(IoError::Gone)) => {
                 archive.device_gone(context);
                 self.drop_front(context);
@@ -176,7 +196,7 @@ impl Walk {
                 self.submit(archive, sequence, span, context);
                 return Step::Wait;
             }
-            State::Bad(_) | State::Good(_) | State::Reading => {}
+            State::Bad(_) | State::Good(_) => {}
         }
         let Some(read) = self.reads.pop_front() else {
             return Step::Wait;
@@ -200,7 +220,7 @@ impl Walk {
                     self.poll(archive, wanted, context)
                 }
             }
-            State::Reading => Step::Wait,
+            State::Reading | State::Again | State::Probe(..) | State::Probing(..) => Step::Wait,
         }
     }
 
@@ -227,7 +247,11 @@ impl Walk {
     }
 
     fn read_ahead(&mut self, archive: &mut Archive, wanted: &mut dyn FnMut(TrackId, &Entry) -> bool, context: &mut Context) {
-        if !archive.gives() {
+        let troubled = self
+            .reads
+            .iter()
+            .any(|read| read.tries > 0 && !matches!(read.state, State::Good(_)));
+        if !archive.gives() || troubled {
             return;
         }
         self.at = self.at.max(archive.oldest());
@@ -267,11 +291,15 @@ impl Walk {
     }
 
     fn submit(&self, archive: &Archive, sequence: u64, into: Span, context: &mut Context) {
+        self.submit_at(archive, sequence, archive.slot_offset_bytes(sequence), into, context);
+    }
+
+    fn submit_at(&self, archive: &Archive, sequence: u64, at_bytes: u64, into: Span, context: &mut Context) {
         let tag = context.tag(Purpose::Walk(self.reader, archive.index, sequence));
         context.submit(Op::Read {
             tag,
             volume: archive.volume(),
-            at_bytes: archive.slot_offset_bytes(sequence),
+            at_bytes,
             into,
         });
     }
@@ -305,11 +333,21 @@ impl Walk {
         let Some(at) = self
             .reads
             .iter()
-            .position(|read| read.sequence == sequence && read.state == State::Reading)
+            .position(|read| read.sequence == sequence && read.state.in_flight())
         else {
             return;
         };
         let read = &mut self.reads[at];
+        if let State::Probing(copy, error) = read.state {
+            read.state = match result {
+                Ok(()) => State::Bad(BlockError::Io(error)),
+                Err(IoError::Gone) => State::Bad(BlockError::Io(IoError::Gone)),
+                Err(_) if copy + 1 < COPIES => State::Probe(copy + 1, error),
+                Err(_) => State::Bad(BlockError::Io(IoError::Gone)),
+            };
+            self.go_on_alone(archive, context);
+            return;
+        }
         let proof = self.depth == Depth::Proof;
         let checked = result.map_err(BlockError::Io).and_then(|()| {
             archive
@@ -320,11 +358,31 @@ impl Walk {
         let again = read.tries < READ_TRIES_MAX && archive.gives() && sequence >= archive.oldest();
         match checked {
             Ok(header) => read.state = State::Good(header),
-            Err(error) if !again || error == BlockError::Io(IoError::Gone) => read.state = State::Bad(error),
-            Err(_) => {
-                let span = read.span;
-                self.submit(archive, sequence, span, context);
-            }
+            Err(BlockError::Io(IoError::Gone)) => read.state = State::Bad(BlockError::Io(IoError::Gone)),
+            Err(_) if again => read.state = State::Again,
+            Err(BlockError::Io(error @ (IoError::Media | IoError::Short))) => read.state = State::Probe(0, error),
+            Err(error) => read.state = State::Bad(error),
+        }
+        self.go_on_alone(archive, context);
+    }
+
+    /// With nothing else in flight, reads again what failed, or asks the device whether it is there.
+    fn go_on_alone(&mut self, archive: &Archive, context: &mut Context) {
+        if !archive.gives() || self.reads.iter().any(|read| read.state.in_flight()) {
+            return;
+        }
+        let waits = |read: &&mut Read| matches!(read.state, State::Again | State::Probe(..));
+        let Some(read) = self.reads.iter_mut().find(waits) else {
+            return;
+        };
+        let (sequence, span) = (read.sequence, read.span);
+        if let State::Probe(copy, error) = read.state {
+            read.state = State::Probing(copy, error);
+            let at_bytes = copy_offsets(archive.superblock.volume_bytes)[copy];
+            self.submit_at(archive, sequence, at_bytes, span.part(0, SECTOR_BYTES), context);
+        } else {
+            read.state = State::Reading;
+            self.submit(archive, sequence, span, context);
         }
     }
 
@@ -357,7 +415,7 @@ impl Walk {
 
     /// Whether no read is in flight; then [`Walk::finish`] may be called.
     pub fn is_quiet(&self) -> bool {
-        self.loading.is_none() && self.reads.iter().all(|read| read.state != State::Reading)
+        self.loading.is_none() && self.reads.iter().all(|read| !read.state.in_flight())
     }
 
     /// Gives all memory back.

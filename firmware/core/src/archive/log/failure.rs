@@ -23,6 +23,7 @@ impl Archive {
         if self.log.rewrites >= REWRITES_MAX {
             let why = format!("writing failed again after the group was written anew ({error})");
             self.become_read_only(Code::ArchiveReadOnly, why, context);
+            self.ask_device(0, context);
             return;
         }
         self.log.rewrites += 1;
