@@ -44,6 +44,7 @@ pub struct Counts {
 /// An archive that was opened and read.
 struct Found {
     head: u64,
+    image: Image,
     blocks: Vec<Block>,
     status: Value,
 }
@@ -66,12 +67,12 @@ impl Judge {
         let mut take = self.start(bytes, cut.settings.as_deref(), seed);
         counts.openings += 1;
         let first = self.open(&mut take, &cut.truth)?;
-        let (opened, settings) = (take.disk().durable().clone(), take.settings());
+        let settings = take.settings();
         self.append(&mut take, &first)?;
         let mut truth = cut.truth.clone();
         truth.found(&first.blocks);
 
-        let mut second = self.start(&opened, settings.as_deref(), seed ^ 1);
+        let mut second = self.start(&first.image, settings.as_deref(), seed ^ 1);
         counts.openings += 1;
         let again = self.open(&mut second, &truth).map_err(|why| format!("opened a second time, {why}"))?;
         same_end(&first, &again).map_err(|why| format!("opened a second time, {why}"))?;
@@ -88,26 +89,37 @@ impl Judge {
 
     /// Waits until the archive is open, or makes it if the settings know none; then reads it.
     fn open(&self, take: &mut Take, truth: &Truth) -> Result<Found, String> {
-        let mut opened = take.pass_until(OPEN_WITHIN_NS, |take| take.durable().is_some());
+        // The end that is announced, and the disk at that moment: soon the archive writes by itself.
+        let mut end = self.announced(take);
         let mut status = take.archive()?;
         if status.is_null() {
             if truth.durable > 0 {
                 return Err("the settings do not know the archive, and blocks of it were said to be durable".into());
             }
             self.create(take)?;
-            opened = true;
+            end = self.announced(take);
             status = take.archive()?;
         }
         let state = status["state"].as_str().unwrap_or_default();
-        if !opened || !["ready", "full"].contains(&state) {
+        let Some((head, image)) = end.filter(|_| ["ready", "full"].contains(&state)) else {
             return Err(format!("the archive is {state}: {}", status["why"].as_str().unwrap_or_default()));
-        }
+        };
         if status["quarantined"] != 0 {
             return Err(format!("blocks were damaged by nothing: {status}"));
         }
-        let blocks = self.read(take, &status, truth)?;
-        let head = status["head"].as_u64().unwrap_or_default();
-        Ok(Found { head, blocks, status })
+        let blocks = self.read(take, &status, &image, head, truth)?;
+        Ok(Found {
+            head,
+            image,
+            blocks,
+            status,
+        })
+    }
+
+    fn announced(&self, take: &mut Take) -> Option<(u64, Image)> {
+        take.pass_until(OPEN_WITHIN_NS, |take| take.durable().is_some());
+        let image = take.disk().durable().clone();
+        take.durable().map(|head| (head, image))
     }
 
     /// The archive was never said to be there: whoever wanted it asks again, and types what it is told to type.
@@ -122,14 +134,14 @@ impl Judge {
     }
 
     /// Everything between the oldest and the end, by the independent reader; and what the appliance says of it.
-    fn read(&self, take: &mut Take, status: &Value, truth: &Truth) -> Result<Vec<Block>, String> {
+    fn read(&self, take: &mut Take, status: &Value, image: &Image, head: u64, truth: &Truth) -> Result<Vec<Block>, String> {
         let number = |field: &str| status[field].as_u64().ok_or_else(|| format!("no {field} in {status}"));
-        let (oldest, head) = (number("oldest")?, number("head")?);
-        let image = take.disk().durable();
         let shape = geometry(image)?;
-        if oldest != shape.oldest(head) {
-            return Err(format!("{oldest} is said to be the oldest block, and {} is", shape.oldest(head)));
+        let (said, right) = (number("oldest")?, shape.oldest(number("head")?));
+        if said != right {
+            return Err(format!("{said} is said to be the oldest block, and {right} is"));
         }
+        let oldest = shape.oldest(head);
         let blocks = log(image, oldest, head)?;
         truth.check(&blocks, oldest, head)?;
         let ends = tracks(&blocks)?;
@@ -176,6 +188,7 @@ impl Judge {
                 first.head
             ));
         }
+        let image = take.disk().durable().clone();
         let mut truth = Truth::default();
         truth.found(&first.blocks);
         for line in take.log() {
@@ -183,7 +196,7 @@ impl Judge {
                 truth.written(bytes);
             }
         }
-        self.read(take, &status, &truth)
+        self.read(take, &status, &image, durable, &truth)
             .map_err(|why| format!("after {APPENDED} more blocks, {why}"))?;
         let verified = take.ask("Archive.Verify", &json!({ "name": ARCHIVE }))?;
         if verified["damaged_count"] != 0 {
