@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeForm, VolumeId};
 
 use crate::memory::Lent;
-use crate::{Fault, Image, IoKind, Random, SiteId};
+use crate::{Fault, Image, IoKind, Logged, Random, SiteId};
 
 /// What a write is torn at.
 const TEAR_BYTES: usize = 512;
@@ -97,6 +97,13 @@ impl DiskModel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot(Image);
 
+impl Snapshot {
+    /// These bytes.
+    pub(crate) fn of(image: &Image) -> Self {
+        Self(image.clone())
+    }
+}
+
 /// A completed write that no flush has covered.
 #[derive(Clone, Debug)]
 struct Written {
@@ -154,6 +161,7 @@ pub struct Disk {
     pub(crate) flying: BTreeMap<u64, Flying>,
     pub(crate) waiting: Vec<u64>,
     pub(crate) holders: Vec<Holder>,
+    pub(crate) log: Option<Vec<Logged>>,
     current: Image,
     durable: Image,
     journal: Vec<Written>,
@@ -175,6 +183,7 @@ impl Disk {
             flying: BTreeMap::new(),
             waiting: Vec::new(),
             holders: Vec::new(),
+            log: None,
             current: Image::default(),
             durable: Image::default(),
             journal: Vec::new(),
@@ -292,6 +301,10 @@ impl Disk {
             }
         }
         self.current = self.durable.clone();
+        if let Some(log) = &mut self.log {
+            let image = self.durable.clone();
+            log.push(Logged::PowerLost { image });
+        }
     }
 
     pub(crate) fn volume_facts(&self, same_as: u64) -> VolumeFacts {

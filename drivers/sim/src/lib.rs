@@ -37,6 +37,7 @@ mod trace;
 mod volume;
 mod wire;
 mod world;
+mod writes;
 
 pub use client::CallerId;
 pub use disk::{Disk, DiskId, DiskLatency, DiskModel, Snapshot};
@@ -52,3 +53,4 @@ pub use site::{Site, SiteId};
 pub use state::StateFolder;
 pub use trace::{Echo, Trace};
 pub use world::{Board, Brain, World};
+pub use writes::Logged;

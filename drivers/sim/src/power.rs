@@ -110,6 +110,11 @@ impl Machines {
                 disks, sites, random, ..
             } = self;
             let disk = &mut disks[id.0];
+            assert!(
+                disk.log.is_none() || numbers.is_empty(),
+                "{} is recorded: what a killed process leaves is not",
+                disk.name
+            );
             if disk.hung && !numbers.is_empty() {
                 for number in numbers {
                     let flying = disk.flying.get_mut(&number).expect("listed");

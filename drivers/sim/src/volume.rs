@@ -126,6 +126,7 @@ impl Machines {
             insertion,
         };
         disk.flying.insert(number, flying);
+        self.log_submitted(id, number, kind);
         let delay_ns = self.delay_ns(id, kind, length_bytes);
         self.after(delay_ns, Due::Disk { disk: id, number });
     }
@@ -155,6 +156,9 @@ impl Machines {
         }
         let Some(flying) = disk.flying.remove(&number) else { return };
         let result = self.take_effect(id, &flying);
+        if result.is_ok() {
+            self.disks[id.0].log_completed(number, flying.kind);
+        }
         let Flying {
             site,
             run,

@@ -1,16 +1,14 @@
 //! Control calls to simulated appliances: the same JSON as over the socket.
 
-use drivers_sim::{SiteId, World};
+use drivers_sim::{Brain, SiteId, World};
 use hal::Role;
 use serde_json::{Value, json};
-
-use super::product::Product;
 
 /// A call is answered in this time, faults or not.
 const PATIENCE_NS: u64 = 30_000_000_000;
 
 /// Calls a method of an appliance and returns the parameters of its reply.
-pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: Value) -> Result<Value, String> {
+pub fn ask<B: Brain>(world: &mut World<B>, site: SiteId, method: &str, parameters: Value) -> Result<Value, String> {
     let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters }).to_string();
     let caller = world.machines.connect_and_call(site, Role::Admin, &call);
     world.run_until(PATIENCE_NS, |world| {

@@ -5,13 +5,13 @@
 //!
 //! Invariant: everything follows from the seed.
 
-mod control;
+pub(crate) mod control;
 mod history;
 mod oracle;
-mod product;
+pub(crate) mod product;
 mod stage;
-mod stream;
-mod volume;
+pub(crate) mod stream;
+pub(crate) mod volume;
 
 pub use drivers_sim::Echo;
 pub use history::{Failure, Report, replay, run};

@@ -74,6 +74,24 @@ pub struct Geometry {
     slots_at_bytes: u64,
     /// Slots of the volume.
     pub slots: u64,
+    /// Log sequences of a segment.
+    pub segment_blocks: u64,
+    /// The log goes round.
+    pub ring: bool,
+}
+
+impl Geometry {
+    /// Oldest log sequence that may be read when the next one is `head`.
+    pub fn oldest(&self, head: u64) -> u64 {
+        let writes = (2 * self.segment_blocks).min(32);
+        let reached = (head + 2 * writes).next_multiple_of(self.segment_blocks);
+        if self.ring { reached.saturating_sub(self.slots) } else { 0 }
+    }
+
+    /// Byte offset of a slot.
+    pub fn slot_at_bytes(&self, slot: u64) -> u64 {
+        self.slots_at_bytes + slot * self.block_bytes
+    }
 }
 
 /// Reads the shape of the archive on a volume from its first superblock copies.
@@ -89,6 +107,8 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
         block_bytes: u64::from(u32_at(&sector, 72)),
         slots_at_bytes: u64_at(&sector, 88),
         slots: u64_at(&sector, 96),
+        segment_blocks: u64::from(u32_at(&sector, 104)),
+        ring: sector[11] == 2,
     })
 }
 

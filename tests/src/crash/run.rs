@@ -1,0 +1,197 @@
+//! All states of a workload, on several threads; or one of them, with everything that happens.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use drivers_sim::{Echo, Image};
+
+use super::cuts::{Cut, cuts};
+use super::judge::{Counts, Judge};
+use super::states::{State, picture, states};
+use super::truth::Truth;
+use super::workloads::Workload;
+
+/// Threads that judge.
+const THREADS: usize = 2;
+/// Of so many states, one is interrupted in every way.
+const DEEP_EVERY: usize = 400;
+
+/// How much of a workload is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Every state.
+    Whole,
+    /// Every so many states.
+    Every(usize),
+}
+
+/// What came of a workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Lines of its record: each is the end of a prefix.
+    pub lines: usize,
+    /// Moments between two flushes.
+    pub cuts: usize,
+    /// Most writes that were pending at once.
+    pub pending: usize,
+    /// States and openings.
+    pub counts: Counts,
+    /// Time.
+    pub took: Duration,
+}
+
+/// A state in which something does not hold.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    workload: &'static str,
+    state: usize,
+    why: String,
+    picture: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure {
+            workload,
+            state,
+            why,
+            picture,
+        } = self;
+        write!(f, "Workload {workload}, state {state}: {why}\n{picture}\n{}", replay(workload, *state))
+    }
+}
+
+fn replay(workload: &str, state: usize) -> String {
+    format!("Replay with: cargo crash-states --workload {workload} --state {state}")
+}
+
+thread_local! {
+    /// What this thread judges, for last words.
+    static AT: RefCell<Option<(&'static str, usize)>> = const { RefCell::new(None) };
+}
+
+/// A release ends at once in a panic: nothing but the hook is left to say which state it was.
+pub fn say_state_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        before(panic);
+        if let Some((workload, state)) = AT.with(|at| *at.borrow()) {
+            eprintln!("{}", replay(workload, state));
+        }
+    }));
+}
+
+/// A workload that was played, with all its states.
+struct Film {
+    workload: Workload,
+    lines: usize,
+    cuts: Vec<Cut>,
+    states: Vec<State>,
+}
+
+impl Film {
+    fn play(workload: &Workload, echo: Echo) -> Result<Film, String> {
+        let take = workload.record(echo)?;
+        let why = |why| format!("Workload {}: {why}", workload.name);
+        let cuts = cuts(&take, &Image::default(), None, &Truth::default()).map_err(why)?;
+        let states = cuts
+            .iter()
+            .enumerate()
+            .flat_map(|(place, cut)| states(place, cut, false))
+            .collect();
+        Ok(Film {
+            workload: *workload,
+            lines: take.log().len(),
+            cuts,
+            states,
+        })
+    }
+
+    fn judge(&self, number: usize, echo: Echo) -> Result<Counts, Failure> {
+        let name = self.workload.name;
+        AT.with(|at| *at.borrow_mut() = Some((name, number)));
+        let state = &self.states[number];
+        let cut = &self.cuts[state.cut];
+        let judge = Judge {
+            slots: self.workload.slots,
+            memory_bytes: self.workload.memory_bytes,
+            mode: self.workload.mode(),
+            echo,
+        };
+        let seed = number as u64;
+        let judged = judge.judge(cut, state, seed, number.is_multiple_of(DEEP_EVERY));
+        AT.with(|at| *at.borrow_mut() = None);
+        judged.map_err(|why| Failure {
+            workload: name,
+            state: number,
+            why,
+            picture: picture(cut, state),
+        })
+    }
+}
+
+/// Judges the states of a workload, and says now and then how far it is. The error is the first failure in full.
+pub fn workload(workload: &Workload, extent: Extent, say: &(dyn Fn(usize, usize) + Sync)) -> Result<Row, String> {
+    let begun = Instant::now();
+    let film = Film::play(workload, Echo::Off)?;
+    let numbers: Vec<usize> = match extent {
+        Extent::Whole => (0..film.states.len()).collect(),
+        Extent::Every(step) => (0..film.states.len()).step_by(step).collect(),
+    };
+    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let sum = Mutex::new(Counts::default());
+    let failure: Mutex<Option<Failure>> = Mutex::new(None);
+    let work = || {
+        while !over.load(Ordering::Relaxed) {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(number) = numbers.get(at) else { return };
+            if at.is_multiple_of(100) {
+                say(at, numbers.len());
+            }
+            match film.judge(*number, Echo::Off) {
+                Ok(counts) => add(&sum, counts),
+                Err(why) => {
+                    over.store(true, Ordering::Relaxed);
+                    failure.lock().expect("no panic is survived").get_or_insert(why);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..THREADS {
+            scope.spawn(work);
+        }
+        work();
+    });
+    if let Some(failure) = failure.into_inner().expect("no panic is survived") {
+        return Err(failure.to_string());
+    }
+    Ok(Row {
+        lines: film.lines,
+        cuts: film.cuts.len(),
+        pending: film.cuts.iter().map(|cut| cut.pending.len()).max().unwrap_or_default(),
+        counts: sum.into_inner().expect("no panic is survived"),
+        took: begun.elapsed(),
+    })
+}
+
+fn add(sum: &Mutex<Counts>, counts: Counts) {
+    let mut sum = sum.lock().expect("no panic is survived");
+    sum.states += counts.states;
+    sum.within += counts.within;
+    sum.openings += counts.openings;
+}
+
+/// Judges one state, with everything that happens on standard error. Gives the picture of the state.
+pub fn one(workload: &Workload, number: usize) -> Result<String, String> {
+    let film = Film::play(workload, Echo::Off)?;
+    let Some(state) = film.states.get(number) else {
+        return Err(format!("Workload {} has {} states only.", workload.name, film.states.len()));
+    };
+    film.judge(number, Echo::Stderr).map_err(|failure| failure.to_string())?;
+    Ok(picture(&film.cuts[state.cut], state))
+}
