@@ -11,7 +11,7 @@ mod oracle;
 mod product;
 mod stage;
 mod stream;
-mod volume;
+pub(crate) mod volume;
 
 pub use drivers_sim::Echo;
 pub use history::{Failure, Report, replay, run};

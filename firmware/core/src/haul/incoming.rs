@@ -28,7 +28,7 @@ use crate::limits::{CREDIT_MAX, HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS
 use crate::purpose::Purpose;
 
 /// A right in force on a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Its id.
     pub id: String,
@@ -39,7 +39,7 @@ pub struct Grant {
 }
 
 /// A link that came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Incoming {
     /// Which.
     pub link: LinkId,
@@ -71,14 +71,14 @@ pub struct Incoming {
     bytes: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Track {
     id: TrackId,
     key: TrackKey,
     state: State,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     /// Waiting for what was accepted before to settle.
     Settling,
