@@ -72,14 +72,14 @@ impl core::fmt::Display for StartError {
 impl core::error::Error for StartError {}
 
 /// The whole core of one appliance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Appliance {
     shared: Shared,
     parts: Parts,
 }
 
 /// Everything that an appliance has. Places in the tables stay as long as the appliance runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Parts {
     pub fingerprint: Fingerprint,
     pub version: &'static str,
@@ -186,6 +186,19 @@ impl Appliance {
     /// It has stopped in good order: no further event is wanted.
     pub fn stopped(&self) -> bool {
         self.parts.stopped
+    }
+
+    /// What an op in flight is for, in the words of the code: for traces.
+    pub fn purpose(&self, tag: hal::Tag) -> String {
+        match self.shared.tags.purpose(tag) {
+            Some(purpose) => format!("{purpose:?}"),
+            None => String::new(),
+        }
+    }
+
+    /// Whether a page of the block memory holds anything: its bytes will not be read before they are written if not.
+    pub fn uses_memory(&self, span: hal::Span) -> bool {
+        self.shared.pool.is_used(span)
     }
 
     fn check(&self) {

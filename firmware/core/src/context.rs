@@ -13,7 +13,7 @@ use crate::tags::Tags;
 use crate::timers::Timers;
 
 /// Tables that belong to no single part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shared {
     /// Free block memory.
     pub pool: Pool,

@@ -149,6 +149,11 @@ pub struct Journal {
     next: u64,
 }
 
+/// What was said decides nothing: two appliances that differ in it alone will do the same.
+impl core::hash::Hash for Journal {
+    fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
+}
+
 impl Journal {
     /// Continues where the kept lines end. Lines that cannot be read are passed over.
     pub fn new(kept: &[Vec<u8>]) -> Journal {

@@ -97,6 +97,12 @@ impl Pool {
         self.freed = true;
     }
 
+    /// Whether any of a page is handed out.
+    pub fn is_used(&self, page: Span) -> bool {
+        let page = page.offset_bytes / PAGE_BYTES;
+        !(0..ORDERS).any(|order| self.is_free(order, page >> order))
+    }
+
     /// Whether something was given back since the last call.
     pub fn take_freed(&mut self) -> bool {
         core::mem::take(&mut self.freed)

@@ -16,7 +16,7 @@ use crate::control::types::{JobMode, Peer, RecorderCreate};
 pub const SETTINGS_VERSION: u32 = 1;
 
 /// Everything that is configured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// [`SETTINGS_VERSION`].
@@ -52,7 +52,7 @@ impl Default for Settings {
 }
 
 /// An archive that belongs to this appliance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveSetting {
     /// Name here.
@@ -64,7 +64,7 @@ pub struct ArchiveSetting {
 }
 
 /// A right that a peer's token carries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantSetting {
     /// Short and public.
@@ -81,7 +81,7 @@ pub struct GrantSetting {
 }
 
 /// A job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobSetting {
     /// Name.

@@ -6,19 +6,28 @@ use hal::{Instant, Tag};
 use crate::limits::OPS_MAX;
 
 /// The purposes of all ops in flight.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tags<P> {
     slots: Vec<Slot<P>>,
     free: Vec<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Slot<P> {
     /// Told apart from earlier uses of the same slot.
     turn: u32,
     /// When the op was submitted.
     since: Instant,
     purpose: Option<P>,
+}
+
+/// Only what is in flight for what: which number a tag has decides nothing.
+impl<P: Ord + core::hash::Hash> core::hash::Hash for Tags<P> {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        let mut purposes: Vec<&P> = self.slots.iter().filter_map(|slot| slot.purpose.as_ref()).collect();
+        purposes.sort_unstable();
+        purposes.hash(state);
+    }
 }
 
 impl<P> Default for Tags<P> {
@@ -63,6 +72,12 @@ impl<P> Tags<P> {
         self.slots
             .iter()
             .filter_map(|slot| slot.purpose.as_ref().map(|purpose| (slot.since, purpose)))
+    }
+
+    /// The purpose of an op in flight.
+    pub fn purpose(&self, tag: Tag) -> Option<&P> {
+        let slot = self.slots.get(tag.0 as u32 as usize)?;
+        slot.purpose.as_ref().filter(|_| slot.turn == (tag.0 >> 32) as u32)
     }
 
     /// Ops in flight.

@@ -6,7 +6,7 @@ use hal::Instant;
 use crate::context::Ready;
 
 /// All times that are set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timers {
     by_time: BTreeSet<(Instant, Ready)>,
     by_part: BTreeMap<Ready, Instant>,

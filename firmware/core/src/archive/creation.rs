@@ -37,7 +37,7 @@ pub enum Task {
 }
 
 /// An archive in the making.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Creation {
     /// Place that the archive will have.
     pub index: usize,
@@ -58,7 +58,7 @@ pub struct Creation {
 }
 
 /// How a creation ended well.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Made {
     /// The archive is on the volume.
     Archive(Superblock),

@@ -18,7 +18,7 @@ use crate::purpose::Purpose;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Changes {
     waiting: VecDeque<(Option<ClientId>, Change)>,
     saving: Option<(Option<ClientId>, Change, Settings)>,
@@ -32,7 +32,7 @@ impl Changes {
 }
 
 /// One change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Change {
     /// An archive that is on its volume already, with the place it will have.
     AddArchive(usize, ArchiveSetting),

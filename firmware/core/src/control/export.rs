@@ -21,7 +21,7 @@ use crate::recorder::container::{Container, null_packet};
 const SENDING_MAX: usize = 4;
 
 /// An export that is on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Export {
     /// Place of the archive.
     pub archive: usize,
@@ -39,7 +39,7 @@ pub struct Export {
 }
 
 /// What came of asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Not ready.
     On,

@@ -29,7 +29,7 @@ use crate::context::{Context, Ready};
 use types::{Answer, Refusal};
 
 /// Calls that have not been answered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub struct Control {
     readings: BTreeMap<ClientId, Reading>,
     /// Reading for clients that are gone, until it comes to rest.
@@ -38,7 +38,7 @@ pub struct Control {
 }
 
 /// A call that reads an archive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Reading {
     Verify { verify: alloc::boxed::Box<Verify>, more: bool },
     Export(alloc::boxed::Box<Export>),

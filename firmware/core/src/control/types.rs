@@ -71,7 +71,7 @@ pub enum RefusalCode {
 }
 
 /// The parameters of an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refusal {
     /// Which kind.
     pub code: RefusalCode,
@@ -86,7 +86,7 @@ pub struct Refusal {
 pub struct Nothing {}
 
 /// Parameters that only name something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Named {
     /// Its name.
@@ -107,7 +107,7 @@ pub struct Devices {
 // ---- io.blockhaul.Archive
 
 /// Parameters of `Create`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveCreate {
     /// Its name here.
@@ -175,7 +175,7 @@ pub struct TrackInfo {
 }
 
 /// Reply of `Verify`; with `more` one a second, the last without `continues`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Verified {
     /// Log sequences looked at so far.
     pub blocks: u64,
@@ -190,7 +190,7 @@ pub struct Verified {
 }
 
 /// One block that is not whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DamagedBlock {
     /// Log sequence.
     pub log_sequence: u64,
@@ -200,7 +200,7 @@ pub struct DamagedBlock {
 
 /// Parameters of `Export`, which takes the connection over: chunks (`u32` length, little endian, then that many bytes),
 /// a chunk of length 0, then a last reply with [`Exported`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportCall {
     /// Archive.
@@ -222,7 +222,7 @@ pub struct ExportCall {
 }
 
 /// Last reply of `Export`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exported {
     /// Blocks sent.
     pub blocks: u64,
@@ -283,7 +283,7 @@ pub struct Gaps {
 // ---- io.blockhaul.Recorder
 
 /// Parameters of `Create`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecorderCreate {
     /// Its name.
@@ -315,7 +315,7 @@ pub struct Recorders {
 
 /// Parameters of `Record`, which takes the connection over: the stream's bytes, until the caller closes its sending side;
 /// then one reply with [`Recorded`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordCall {
     /// Archive.
@@ -331,7 +331,7 @@ pub struct RecordCall {
 }
 
 /// Last reply of `Record`: everything is durable.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Recorded {
     /// Blocks sealed and durable.
     pub blocks: u64,
@@ -344,7 +344,7 @@ pub struct Recorded {
 // ---- io.blockhaul.Peer
 
 /// Parameters of `Add`, and one peer of `List`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// Its name here.
@@ -366,7 +366,7 @@ pub struct Peers {
 // ---- io.blockhaul.Grant
 
 /// Parameters of `Create`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantCreate {
     /// Peer that may use it.
@@ -408,7 +408,7 @@ pub struct Grants {
 }
 
 /// Parameters of `Revoke`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantRevoke {
     /// From `list`.
@@ -418,7 +418,7 @@ pub struct GrantRevoke {
 // ---- io.blockhaul.Job
 
 /// Parameters of `Create`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobCreate {
     /// Its name; made from source and target if none is given.
@@ -454,7 +454,7 @@ pub struct JobShown {
 }
 
 /// Parameters of `Run`. Joins the run that is on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobRun {
     /// Job.
@@ -490,7 +490,7 @@ pub enum WaitFor {
 }
 
 /// Parameters of `Wait`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobWait {
     /// Job.

@@ -21,7 +21,7 @@ const NAMED_MAX: usize = 1_000;
 const REPORT_EVERY: core::time::Duration = core::time::Duration::from_secs(1);
 
 /// A verification that is on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Verify {
     /// Place of the archive.
     pub archive: usize,
@@ -37,7 +37,7 @@ pub struct Verify {
 }
 
 /// What came of asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Not ready; nothing new to say.
     On,

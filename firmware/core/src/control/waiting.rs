@@ -21,7 +21,7 @@ use crate::settings::ArchiveSetting;
 const STATUS_EVERY: core::time::Duration = core::time::Duration::from_secs(1);
 
 /// One call that waits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Waiter {
     pub client: ClientId,
     pub what: What,
@@ -29,7 +29,7 @@ pub(super) struct Waiter {
 }
 
 /// What it waits for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum What {
     /// An archive that was just made.
     ArchiveOpen(usize),

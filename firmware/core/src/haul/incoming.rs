@@ -29,7 +29,7 @@ use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 
 /// A right in force on a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Its id.
     pub id: String,
@@ -40,7 +40,7 @@ pub struct Grant {
 }
 
 /// A link that came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Incoming {
     /// Which.
     pub link: LinkId,
@@ -72,14 +72,14 @@ pub struct Incoming {
     bytes: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Track {
     id: TrackId,
     key: TrackKey,
     state: State,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     /// Waiting for what was accepted before to settle.
     Settling,

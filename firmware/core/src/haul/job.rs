@@ -35,7 +35,7 @@ const RATE_SECONDS: u64 = 10;
 const BEHIND_FOR_LONG: core::time::Duration = core::time::Duration::from_secs(30);
 
 /// One job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Job {
     /// Place in the appliance's table.
     pub index: usize,
@@ -73,7 +73,7 @@ pub struct Job {
 }
 
 /// The link as the job sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Link {
     /// None wanted.
     None,
@@ -89,14 +89,14 @@ pub(super) enum Link {
     Closing(LinkId),
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Retired {
     walk: Option<Walk>,
     seek: Option<Seek>,
 }
 
 /// Why a job does not do what it should, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Trouble {
     pub state: JobState,
     pub why: String,
@@ -104,7 +104,7 @@ pub(super) struct Trouble {
 }
 
 /// What a job has done since the daemon started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Stats {
     pub blocks: u64,
     pub bytes: u64,
@@ -115,7 +115,7 @@ pub(super) struct Stats {
     recent: VecDeque<(u64, u64)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Run {
     number: u64,
     on: bool,

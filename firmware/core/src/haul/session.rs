@@ -35,7 +35,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 const DIGESTS_MAX: u32 = 3;
 
 /// One link of a job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Session {
     /// Which.
     pub link: LinkId,
@@ -68,7 +68,7 @@ pub struct Session {
     bad_digests: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Track {
     id: TrackId,
     key: TrackKey,
@@ -80,7 +80,7 @@ struct Track {
     damaged: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     /// Its tip is awaited.
     Opening,
@@ -92,7 +92,7 @@ enum State {
     Stopped,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Unacked {
     track: u32,
     next: u64,

@@ -19,7 +19,7 @@ pub const PROTOCOL: u8 = 1;
 pub const TOKEN_BYTES: usize = 32;
 
 /// One message. `S` is the source, which dials; `T` is the target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// S→T, first: who wants to append to what, with which right.
     Hello {

@@ -33,7 +33,7 @@ pub enum Door {
 }
 
 /// One recorder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Recorder {
     /// Place in the appliance's table.
     pub index: usize,
