@@ -10,13 +10,14 @@ use blockhaul_tests::programs::find;
 use crate::steps;
 
 /// A program, and the package of Debian and its children that has it.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("git", "git"),
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
     ("ip", "iproute2"),
     ("mke2fs", "e2fsprogs"),
     ("losetup", "mount"),
+    ("qemu-storage-daemon", "qemu-utils"),
     ("zstd", "zstd"),
     ("dpkg-deb", "dpkg"),
 ];
