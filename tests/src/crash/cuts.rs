@@ -149,5 +149,6 @@ pub fn cuts(take: &Take, base: &Image, settings: Option<&[u8]>, truth: &Truth) -
             }
         }
     }
+    cuts.retain(|cut| cut.line >= take.first_line);
     Ok(cuts)
 }

@@ -14,6 +14,10 @@ use crate::sim::volume::{Block, geometry, log};
 
 /// An archive is open in this time, or says why not.
 const OPEN_WITHIN_NS: u64 = 20 * SECOND_NS;
+/// Block memory of an appliance that opens an archive.
+const OPEN_MEMORY_BYTES: u32 = 2 << 20;
+/// Block memory of an appliance that makes an archive.
+pub const MAKE_MEMORY_BYTES: u32 = 8 << 20;
 /// Blocks that are appended after a recovery.
 const APPENDED: u64 = 3;
 
@@ -22,8 +26,6 @@ const APPENDED: u64 = 3;
 pub struct Judge {
     /// Slots of the volume.
     pub slots: u64,
-    /// Block memory.
-    pub memory_bytes: u32,
     /// Mode of an archive that has to be made.
     pub mode: &'static str,
     /// Where the trace goes.
@@ -80,7 +82,9 @@ impl Judge {
     }
 
     fn start(&self, bytes: &Image, settings: Option<&[u8]>, seed: u64) -> Take {
-        let mut take = Take::new(0, self.slots, self.memory_bytes, self.echo).with(bytes, settings);
+        // To make an archive takes more memory than to open one, and memory of zeros takes time.
+        let memory_bytes = if settings.is_some() { OPEN_MEMORY_BYTES } else { MAKE_MEMORY_BYTES };
+        let mut take = Take::new(0, self.slots, memory_bytes, self.echo).with(bytes, settings);
         take.world.machines.random = Random::new(seed);
         take.world.machines.say("an appliance is started on this state");
         take.start();

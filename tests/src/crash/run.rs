@@ -18,7 +18,7 @@ use super::workloads::Workload;
 /// Threads that judge.
 const THREADS: usize = 2;
 /// Of so many states, one is interrupted in every way.
-const DEEP_EVERY: usize = 400;
+const DEEP_EVERY: usize = 1_500;
 
 /// How much of a workload is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,6 @@ impl Film {
         let cut = &self.cuts[state.cut];
         let judge = Judge {
             slots: self.workload.slots,
-            memory_bytes: self.workload.memory_bytes,
             mode: self.workload.mode(),
             echo,
         };

@@ -42,6 +42,8 @@ pub struct Take {
     pub disk: DiskId,
     /// What happened beside the record.
     pub notes: Vec<(usize, Note)>,
+    /// Line of the record where cuts begin.
+    pub first_line: usize,
     settings: Option<Vec<u8>>,
 }
 
@@ -65,6 +67,7 @@ impl Take {
             site,
             disk,
             notes: Vec::new(),
+            first_line: 0,
             settings: None,
         }
     }
@@ -192,14 +195,22 @@ impl Take {
 
     /// Makes recorders for so many cameras.
     pub fn cameras(&mut self, cameras: u32) -> Result<(), String> {
-        for camera in 0..cameras {
-            let recorder = json!({
-                "name": format!("camera-{camera}"), "archive": ARCHIVE, "camera": format!("camera-{camera}"),
-                "listen": format!("/run/camera-{camera}"), "flush_after_ms": 1000,
-            });
-            self.ask("Recorder.Create", &recorder)?;
-        }
+        (0..cameras).try_for_each(|camera| self.camera(camera))
+    }
+
+    /// Makes the recorder of a camera.
+    pub fn camera(&mut self, camera: u32) -> Result<(), String> {
+        let recorder = json!({
+            "name": format!("camera-{camera}"), "archive": ARCHIVE, "camera": format!("camera-{camera}"),
+            "listen": format!("/run/camera-{camera}"), "flush_after_ms": 1000,
+        });
+        self.ask("Recorder.Create", &recorder)?;
         Ok(())
+    }
+
+    /// What came before only leads up to what is looked at.
+    pub fn cut_from_here(&mut self) {
+        self.first_line = self.log().len();
     }
 
     /// A feeder writes chunks to a camera as fast as they are taken, and closes.

@@ -6,10 +6,10 @@
 use drivers_sim::{DiskModel, Echo, SiteId};
 use serde_json::json;
 
+use super::judge::MAKE_MEMORY_BYTES;
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME, volume_bytes};
 use super::watched::boot;
 
-const MEMORY_BYTES: u32 = 8 << 20;
 const SEED: u64 = 1;
 
 /// A workload.
@@ -21,15 +21,13 @@ pub struct Workload {
     pub what: &'static str,
     /// Slots of its volume.
     pub slots: u64,
-    /// Block memory.
-    pub memory_bytes: u32,
     script: fn(&mut Take) -> Result<(), String>,
 }
 
 impl Workload {
     /// Plays it.
     pub fn record(&self, echo: Echo) -> Result<Take, String> {
-        let mut take = Take::new(SEED, self.slots, self.memory_bytes, echo);
+        let mut take = Take::new(SEED, self.slots, MAKE_MEMORY_BYTES, echo);
         take.start();
         (self.script)(&mut take).map_err(|why| format!("Workload {} cannot be recorded: {why}", self.name))?;
         Ok(take)
@@ -46,7 +44,6 @@ impl Workload {
             name,
             what,
             slots: 32,
-            memory_bytes: MEMORY_BYTES,
             script,
         }
     }
@@ -69,10 +66,7 @@ pub const WORKLOADS: [Workload; 20] = [
     Workload::of("slow-flush", "flushes that take long, so that many writes wait for each", slow_flush),
     Workload::of("disorder", "writes that overtake each other", disorder),
     Workload::of("idle", "marks of the superblock after idle minutes", idle),
-    Workload {
-        memory_bytes: 32 << 20,
-        ..Workload::of("tracks", "more tracks than one part of a checkpoint holds", tracks)
-    },
+    Workload::of("tracks", "more tracks than one part of a checkpoint holds", tracks),
     Workload {
         slots: 64,
         ..Workload::of("segments", "longer segments, checkpoints between bursts", segments)
@@ -244,16 +238,19 @@ fn idle(take: &mut Take) -> Result<(), String> {
 }
 
 fn tracks(take: &mut Take) -> Result<(), String> {
-    const CAMERAS: u32 = 330;
+    const GROUPS: u32 = 32;
     take.create("ring")?;
-    take.cameras(CAMERAS)?;
-    for first in (0..CAMERAS).step_by(10) {
-        let feeders: Vec<_> = (first..first + 10).map(|camera| take.feed(camera, 1)).collect();
+    take.cameras(1)?;
+    for group in 0..GROUPS {
+        let cameras = 1 + group * 10..11 + group * 10;
+        cameras.clone().try_for_each(|camera| take.camera(camera))?;
+        let feeders: Vec<_> = cameras.clone().map(|camera| take.feed(camera, 1)).collect();
         take.settle(&feeders)?;
+        for camera in cameras {
+            take.ask("Recorder.Remove", &json!({ "name": format!("camera-{camera}") }))?;
+        }
     }
-    for camera in 1..CAMERAS {
-        take.ask("Recorder.Remove", &json!({ "name": format!("camera-{camera}") }))?;
-    }
+    take.cut_from_here();
     take.blocks(0, 8)
 }
 
@@ -289,7 +286,7 @@ fn again(take: &mut Take) -> Result<(), String> {
 
 /// A second appliance that hauls everything it has to the recorded one.
 fn source(take: &mut Take) -> Result<SiteId, String> {
-    let site = take.world.machines.add_site("source", MEMORY_BYTES);
+    let site = take.world.machines.add_site("source", MAKE_MEMORY_BYTES);
     let disk = DiskModel::disk(volume_bytes(32), "SOURCE");
     take.world.machines.add_disk(site, VOLUME, disk);
     boot(&mut take.world, site);
