@@ -6,6 +6,7 @@
 
 pub mod appliance;
 pub mod client;
+pub mod exhaust;
 pub mod picture;
 pub mod programs;
 pub mod proxy;
