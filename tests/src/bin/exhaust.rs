@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use blockhaul_tests::exhaust::{Limits, Report, SCENARIOS, Scenario, limits, path, replay, replay_line, run};
+use blockhaul_tests::exhaust::{Limits, Report, SCENARIOS, Scenario, limits, parse_path, path, replay, replay_line, run};
 use clap::Parser;
 
 /// Scenarios at once.
@@ -21,8 +21,8 @@ struct Arguments {
     #[arg(long)]
     scenario: Option<String>,
     /// Go one way, and tell each choice: places among the open choices.
-    #[arg(long, value_delimiter = ',', requires = "scenario")]
-    path: Option<Vec<usize>>,
+    #[arg(long, requires = "scenario")]
+    path: Option<String>,
     /// Take an hour for each scenario if need be.
     #[arg(long)]
     deep: bool,
@@ -39,7 +39,6 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    say_path_on_panic();
     let mut scenarios: Vec<Scenario> = SCENARIOS.to_vec();
     if let Some(name) = &arguments.scenario {
         scenarios.retain(|scenario| scenario.name == *name);
@@ -53,8 +52,10 @@ fn main() -> ExitCode {
         scenario.faults = arguments.faults.unwrap_or(scenario.faults);
         scenario.crashes = arguments.crashes.unwrap_or(scenario.crashes);
     }
+    say_path_on_panic(scenarios.clone());
     if let Some(path) = &arguments.path {
-        return match replay(&scenarios[0], path, |line| println!("{line}")) {
+        let replayed = parse_path(path).and_then(|path| replay(&scenarios[0], &path, |line| println!("{line}")));
+        return match replayed {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");
@@ -141,11 +142,14 @@ fn progress(scenario: &Scenario, report: &Report) {
 }
 
 /// A release ends at once in a panic: nothing but the hook is left to say which way it went.
-fn say_path_on_panic() {
+fn say_path_on_panic(scenarios: Vec<Scenario>) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
         let thread = thread::current();
-        eprintln!("{}", replay_line(thread.name().unwrap_or("?"), &path()));
+        let scenario = scenarios.iter().find(|scenario| thread.name() == Some(scenario.name));
+        if let Some(scenario) = scenario {
+            eprintln!("{}", replay_line(scenario, &path()));
+        }
     }));
 }

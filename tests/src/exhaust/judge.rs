@@ -187,7 +187,8 @@ impl World {
             if let Some(job) = said.behind {
                 return Ok(Some((at, format!("a job of {}: {job}", site.name), false)));
             }
-            if !site.is_fed() {
+            // What does not fit waits at its feeder.
+            if !site.is_fed() && said.state != "full" {
                 return Ok(Some((at, format!("a feeder of {}", site.name), false)));
             }
         }

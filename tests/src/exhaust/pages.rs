@@ -149,7 +149,7 @@ impl Arena {
 
     /// Makes the bytes those of the pages.
     pub fn load(&mut self, pages: &Pages, store: &Store) {
-        for (at, loaded) in self.loaded.iter_mut().enumerate() {
+        for (at, loaded) in self.loaded.iter_mut().enumerate().take(pages.len()) {
             let page = pages.get(at);
             if *loaded != Some(page) {
                 self.bytes[at * BYTES..][..BYTES].copy_from_slice(store.bytes(page));
@@ -160,7 +160,7 @@ impl Arena {
 
     /// Makes the pages those of the bytes; of memory that is not used, nothing is kept.
     pub fn unload(&mut self, pages: &mut Pages, store: &mut Store, is_used: impl Fn(Span) -> bool) {
-        for (at, loaded) in self.loaded.iter_mut().enumerate() {
+        for (at, loaded) in self.loaded.iter_mut().enumerate().take(pages.len()) {
             let span = Span {
                 offset_bytes: (at * BYTES) as u32,
                 length_bytes: PAGE_BYTES,

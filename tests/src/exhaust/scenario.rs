@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::bench::Bench;
-use super::choice::{Order, Rules};
+use super::choice::{Choice, Order, Rules};
+use super::pages::{BYTES as PAGE, POISON, Pages};
 use super::search::Limits;
 use super::site::{Script, Site, VOLUME};
 use super::world::World;
@@ -17,6 +18,10 @@ use super::world::World;
 const BLOCK_BYTES: usize = 64 << 10;
 const SLOTS: usize = 32;
 const DISK_BYTES: usize = (4 << 20) + SLOTS * BLOCK_BYTES;
+/// Block memory of each appliance: the smallest for that block size.
+const MEMORY_BYTES: usize = 16 * BLOCK_BYTES;
+/// Block memory while an archive is made: both ends of the volume are looked at.
+pub const CREATION_BYTES: usize = 8 << 20;
 const DOOR: &str = "/run/camera";
 /// Steps in which a prologue must come to an end.
 const STEPS_MAX: usize = 100_000;
@@ -34,8 +39,6 @@ pub struct Scenario {
     pub faults: u32,
     /// Power cuts that may come.
     pub crashes: u32,
-    /// Block memory of each appliance.
-    pub memory_bytes: usize,
     build: fn(&mut World, &mut Bench) -> Result<(), String>,
 }
 
@@ -64,7 +67,6 @@ pub const SCENARIOS: [Scenario; 5] = [
         rules: DISK,
         faults: 2,
         crashes: 1,
-        memory_bytes: 1 << 20,
         build: |world, bench| archive(world, bench, "append", 10, 4),
     },
     Scenario {
@@ -73,7 +75,6 @@ pub const SCENARIOS: [Scenario; 5] = [
         rules: DISK,
         faults: 2,
         crashes: 1,
-        memory_bytes: 1 << 20,
         build: |world, bench| archive(world, bench, "append", 26, 4),
     },
     Scenario {
@@ -82,7 +83,6 @@ pub const SCENARIOS: [Scenario; 5] = [
         rules: DISK,
         faults: 2,
         crashes: 1,
-        memory_bytes: 1 << 20,
         build: |world, bench| archive(world, bench, "ring", 38, 4),
     },
     Scenario {
@@ -94,7 +94,6 @@ pub const SCENARIOS: [Scenario; 5] = [
         },
         faults: 1,
         crashes: 2,
-        memory_bytes: 1 << 20,
         build: |world, bench| {
             archive(world, bench, "append", 10, 2)?;
             written(world, bench)
@@ -106,7 +105,6 @@ pub const SCENARIOS: [Scenario; 5] = [
         rules: BOTH,
         faults: 2,
         crashes: 1,
-        memory_bytes: 1 << 20,
         build: |world, bench| haul(world, bench, 4),
     },
 ];
@@ -174,12 +172,16 @@ fn ask(world: &mut World, bench: &mut Bench, at: usize, method: &str, parameters
 }
 
 fn site(world: &mut World, bench: &mut Bench, name: &'static str, mode: &str) -> Result<usize, String> {
-    use hal::Memory;
     let at = world.sites.len();
-    world.sites.push(Site::new(name, bench.arena.size_bytes() as usize, DISK_BYTES));
+    world.sites.push(Site::new(name, CREATION_BYTES, DISK_BYTES));
     world.start(at, bench)?;
     let archive = json!({ "name": name, "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });
     ask(world, bench, at, "Archive.Create", &archive)?;
+    rest(world, bench)?;
+    world.sites[at].memory = Pages::of(POISON, MEMORY_BYTES / PAGE);
+    world.restarts_left += 1;
+    world.happen(Choice::Restart(at), bench)?;
+    rest(world, bench)?;
     Ok(at)
 }
 
