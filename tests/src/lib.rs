@@ -7,6 +7,7 @@
 pub mod appliance;
 pub mod client;
 pub mod crash;
+pub mod exhaust;
 pub mod picture;
 pub mod programs;
 pub mod proxy;

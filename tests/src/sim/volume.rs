@@ -13,7 +13,7 @@ const SECTOR: usize = 4096;
 const FIRST_SUPERBLOCK_AT: u64 = 1 << 20;
 
 /// A track: origin archive, camera, kind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Track {
     /// Archive in which it was recorded.
     pub origin: [u8; 16],
