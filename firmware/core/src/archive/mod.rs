@@ -296,7 +296,10 @@ impl Archive {
             action: action.to_string(),
         };
         self.fail_all(context);
-        self.close(context);
+        // A volume that could not be opened is not the machine's to close.
+        if self.facts.is_some() {
+            self.close(context);
+        }
         context.wake(Ready::Archive(self.index));
     }
 
