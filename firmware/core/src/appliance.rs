@@ -5,6 +5,7 @@
 //! Invariants: every op in flight has a purpose and every completion finds its owner; a part is asked only if something concerns
 //! it, so that an event costs the same however many parts there are.
 
+mod decisions;
 mod links;
 mod silence;
 mod stop;
@@ -464,131 +465,6 @@ impl Parts {
             Purpose::Settings => self.on_saved(result, context),
             Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) => unreachable!("answered by events of their own"),
         }
-    }
-
-    /// Whatever may now happen.
-    fn decide(&mut self, context: &mut Context) {
-        loop {
-            while let Some(part) = context.shared.timers.due(context.now.at) {
-                context.wake(part);
-            }
-            if context.shared.pool.take_freed() {
-                for part in core::mem::take(&mut context.shared.starved) {
-                    context.wake(part);
-                }
-            }
-            let Some(part) = context.shared.ready.pop_front() else { break };
-            match part {
-                Ready::Archive(index) => self.decide_archive(index, context),
-                Ready::Recorder(index) => self.decide_recorder(index, context),
-                Ready::Job(index) => self.decide_job(index, context),
-                Ready::Incoming(link) => self.decide_incoming(link, context),
-                Ready::Reading(client) => self.decide_reading(client, context),
-                Ready::Waiting => self.decide_waiting(context),
-                Ready::Silence => self.look_for_silence(context),
-            }
-        }
-        self.mind_silence(context);
-        self.go_on_stopping(context);
-    }
-
-    fn decide_archive(&mut self, index: usize, context: &mut Context) {
-        let Some(mut archive) = self.archives[index].take() else {
-            return;
-        };
-        let durable = archive.log.durable;
-        archive.pump(context);
-        let settled = core::mem::take(&mut archive.settled);
-        let mut gaps: Vec<TrackKey> = Vec::new();
-        for entry in &settled {
-            if let SettledWhat::Record(Record::Gap { key, .. }) = &entry.what {
-                gaps.push(key.clone());
-            }
-            match (entry.owner, &entry.what) {
-                (Owner::Recorder(recorder), SettledWhat::Block { payload_bytes, .. }) => {
-                    if let Some(recorder) = self.recorders.get_mut(&recorder) {
-                        recorder.on_settled(*payload_bytes, entry.durable, context);
-                    }
-                }
-                (Owner::Recorder(_), SettledWhat::Record(_)) | (Owner::Archive, _) => {}
-                (Owner::Link(link), what) => {
-                    if let Some(incoming) = self.incoming.get_mut(&link) {
-                        incoming.on_settled(what, entry.durable, &archive, context);
-                    }
-                }
-            }
-        }
-        context.ask_at(Ready::Archive(index), archive.deadline());
-        let moved = !settled.is_empty() || archive.log.durable != durable || archive.is_changed();
-        if moved {
-            // Only those who read or feed this archive.
-            for job in self.jobs.iter_mut().flatten().filter(|job| job.archive == index) {
-                for key in &gaps {
-                    job.suspect(key, &archive);
-                }
-                context.wake(Ready::Job(job.index));
-            }
-            for recorder in self.recorders.values().filter(|recorder| recorder.archive == index) {
-                context.wake(Ready::Recorder(recorder.index));
-            }
-            for incoming in self.incoming.values().filter(|incoming| incoming.waits_for(index)) {
-                context.wake(Ready::Incoming(incoming.link));
-            }
-            context.wake(Ready::Waiting);
-        }
-        self.archives[index] = Some(archive);
-    }
-
-    fn decide_recorder(&mut self, index: usize, context: &mut Context) {
-        let Some(recorder) = self.recorders.get_mut(&index) else {
-            return;
-        };
-        if let Some(archive) = &self.archives[recorder.archive] {
-            recorder.poll(archive, context);
-        }
-        if recorder.is_finished() {
-            self.finish_recorder(index, context);
-        }
-    }
-
-    /// Forgets a recorder that has come to its end.
-    pub fn forget_recorder(&mut self, index: usize, context: &mut Context) {
-        if let Some(recorder) = self.recorders.remove(&index) {
-            self.feeds.remove(&recorder.feed());
-            context.ask_at(Ready::Recorder(index), None);
-        }
-    }
-
-    fn decide_job(&mut self, index: usize, context: &mut Context) {
-        let Some(mut job) = self.jobs[index].take() else { return };
-        if let Some(archive) = &mut self.archives[job.archive] {
-            let next_link = &mut self.next_link;
-            let links = &mut self.links;
-            let mut new_link = || {
-                let link = LinkId(*next_link);
-                *next_link += 2;
-                links.insert(link, index);
-                link
-            };
-            job.poll(archive, &mut new_link, context);
-        }
-        if core::mem::take(&mut job.learned) {
-            self.keep_target(job.setting.name.clone(), job.setting.target, context);
-        }
-        self.jobs[index] = Some(job);
-    }
-
-    fn decide_incoming(&mut self, link: LinkId, context: &mut Context) {
-        let Some(mut incoming) = self.incoming.remove(&link) else {
-            return;
-        };
-        let archive = incoming
-            .grant
-            .as_ref()
-            .map(|grant| grant.archive)
-            .and_then(|index| self.archives[index].as_mut());
-        incoming.poll(archive, context);
-        self.incoming.insert(link, incoming);
     }
 
     /// A job is gone from every list; what is in flight for it still finds its way home.

@@ -65,7 +65,13 @@ impl Judge {
     }
 
     /// Opens, looks, appends, looks; then opens what was there before the appending once more.
-    fn recover(&self, cut: &Cut, bytes: &Image, seed: u64, counts: &mut Counts) -> Result<(Take, Found, Option<Vec<u8>>), String> {
+    fn recover(
+        &self,
+        cut: &Cut,
+        bytes: &Image,
+        seed: u64,
+        counts: &mut Counts,
+    ) -> Result<(Take, Found, Option<Vec<u8>>), String> {
         let mut take = self.start(bytes, cut.settings.as_deref(), seed);
         counts.openings += 1;
         let first = self.open(&mut take, &cut.truth)?;
@@ -76,14 +82,20 @@ impl Judge {
 
         let mut second = self.start(&first.image, settings.as_deref(), seed ^ 1);
         counts.openings += 1;
-        let again = self.open(&mut second, &truth).map_err(|why| format!("opened a second time, {why}"))?;
+        let again = self
+            .open(&mut second, &truth)
+            .map_err(|why| format!("opened a second time, {why}"))?;
         same_end(&first, &again).map_err(|why| format!("opened a second time, {why}"))?;
         Ok((take, first, settings))
     }
 
     fn start(&self, bytes: &Image, settings: Option<&[u8]>, seed: u64) -> Take {
         // To make an archive takes more memory than to open one, and memory of zeros takes time.
-        let memory_bytes = if settings.is_some() { OPEN_MEMORY_BYTES } else { MAKE_MEMORY_BYTES };
+        let memory_bytes = if settings.is_some() {
+            OPEN_MEMORY_BYTES
+        } else {
+            MAKE_MEMORY_BYTES
+        };
         let mut take = Take::new(0, self.slots, memory_bytes, self.echo).with(bytes, settings);
         take.world.machines.random = Random::new(seed);
         take.world.machines.say("an appliance is started on this state");
@@ -106,7 +118,10 @@ impl Judge {
         }
         let state = status["state"].as_str().unwrap_or_default();
         let Some((head, image)) = end.filter(|_| ["ready", "full"].contains(&state)) else {
-            return Err(format!("the archive is {state}: {}", status["why"].as_str().unwrap_or_default()));
+            return Err(format!(
+                "the archive is {state}: {}",
+                status["why"].as_str().unwrap_or_default()
+            ));
         };
         if status["quarantined"] != 0 {
             return Err(format!("blocks were damaged by nothing: {status}"));
@@ -163,7 +178,9 @@ impl Judge {
             }
             let tip = hash.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
             if tip.is_some() && said["tip"].as_str().map(String::from) != tip {
-                return Err(format!("the newest block of {camera} is another than the appliance says: {said}"));
+                return Err(format!(
+                    "the newest block of {camera} is another than the appliance says: {said}"
+                ));
             }
         }
         Ok(blocks)
