@@ -43,6 +43,26 @@ pub struct Counts {
     pub openings: u64,
 }
 
+/// How far a state is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// It is opened and read.
+    Opened,
+    /// Then it goes on, is opened a second time, and one drawn moment of all that is interrupted.
+    Resumed,
+    /// Every moment of it is interrupted.
+    EveryInterruption,
+}
+
+/// A recovery that went on, to be interrupted.
+#[derive(Clone, Copy)]
+struct Recovery<'a> {
+    take: &'a Take,
+    first: &'a Found,
+    bytes: &'a Image,
+    settings: Option<&'a [u8]>,
+}
+
 /// An archive that was opened and read.
 struct Found {
     head: u64,
@@ -52,50 +72,42 @@ struct Found {
 }
 
 impl Judge {
-    /// Judges a state. With `deep`, every state of its recovery too; otherwise one of them.
-    pub fn judge(&self, cut: &Cut, state: &State, seed: u64, deep: bool) -> Result<Counts, String> {
+    /// Judges a state.
+    pub fn judge(&self, cut: &Cut, state: &State, seed: u64, depth: Depth) -> Result<Counts, String> {
         let mut counts = Counts {
             states: 1,
+            openings: 1,
             ..Counts::default()
         };
         let bytes = image(cut, state, seed);
-        let (first, again, settings) = self.recover(cut, &bytes, seed, &mut counts)?;
-        self.interrupt(&first, &again, &bytes, settings.as_deref(), cut, seed, deep, &mut counts)?;
-        Ok(counts)
-    }
-
-    /// Opens, looks, appends, looks; then opens what was there before the appending once more.
-    fn recover(
-        &self,
-        cut: &Cut,
-        bytes: &Image,
-        seed: u64,
-        counts: &mut Counts,
-    ) -> Result<(Take, Found, Option<Vec<u8>>), String> {
-        let mut take = self.start(bytes, cut.settings.as_deref(), seed);
-        counts.openings += 1;
+        let mut take = self.start(&bytes, cut.settings.as_deref(), seed);
         let first = self.open(&mut take, &cut.truth)?;
+        if depth == Depth::Opened {
+            return Ok(counts);
+        }
         let settings = take.settings();
         self.append(&mut take, &first)?;
+
         let mut truth = cut.truth.clone();
         truth.found(&first.blocks);
-
         let mut second = self.start(&first.image, settings.as_deref(), seed ^ 1);
         counts.openings += 1;
-        let again = self
-            .open(&mut second, &truth)
-            .map_err(|why| format!("opened a second time, {why}"))?;
+        let again = self.open(&mut second, &truth).map_err(|why| format!("opened a second time, {why}"))?;
         same_end(&first, &again).map_err(|why| format!("opened a second time, {why}"))?;
-        Ok((take, first, settings))
+
+        let recovery = Recovery {
+            take: &take,
+            first: &first,
+            bytes: &bytes,
+            settings: settings.as_deref(),
+        };
+        self.interrupt(&recovery, cut, seed, depth, &mut counts)?;
+        Ok(counts)
     }
 
     fn start(&self, bytes: &Image, settings: Option<&[u8]>, seed: u64) -> Take {
         // To make an archive takes more memory than to open one, and memory of zeros takes time.
-        let memory_bytes = if settings.is_some() {
-            OPEN_MEMORY_BYTES
-        } else {
-            MAKE_MEMORY_BYTES
-        };
+        let memory_bytes = if settings.is_some() { OPEN_MEMORY_BYTES } else { MAKE_MEMORY_BYTES };
         let mut take = Take::new(0, self.slots, memory_bytes, self.echo).with(bytes, settings);
         take.world.machines.random = Random::new(seed);
         take.world.machines.say("an appliance is started on this state");
@@ -118,10 +130,7 @@ impl Judge {
         }
         let state = status["state"].as_str().unwrap_or_default();
         let Some((head, image)) = end.filter(|_| ["ready", "full"].contains(&state)) else {
-            return Err(format!(
-                "the archive is {state}: {}",
-                status["why"].as_str().unwrap_or_default()
-            ));
+            return Err(format!("the archive is {state}: {}", status["why"].as_str().unwrap_or_default()));
         };
         if status["quarantined"] != 0 {
             return Err(format!("blocks were damaged by nothing: {status}"));
@@ -178,9 +187,7 @@ impl Judge {
             }
             let tip = hash.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
             if tip.is_some() && said["tip"].as_str().map(String::from) != tip {
-                return Err(format!(
-                    "the newest block of {camera} is another than the appliance says: {said}"
-                ));
+                return Err(format!("the newest block of {camera} is another than the appliance says: {said}"));
             }
         }
         Ok(blocks)
@@ -227,18 +234,13 @@ impl Judge {
     }
 
     /// Power goes again, in the recovery or while it goes on.
-    #[expect(clippy::too_many_arguments, reason = "what a recovery was made of")]
-    fn interrupt(
-        &self,
-        take: &Take,
-        first: &Found,
-        bytes: &Image,
-        settings: Option<&[u8]>,
-        cut: &Cut,
-        seed: u64,
-        deep: bool,
-        counts: &mut Counts,
-    ) -> Result<(), String> {
+    fn interrupt(&self, recovery: &Recovery<'_>, cut: &Cut, seed: u64, depth: Depth, counts: &mut Counts) -> Result<(), String> {
+        let Recovery {
+            take,
+            first,
+            bytes,
+            settings,
+        } = *recovery;
         let before = cut.settings.as_deref();
         let mut truth = cut.truth.clone();
         if before.is_some() {
@@ -252,7 +254,7 @@ impl Judge {
             .enumerate()
             .flat_map(|(place, cut)| states(place, cut, true))
             .collect();
-        let chosen: Vec<State> = if deep {
+        let chosen: Vec<State> = if depth == Depth::EveryInterruption {
             all
         } else {
             vec![all[random.below(all.len() as u64) as usize]]

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use drivers_sim::{Echo, Image};
 
 use super::cuts::{Cut, cuts};
-use super::judge::{Counts, Judge};
+use super::judge::{Counts, Depth, Judge};
 use super::states::{State, picture, states};
 use super::truth::Truth;
 use super::workloads::Workload;
 
 /// Threads that judge.
 const THREADS: usize = 2;
+/// Of so many states, one is followed beyond its opening.
+const RESUMED_EVERY: usize = 3;
 /// Of so many states, one is interrupted in every way.
 const DEEP_EVERY: usize = 1_500;
 
@@ -61,11 +63,7 @@ impl fmt::Display for Failure {
             why,
             picture,
         } = self;
-        write!(
-            f,
-            "Workload {workload}, state {state}: {why}\n{picture}\n{}",
-            replay(workload, *state)
-        )
+        write!(f, "Workload {workload}, state {state}: {why}\n{picture}\n{}", replay(workload, *state))
     }
 }
 
@@ -126,7 +124,12 @@ impl Film {
             echo,
         };
         let seed = number as u64;
-        let judged = judge.judge(cut, state, seed, number.is_multiple_of(DEEP_EVERY));
+        let depth = match number {
+            _ if number.is_multiple_of(DEEP_EVERY) => Depth::EveryInterruption,
+            _ if number.is_multiple_of(RESUMED_EVERY) => Depth::Resumed,
+            _ => Depth::Opened,
+        };
+        let judged = judge.judge(cut, state, seed, depth);
         AT.with(|at| *at.borrow_mut() = None);
         judged.map_err(|why| Failure {
             workload: name,
