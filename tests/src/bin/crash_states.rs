@@ -57,7 +57,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         "workload", "lines", "cuts", "pending", "states", "within", "openings", "time"
     );
     for one in wanted {
-        let row = workload(one, extent, &|at, all| progress(&format!("{}: {at} of {all} states", one.name)))?;
+        let row = workload(one, extent, &|at, all| {
+            progress(&format!("{}: {at} of {all} states", one.name))
+        })?;
         progress("");
         println!(
             "{:<13} {:>7} {:>6} {:>8} {:>9} {:>9} {:>9} {:>5.1} s  {}",

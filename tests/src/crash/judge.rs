@@ -92,7 +92,9 @@ impl Judge {
         truth.found(&first.blocks);
         let mut second = self.start(&first.image, settings.as_deref(), seed ^ 1);
         counts.openings += 1;
-        let again = self.open(&mut second, &truth).map_err(|why| format!("opened a second time, {why}"))?;
+        let again = self
+            .open(&mut second, &truth)
+            .map_err(|why| format!("opened a second time, {why}"))?;
         same_end(&first, &again).map_err(|why| format!("opened a second time, {why}"))?;
 
         let recovery = Recovery {
@@ -107,7 +109,11 @@ impl Judge {
 
     fn start(&self, bytes: &Image, settings: Option<&[u8]>, seed: u64) -> Take {
         // To make an archive takes more memory than to open one, and memory of zeros takes time.
-        let memory_bytes = if settings.is_some() { OPEN_MEMORY_BYTES } else { MAKE_MEMORY_BYTES };
+        let memory_bytes = if settings.is_some() {
+            OPEN_MEMORY_BYTES
+        } else {
+            MAKE_MEMORY_BYTES
+        };
         let mut take = Take::new(0, self.slots, memory_bytes, self.echo).with(bytes, settings);
         take.world.machines.random = Random::new(seed);
         take.world.machines.say("an appliance is started on this state");
@@ -130,7 +136,10 @@ impl Judge {
         }
         let state = status["state"].as_str().unwrap_or_default();
         let Some((head, image)) = end.filter(|_| ["ready", "full"].contains(&state)) else {
-            return Err(format!("the archive is {state}: {}", status["why"].as_str().unwrap_or_default()));
+            return Err(format!(
+                "the archive is {state}: {}",
+                status["why"].as_str().unwrap_or_default()
+            ));
         };
         if status["quarantined"] != 0 {
             return Err(format!("blocks were damaged by nothing: {status}"));
@@ -187,7 +196,9 @@ impl Judge {
             }
             let tip = hash.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
             if tip.is_some() && said["tip"].as_str().map(String::from) != tip {
-                return Err(format!("the newest block of {camera} is another than the appliance says: {said}"));
+                return Err(format!(
+                    "the newest block of {camera} is another than the appliance says: {said}"
+                ));
             }
         }
         Ok(blocks)

@@ -89,13 +89,18 @@ impl Truth {
             let sequence = block.log_sequence;
             let fits = match self.must.get(&sequence) {
                 Some(hash) => *hash == block.header_hash,
-                None => self.may.get(&sequence).is_some_and(|hashes| hashes.contains(&block.header_hash)),
+                None => self
+                    .may
+                    .get(&sequence)
+                    .is_some_and(|hashes| hashes.contains(&block.header_hash)),
             };
             if !fits && sequence < self.durable {
                 return Err(format!("block {sequence} is not the one that was said to be durable"));
             }
             if !fits {
-                return Err(format!("block {sequence} was not written since the end of the log was announced"));
+                return Err(format!(
+                    "block {sequence} was not written since the end of the log was announced"
+                ));
             }
         }
         self.check_promises(blocks, oldest)

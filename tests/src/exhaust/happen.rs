@@ -233,11 +233,11 @@ impl World {
         let leavings = self.leavings(at, bench);
         let site = &mut self.sites[at];
         site.disk = leavings.0[which].1.clone();
-        let saves = site.flights.iter().filter_map(|flight| match &flight.work {
+        let mut saves = site.flights.iter().filter_map(|flight| match &flight.work {
             Work::Save(document) => Some(document.clone()),
             _ => None,
         });
-        if let Some(document) = saves.last().filter(|_| saved) {
+        if let Some(document) = saves.next_back().filter(|_| saved) {
             site.settings = Some(document);
         }
         self.die(at);

@@ -87,11 +87,6 @@ impl Geometry {
         let reached = (head + 2 * writes).next_multiple_of(self.segment_blocks);
         if self.ring { reached.saturating_sub(self.slots) } else { 0 }
     }
-
-    /// Byte offset of a slot.
-    pub fn slot_at_bytes(&self, slot: u64) -> u64 {
-        self.slots_at_bytes + slot * self.block_bytes
-    }
 }
 
 /// Reads the shape of the archive on a volume from its first superblock copies.
