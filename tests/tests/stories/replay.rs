@@ -25,7 +25,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 const PARTS: u32 = 30;
 const STATES_MIN: usize = 2_000;
 /// Images that the daemon opens too.
-const SAMPLES: usize = 3;
+const SAMPLES: usize = 2;
 /// Of the blocks that must be there, the newest are compared with what was written; in every so manieth image all of them.
 const NEWEST: u64 = 8;
 const ALL_EVERY: usize = 50;
