@@ -10,9 +10,10 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::bench::Bench;
+use super::found::{Found, log};
+use super::site::is_piece;
 use super::world::World;
 pub use crate::sim::volume::Track;
-use crate::sim::volume::{Content, log};
 
 type Sequences = BTreeMap<u64, [u8; 32]>;
 
@@ -108,13 +109,12 @@ impl World {
             return Ok(());
         }
         let name = self.sites[at].name;
-        let image = self.sites[at].disk.durable().image(&bench.store);
-        let blocks = log(&image, said.oldest, said.durable).map_err(|why| {
+        let blocks = log(self.sites[at].disk.durable(), said.oldest, said.durable, bench).map_err(|why| {
             format!("{name} says that all below {} is durable, and if its power were cut now: {why}", said.durable)
         })?;
         let mut found: BTreeMap<Track, Sequences> = BTreeMap::new();
         for block in blocks {
-            if let Content::Piece(piece) = block.content {
+            if let Ok(Found { piece: Some(piece), .. }) = block.as_ref() {
                 let sequences = found.entry(piece.track.clone()).or_default();
                 let next = sequences.last_key_value().map(|(last, _)| last + 1);
                 if next.is_some_and(|next| next != piece.sequence) {
@@ -124,6 +124,9 @@ impl World {
                 let before = sequences.last_key_value().map(|(_, hash)| *hash);
                 if before.is_some_and(|hash| hash != piece.previous) {
                     return Err(format!("{name} has {} {} on another chain", piece.track.camera, piece.sequence));
+                }
+                if !is_piece(&piece.payload) {
+                    return Err(format!("{name} has {} {} with bytes that nobody brought", piece.track.camera, piece.sequence));
                 }
                 sequences.insert(piece.sequence, piece.hash);
             }

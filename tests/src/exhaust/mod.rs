@@ -9,6 +9,7 @@
 mod bench;
 mod choice;
 mod disk;
+mod found;
 mod happen;
 mod judge;
 mod key;
