@@ -6,7 +6,8 @@ use std::rc::Rc;
 use hal::Ops;
 
 use super::disk::Disk;
-use super::pages::{Arena, Store};
+use super::found::Found;
+use super::pages::{Arena, Page, Store};
 
 /// What a power cut may leave of a disk, with the words for it, and whether every combination was tried.
 pub type Leavings = Rc<(Vec<(String, Disk)>, bool)>;
@@ -24,6 +25,8 @@ pub struct Bench {
     pub leavings: HashMap<u64, Leavings>,
     /// Durable images and what was acknowledged on them, found to agree.
     pub agreed: HashSet<(u64, u64)>,
+    /// By slot and its pages: what the reader finds there.
+    pub slots: HashMap<(u64, Vec<Page>), Rc<Result<Found, String>>>,
     /// Power cuts with more pending writes than are torn together.
     pub not_torn: u64,
 }
@@ -37,6 +40,7 @@ impl Bench {
             ops: Ops::new(),
             leavings: HashMap::new(),
             agreed: HashSet::new(),
+            slots: HashMap::new(),
             not_torn: 0,
         }
     }

@@ -1,7 +1,8 @@
 //! What may happen next: which op in flight completes, which frame arrives, a timer, a fault, a power cut.
 //!
 //! What a choice does is in `happen.rs`. Bounds, each of which keeps the number of orders finite:
-//! - An op, a frame or a feeder with bytes takes [`SLOW_NS`] at most: timers that are due later fire only when nothing is under way.
+//! - An op, a frame or a feeder with bytes takes a bounded time ([`Rules::slow_ns`]): timers that are due later fire only when
+//!   nothing is under way.
 //! - Headers that are read in a batch (`Order`) complete in the order of their places, or from both ends.
 //! - Choices that are not taken: failed opens and saves; a link that loses a part of a frame; half of the frames on their way
 //!   arriving after a cut (they may arrive before it).
@@ -11,6 +12,8 @@ use super::disk::Write;
 use super::site::{Flight, Work};
 use super::world::World;
 
+/// Shorter than every time of the core: time passes only when nothing is under way.
+pub const PROMPT_NS: u64 = 10_000_000;
 /// Longer than a group waits for company, shorter than every other time of the core.
 pub const SLOW_NS: u64 = 50_000_000;
 
@@ -63,6 +66,8 @@ pub struct Rules {
     pub disks_fail: bool,
     /// Links may be lost.
     pub links_fail: bool,
+    /// How long anything takes at most.
+    pub slow_ns: u64,
 }
 
 /// Reads of which many are in flight and of which only the last matters.
@@ -76,9 +81,7 @@ impl World {
     pub fn choices(&self, rules: Rules, bench: &mut Bench) -> Vec<Choice> {
         let mut choices = Vec::new();
         for (at, site) in self.sites.iter().enumerate() {
-            let batch: Vec<usize> = (0..site.flights.len())
-                .filter(|index| is_batch(&site.flights[*index]))
-                .collect();
+            let batch: Vec<usize> = (0..site.flights.len()).filter(|index| is_batch(&site.flights[*index])).collect();
             let taken = match rules.order {
                 Order::Rising => [batch.iter().min_by_key(|index| site.flights[**index].at()), None],
                 Order::BothEnds => [
@@ -134,16 +137,13 @@ impl World {
                 choices.push(Choice::Cut(index));
             }
         }
-        if self.timer_may_fire() {
+        if self.timer_may_fire(rules.slow_ns) {
             choices.push(Choice::Timer);
         }
         if self.crashes_left > 0 {
             for at in 0..self.sites.len() {
                 let count = self.leavings(at, bench).0.len();
-                let saves = self.sites[at]
-                    .flights
-                    .iter()
-                    .any(|flight| matches!(flight.work, Work::Save(_)));
+                let saves = self.sites[at].flights.iter().any(|flight| matches!(flight.work, Work::Save(_)));
                 for saved in [false, true].into_iter().filter(|saved| saves || !saved) {
                     choices.extend((0..count).map(|which| Choice::PowerCut(at, which, saved)));
                 }
@@ -157,19 +157,17 @@ impl World {
         self.oldest_under_way().is_none()
     }
 
-    fn timer_may_fire(&self) -> bool {
+    fn timer_may_fire(&self, slow_ns: u64) -> bool {
         let Some(due_ns) = self.next_timer() else { return false };
         self.oldest_under_way()
-            .is_none_or(|since_ns| due_ns <= since_ns.saturating_add(SLOW_NS))
+            .is_none_or(|since_ns| due_ns <= since_ns.saturating_add(slow_ns))
     }
 
     /// When the next timer is due; doors count.
     pub fn next_timer(&self) -> Option<u64> {
         let brains = self.sites.iter().filter_map(|site| site.brain.as_ref()?.deadline());
         let doors = self.sites.iter().flat_map(|site| site.doors.values());
-        let fills = doors
-            .filter_map(|door| door.fill)
-            .filter(|fill| fill.until.boot_ns > self.now_ns);
+        let fills = doors.filter_map(|door| door.fill).filter(|fill| fill.until.boot_ns > self.now_ns);
         let fills = fills.map(|fill| fill.until).filter(|until| until.boot_ns != u64::MAX);
         brains.chain(fills).map(|at| at.boot_ns).min()
     }

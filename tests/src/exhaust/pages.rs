@@ -113,11 +113,11 @@ impl Pages {
         self.sum
     }
 
-    /// The bytes, for a reader of volumes.
-    pub fn image(&self, store: &Store) -> Image {
+    /// The bytes of some of the places, for a reader of volumes.
+    pub fn image(&self, store: &Store, places: impl Iterator<Item = usize>) -> Image {
         let mut image = Image::default();
-        for (at, page) in self.pages.iter().enumerate().filter(|(_, page)| **page != ZEROS) {
-            image.write((at * BYTES) as u64, store.bytes(*page));
+        for at in places.filter(|at| self.pages[*at] != ZEROS) {
+            image.write((at * BYTES) as u64, store.bytes(self.pages[at]));
         }
         image
     }

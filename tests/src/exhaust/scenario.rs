@@ -9,20 +9,23 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::bench::Bench;
-use super::choice::{Choice, Order, Rules};
+use super::choice::{Choice, Order, PROMPT_NS, Rules, SLOW_NS};
 use super::pages::{BYTES as PAGE, POISON, Pages};
 use super::search::Limits;
-use super::site::{Script, Site, VOLUME};
+use super::site::{DOOR, Script, Site, VOLUME};
 use super::world::World;
 
-const BLOCK_BYTES: usize = 64 << 10;
-const SLOTS: usize = 32;
+/// Bytes of a block.
+pub const BLOCK_BYTES: usize = 64 << 10;
+/// Slots of every archive.
+pub const SLOTS: usize = 32;
+/// Where they begin.
+pub const SLOTS_AT: usize = 2 << 20;
 const DISK_BYTES: usize = (4 << 20) + SLOTS * BLOCK_BYTES;
 /// Block memory of each appliance: the smallest for that block size.
 const MEMORY_BYTES: usize = 16 * BLOCK_BYTES;
 /// Block memory while an archive is made: both ends of the volume are looked at.
 pub const CREATION_BYTES: usize = 8 << 20;
-const DOOR: &str = "/run/camera";
 /// Steps in which a prologue must come to an end.
 const STEPS_MAX: usize = 100_000;
 
@@ -47,6 +50,7 @@ const CALM: Rules = Rules {
     order: Order::Rising,
     disks_fail: false,
     links_fail: false,
+    slow_ns: PROMPT_NS,
 };
 
 const DISK: Rules = Rules {
@@ -72,7 +76,10 @@ pub const SCENARIOS: [Scenario; 5] = [
     Scenario {
         name: "full",
         what: "four blocks for the last two slots of an append archive",
-        rules: DISK,
+        rules: Rules {
+            slow_ns: SLOW_NS,
+            ..DISK
+        },
         faults: 2,
         crashes: 1,
         build: |world, bench| archive(world, bench, "append", 26, 4),
@@ -143,11 +150,7 @@ fn step(world: &mut World, bench: &mut Bench) -> Result<(), String> {
     world.happen(choice, bench)
 }
 
-fn run_until(
-    world: &mut World,
-    bench: &mut Bench,
-    is_so: impl Fn(&World, &mut Bench) -> Result<bool, String>,
-) -> Result<(), String> {
+fn run_until(world: &mut World, bench: &mut Bench, is_so: impl Fn(&World, &mut Bench) -> Result<bool, String>) -> Result<(), String> {
     for _ in 0..STEPS_MAX {
         if is_so(world, bench)? {
             return Ok(());
@@ -158,9 +161,7 @@ fn run_until(
 }
 
 fn rest(world: &mut World, bench: &mut Bench) -> Result<(), String> {
-    run_until(world, bench, |world, bench| {
-        Ok(world.is_quiet() && world.missing(bench)?.is_none())
-    })?;
+    run_until(world, bench, |world, bench| Ok(world.is_quiet() && world.missing(bench)?.is_none()))?;
     (0..world.sites.len()).try_for_each(|at| world.look(at, bench))
 }
 
@@ -238,13 +239,7 @@ fn haul(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String>
     ask(world, bench, to, "Peer.Add", &here)?;
     let there = json!({ "name": "vault", "key": key(world, to), "routes": [{ "host": "vault", "port": 7440 }] });
     ask(world, bench, from, "Peer.Add", &there)?;
-    let grant = ask(
-        world,
-        bench,
-        to,
-        "Grant.Create",
-        &json!({ "peer": "lobby", "archive": "vault" }),
-    )?;
+    let grant = ask(world, bench, to, "Grant.Create", &json!({ "peer": "lobby", "archive": "vault" }))?;
     let job = json!({
         "name": "out", "from": "lobby", "peer": "vault", "archive": "vault", "mode": "always", "token": grant["token"],
     });

@@ -14,6 +14,8 @@ use super::pages::{BYTES, POISON, Pages};
 
 /// Path of the volume of every site.
 pub const VOLUME: &str = "/dev/volume";
+/// Path of the recorder's door.
+pub const DOOR: &str = "/run/camera";
 /// Bytes of a piece that a feeder brings: its block is sealed early, so that it is small.
 const PIECE_BYTES: u64 = 100;
 
@@ -234,4 +236,12 @@ pub fn piece(path: &str, number: u32) -> Vec<u8> {
     let mut bytes = format!("piece {number} for {path}. ").into_bytes();
     bytes.resize(PIECE_BYTES as usize, b'.');
     bytes
+}
+
+/// Whether a block holds one piece as it was brought.
+pub fn is_piece(payload: &[u8]) -> bool {
+    let text = payload.strip_prefix(b"piece ");
+    let digits = text.map_or(0, |text| text.iter().take_while(|byte| byte.is_ascii_digit()).count());
+    let number = text.and_then(|text| std::str::from_utf8(&text[..digits]).ok()?.parse().ok());
+    number.is_some_and(|number| piece(DOOR, number) == payload)
 }

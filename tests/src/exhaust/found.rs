@@ -1,0 +1,85 @@
+//! What lies in the slots of a disk, found by the reader of `sim::volume`, each slot's content once.
+//!
+//! Invariant: what is remembered depends on nothing but the superblock and the pages of the slot.
+
+use std::rc::Rc;
+
+use super::bench::Bench;
+use super::judge::Track;
+use super::pages::{BYTES, Page, Pages};
+use super::scenario::{BLOCK_BYTES, SLOTS, SLOTS_AT};
+use crate::sim::volume::{Content, block, geometry};
+
+/// A whole block.
+#[derive(Clone, Debug)]
+pub struct Found {
+    log_sequence: u64,
+    header_hash: [u8; 32],
+    previous_header: [u8; 32],
+    /// If it is a piece of a track.
+    pub piece: Option<Piece>,
+}
+
+/// A piece of a track.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Whose.
+    pub track: Track,
+    /// Number within the track.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// Hash of the piece before.
+    pub previous: [u8; 32],
+    /// Stream bytes.
+    pub payload: Vec<u8>,
+}
+
+/// Every block of a log from `oldest` to `head`, each linked to the one before.
+pub fn log(disk: &Pages, oldest: u64, head: u64, bench: &mut Bench) -> Result<Vec<Rc<Result<Found, String>>>, String> {
+    let mut blocks: Vec<Rc<Result<Found, String>>> = Vec::new();
+    let mut before: Option<[u8; 32]> = None;
+    for sequence in oldest..head {
+        let block = slot(disk, sequence % SLOTS as u64, bench);
+        let found = block.as_ref().as_ref().map_err(|why| format!("log sequence {sequence}: {why}"))?;
+        if found.log_sequence != sequence {
+            return Err(format!("log sequence {sequence}: {} is in its slot", found.log_sequence));
+        }
+        if before.is_some_and(|before| before != found.previous_header) {
+            return Err(format!("log sequence {sequence} does not follow the one before"));
+        }
+        before = Some(found.header_hash);
+        blocks.push(block);
+    }
+    Ok(blocks)
+}
+
+fn slot(disk: &Pages, slot: u64, bench: &mut Bench) -> Rc<Result<Found, String>> {
+    let from = (SLOTS_AT + slot as usize * BLOCK_BYTES) / BYTES;
+    // The first superblock copy says whose archive it is; its other fields do not change what a slot holds.
+    let mut pages: Vec<Page> = vec![disk.get((1 << 20) / BYTES)];
+    pages.extend((from..from + BLOCK_BYTES / BYTES).map(|page| disk.get(page)));
+    if let Some(known) = bench.slots.get(&(slot, pages.clone())) {
+        return known.clone();
+    }
+    let superblocks = 0..SLOTS_AT / BYTES;
+    let image = disk.image(&bench.store, superblocks.chain(from..from + BLOCK_BYTES / BYTES));
+    let found = geometry(&image).and_then(|geometry| block(&image, &geometry, slot));
+    let found = Rc::new(found.map(|block| Found {
+        log_sequence: block.log_sequence,
+        header_hash: block.header_hash,
+        previous_header: block.previous_header,
+        piece: match block.content {
+            Content::Piece(piece) => Some(Piece {
+                track: piece.track,
+                sequence: piece.sequence,
+                hash: piece.hash,
+                previous: piece.previous,
+                payload: piece.payload,
+            }),
+            Content::Records(_) | Content::Checkpoint => None,
+        },
+    }));
+    bench.slots.insert((slot, pages), found.clone());
+    found
+}
