@@ -8,11 +8,16 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use blockhaul_tests::crash::{Counts, Extent, WORKLOADS, Workload, one, say_state_on_panic, workload};
-use clap::Parser;
+use blockhaul_tests::crash::io::{Case, KINDS, SCENARIOS, Scenario};
+use blockhaul_tests::crash::io;
+use clap::{Args, Parser, Subcommand};
 
 /// Cuts the power at every moment of scripted workloads, opens every disk that may be left, and judges it.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     /// One workload.
     #[arg(long)]
     workload: Option<String>,
@@ -24,9 +29,42 @@ struct Arguments {
     quick: bool,
 }
 
+#[derive(Subcommand)]
+enum What {
+    /// Lets the first, second, third … operation of a disk fail, once and for ever, and judges what comes of it.
+    Io(IoArguments),
+}
+
+#[derive(Args)]
+struct IoArguments {
+    /// One scenario.
+    #[arg(long)]
+    scenario: Option<String>,
+    /// Only this kind, for one case: read, write or flush.
+    #[arg(long, requires = "nth", requires = "scenario")]
+    kind: Option<String>,
+    /// Which of the errors of that kind, from 0 on.
+    #[arg(long, default_value_t = 0)]
+    error: usize,
+    /// Which operation, from 1 on; with everything that happens.
+    #[arg(long, requires = "kind")]
+    nth: Option<u64>,
+    /// All from that one on.
+    #[arg(long)]
+    sticky: bool,
+    /// One in seven operations.
+    #[arg(long)]
+    quick: bool,
+}
+
 fn main() -> ExitCode {
     say_state_on_panic();
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.what {
+        None => run(&arguments),
+        Some(What::Io(arguments)) => run_io(arguments),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -84,6 +122,52 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         sum.openings,
         begun.elapsed().as_secs_f64()
     );
+    Ok(())
+}
+
+fn run_io(arguments: &IoArguments) -> Result<(), String> {
+    let wanted: Vec<&Scenario> = match &arguments.scenario {
+        None => SCENARIOS.iter().collect(),
+        Some(name) => {
+            let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+            let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
+            vec![found.ok_or_else(|| format!("There is no scenario {name}; there are {}.", names.join(", ")))?]
+        }
+    };
+    if let (Some(kind), Some(nth), [scenario]) = (&arguments.kind, arguments.nth, wanted.as_slice()) {
+        let place = KINDS.iter().position(|(_, name, _)| name == kind);
+        let kind = place.ok_or("There are the kinds read, write and flush.")?;
+        let error = KINDS[kind].2.get(arguments.error);
+        let case = Case {
+            kind,
+            error: *error.ok_or_else(|| format!("There are the errors {:?}, from 0 on.", KINDS[kind].2))?,
+            nth: nth.max(1),
+            sticky: arguments.sticky,
+        };
+        println!("{}", io::one(scenario, &case)?);
+        return Ok(());
+    }
+    println!(
+        "{:<12} {:>6} {:>7} {:>8} {:>6} {:>9} {:>7}  what it does",
+        "scenario", "reads", "writes", "flushes", "runs", "survived", "time"
+    );
+    let mut runs = 0;
+    for scenario in wanted {
+        let step = if arguments.quick { 7 } else { 1 };
+        let row = io::scenario(scenario, step, &|runs| progress(&format!("{}: {runs} runs", scenario.name)))?;
+        progress("");
+        let [reads, writes, flushes] = row.operations;
+        println!(
+            "{:<12} {reads:>6} {writes:>7} {flushes:>8} {:>6} {:>9} {:>5.1} s  {}",
+            scenario.name,
+            row.runs,
+            row.survived,
+            row.took.as_secs_f64(),
+            scenario.what
+        );
+        runs += row.runs;
+    }
+    println!("{runs} runs with a failing operation: every promise held, every fault that stayed was told.");
     Ok(())
 }
 

@@ -150,3 +150,24 @@ pub fn cuts(take: &Take, base: &Image, settings: Option<&[u8]>, truth: &Truth) -
     cuts.retain(|cut| cut.line >= take.first_line);
     Ok(cuts)
 }
+
+/// What is known at the end of a record, whatever failed in between.
+pub fn truth(take: &Take) -> Result<Truth, String> {
+    let mut truth = Truth::default();
+    let mut notes = take.notes.iter().peekable();
+    let log = take.log();
+    for at in 0..=log.len() {
+        while let Some((_, note)) = notes.next_if(|(line, _)| *line <= at) {
+            match note {
+                Note::Started => truth.started(),
+                Note::Said(claim) => truth.claimed(claim)?,
+                Note::Forgotten => truth = Truth::default(),
+                Note::Settings(_) => {}
+            }
+        }
+        if let Some(Logged::Written { bytes, .. }) = log.get(at) {
+            truth.written(bytes);
+        }
+    }
+    Ok(truth)
+}

@@ -107,6 +107,12 @@ impl Judge {
         Ok(counts)
     }
 
+    /// An appliance that was started just now goes on as it must, whatever happened before.
+    pub fn resume(&self, take: &mut Take, truth: &Truth) -> Result<(), String> {
+        let found = self.open(take, truth)?;
+        self.append(take, &found)
+    }
+
     fn start(&self, bytes: &Image, settings: Option<&[u8]>, seed: u64) -> Take {
         // To make an archive takes more memory than to open one, and memory of zeros takes time.
         let memory_bytes = if settings.is_some() {

@@ -7,6 +7,8 @@
 //! Invariant: a workload and a number name one state, always the same.
 
 mod cuts;
+mod hauling;
+pub mod io;
 mod judge;
 mod run;
 mod states;

@@ -88,6 +88,9 @@ pub fn say_state_on_panic() {
         if let Some((workload, state)) = AT.with(|at| *at.borrow()) {
             eprintln!("{}", replay(workload, state));
         }
+        if let Some(line) = super::io::last_words() {
+            eprintln!("{line}");
+        }
     }));
 }
 

@@ -288,9 +288,19 @@ impl Take {
         self.ready()
     }
 
-    /// Another appliance, with an archive of its own, is called.
+    /// An appliance is called, this one or another.
     pub fn ask_other(&mut self, site: SiteId, method: &str, parameters: Value) -> Result<Value, String> {
-        // What was said here meanwhile is noted by the next step; it is only noted later than it was said.
+        // What is said here meanwhile is noted by the next step, later than it was said: less is known, nothing wrong.
         ask(&mut self.world, site, method, parameters)
+    }
+
+    /// The events of this appliance that are worse than information, as codes.
+    pub fn warnings(&self) -> Vec<String> {
+        let kept = self.world.machines.site(self.site).state.kept();
+        let events = kept.iter().filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        events
+            .filter(|event| event["severity"] != "info")
+            .filter_map(|event| event["code"].as_str().map(String::from))
+            .collect()
     }
 }

@@ -3,12 +3,12 @@
 //! Each is a name, what it is good for, the shape of its volume, and a script. Times, orders of completion and what a power cut
 //! leaves in the middle of one follow from a fixed seed.
 
-use drivers_sim::{DiskModel, Echo, SiteId};
+use drivers_sim::Echo;
 use serde_json::json;
 
+use super::hauling::{arrive, caught_up, source};
 use super::judge::MAKE_MEMORY_BYTES;
-use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME, volume_bytes};
-use super::watched::boot;
+use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 
 const SEED: u64 = 1;
 
@@ -292,56 +292,6 @@ fn again(take: &mut Take) -> Result<(), String> {
     take.blocks(0, 2)
 }
 
-/// A second appliance that hauls everything it has to the recorded one.
-fn source(take: &mut Take) -> Result<SiteId, String> {
-    let site = take.world.machines.add_site("source", MAKE_MEMORY_BYTES);
-    let disk = DiskModel::disk(volume_bytes(32), "SOURCE");
-    take.world.machines.add_disk(site, VOLUME, disk);
-    boot(&mut take.world, site);
-    let archive = json!({ "name": "source", "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": "ring" });
-    take.ask_other(site, "Archive.Create", archive)?;
-    for camera in ["gate", "hall"] {
-        let recorder = json!({
-            "name": camera, "archive": "source", "camera": camera, "listen": format!("/run/{camera}"), "flush_after_ms": 1000,
-        });
-        take.ask_other(site, "Recorder.Create", recorder)?;
-    }
-    let key = |take: &Take, site| take.world.machines.site(site).fingerprint.to_string();
-    let (theirs, ours) = (key(take, site), key(take, take.site));
-    take.ask("Peer.Add", &json!({ "name": "source", "key": theirs }))?;
-    let routes = json!([{ "host": ARCHIVE, "port": 7440 }]);
-    take.ask_other(site, "Peer.Add", json!({ "name": ARCHIVE, "key": ours, "routes": routes }))?;
-    let grant = take.ask("Grant.Create", &json!({ "peer": "source", "archive": ARCHIVE }))?;
-    let job = json!({
-        "name": "out", "from": "source", "peer": ARCHIVE, "archive": ARCHIVE, "mode": "always", "token": grant["token"],
-    });
-    take.ask_other(site, "Job.Create", job)?;
-    Ok(site)
-}
-
-/// The source records some blocks.
-fn arrive(take: &mut Take, source: SiteId, blocks: u32) -> Result<(), String> {
-    for _ in 0..blocks {
-        for (stream, camera) in [(10, "gate"), (11, "hall")] {
-            take.feed_at(source, &format!("/run/{camera}"), stream, 1);
-        }
-        take.pass(2 * SECOND_NS);
-    }
-    Ok(())
-}
-
-/// Waits until the source has hauled everything.
-fn hauled(take: &mut Take, source: SiteId) -> Result<(), String> {
-    for _ in 0..100 {
-        take.pass(2 * SECOND_NS);
-        let job = take.ask_other(source, "Job.Show", json!({ "name": "out" }))?;
-        if job["job"]["state"] == "caught-up" && job["job"]["backlog_blocks"] == 0 {
-            return Ok(());
-        }
-    }
-    Err("the source does not catch up".into())
-}
-
 fn target(take: &mut Take) -> Result<(), String> {
     take.create("ring")?;
     let source = source(take)?;
@@ -349,7 +299,7 @@ fn target(take: &mut Take) -> Result<(), String> {
     take.ask_other(source, "Job.Disable", json!({ "name": "out" }))?;
     arrive(take, source, 5)?;
     take.ask_other(source, "Job.Enable", json!({ "name": "out" }))?;
-    hauled(take, source)
+    caught_up(take, source)
 }
 
 fn target_gaps(take: &mut Take) -> Result<(), String> {
@@ -362,5 +312,5 @@ fn target_gaps(take: &mut Take) -> Result<(), String> {
     take.ask_other(source, "Job.Enable", json!({ "name": "out" }))?;
     take.pass(SECOND_NS / 2);
     take.power_cut()?;
-    hauled(take, source)
+    caught_up(take, source)
 }
