@@ -7,9 +7,9 @@ use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use blockhaul_tests::crash::{Counts, Extent, WORKLOADS, Workload, one, say_state_on_panic, workload};
-use blockhaul_tests::crash::io::{Case, KINDS, SCENARIOS, Scenario};
 use blockhaul_tests::crash::io;
+use blockhaul_tests::crash::io::{Case, KINDS, SCENARIOS, Scenario};
+use blockhaul_tests::crash::{Counts, Extent, WORKLOADS, Workload, one, say_state_on_panic, workload};
 use clap::{Args, Parser, Subcommand};
 
 /// Cuts the power at every moment of scripted workloads, opens every disk that may be left, and judges it.

@@ -27,14 +27,30 @@ pub const KINDS: [(IoKind, &str, &[IoError]); 3] = [
     (
         IoKind::Read,
         "read",
-        &[IoError::Media, IoError::Short, IoError::Gone, IoError::Exhausted, IoError::TimedOut],
+        &[
+            IoError::Media,
+            IoError::Short,
+            IoError::Gone,
+            IoError::Exhausted,
+            IoError::TimedOut,
+        ],
     ),
     (
         IoKind::Write,
         "write",
-        &[IoError::Media, IoError::Full, IoError::Short, IoError::Gone, IoError::ReadOnly],
+        &[
+            IoError::Media,
+            IoError::Full,
+            IoError::Short,
+            IoError::Gone,
+            IoError::ReadOnly,
+        ],
     ),
-    (IoKind::Flush, "flush", &[IoError::Media, IoError::Full, IoError::Gone, IoError::Exhausted]),
+    (
+        IoKind::Flush,
+        "flush",
+        &[IoError::Media, IoError::Full, IoError::Gone, IoError::Exhausted],
+    ),
 ];
 
 /// A scenario: what leads up to it, and what is done while the fault waits.
@@ -223,7 +239,9 @@ pub fn scenario(scenario: &Scenario, step: u64, say: &dyn Fn(u64)) -> Result<Row
                     AT.set(Some((scenario.name, case)));
                     let outcome = play(scenario, &case, prepared.clone());
                     AT.set(None);
-                    match outcome.map_err(|why| format!("{}: {why}\n{}", words(scenario.name, &case), replay(scenario.name, &case)))? {
+                    match outcome
+                        .map_err(|why| format!("{}: {why}\n{}", words(scenario.name, &case), replay(scenario.name, &case)))?
+                    {
                         None => break,
                         Some(survived) => {
                             row.runs += 1;
@@ -293,7 +311,9 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<bool>
         && repeatable
         && !case.sticky
     {
-        return Err(format!("a read that failed once was not survived: {why} (events {warnings:?})"));
+        return Err(format!(
+            "a read that failed once was not survived: {why} (events {warnings:?})"
+        ));
     }
     let truth = truth(&take)?;
     if take.world.machines.site(take.site).is_running() {
@@ -337,7 +357,14 @@ fn words(scenario: &str, case: &Case) -> String {
 
 fn replay(scenario: &str, case: &Case) -> String {
     let sticky = if case.sticky { " --sticky" } else { "" };
-    let error = KINDS[case.kind].2.iter().position(|error| *error == case.error).unwrap_or_default();
+    let error = KINDS[case.kind]
+        .2
+        .iter()
+        .position(|error| *error == case.error)
+        .unwrap_or_default();
     let kind = KINDS[case.kind].1;
-    format!("Replay with: cargo crash-states io --scenario {scenario} --kind {kind} --error {error} --nth {}{sticky}", case.nth)
+    format!(
+        "Replay with: cargo crash-states io --scenario {scenario} --kind {kind} --error {error} --nth {}{sticky}",
+        case.nth
+    )
 }

@@ -12,6 +12,9 @@ use super::pages::{Arena, Page, Store};
 /// What a power cut may leave of a disk, with the words for it, and whether every combination was tried.
 pub type Leavings = Rc<(Vec<(String, Disk)>, bool)>;
 
+/// By slot and its pages: what the reader finds there.
+pub type Slots = HashMap<(u64, Vec<Page>), Rc<Result<Found, String>>>;
+
 /// The bench.
 #[derive(Debug)]
 pub struct Bench {
@@ -25,8 +28,8 @@ pub struct Bench {
     pub leavings: HashMap<u64, Leavings>,
     /// Durable images and what was acknowledged on them, found to agree.
     pub agreed: HashSet<(u64, u64)>,
-    /// By slot and its pages: what the reader finds there.
-    pub slots: HashMap<(u64, Vec<Page>), Rc<Result<Found, String>>>,
+    /// Slots that were read already.
+    pub slots: Slots,
     /// Power cuts with more pending writes than are torn together.
     pub not_torn: u64,
 }

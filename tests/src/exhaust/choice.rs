@@ -81,7 +81,9 @@ impl World {
     pub fn choices(&self, rules: Rules, bench: &mut Bench) -> Vec<Choice> {
         let mut choices = Vec::new();
         for (at, site) in self.sites.iter().enumerate() {
-            let batch: Vec<usize> = (0..site.flights.len()).filter(|index| is_batch(&site.flights[*index])).collect();
+            let batch: Vec<usize> = (0..site.flights.len())
+                .filter(|index| is_batch(&site.flights[*index]))
+                .collect();
             let taken = match rules.order {
                 Order::Rising => [batch.iter().min_by_key(|index| site.flights[**index].at()), None],
                 Order::BothEnds => [
@@ -143,7 +145,10 @@ impl World {
         if self.crashes_left > 0 {
             for at in 0..self.sites.len() {
                 let count = self.leavings(at, bench).0.len();
-                let saves = self.sites[at].flights.iter().any(|flight| matches!(flight.work, Work::Save(_)));
+                let saves = self.sites[at]
+                    .flights
+                    .iter()
+                    .any(|flight| matches!(flight.work, Work::Save(_)));
                 for saved in [false, true].into_iter().filter(|saved| saves || !saved) {
                     choices.extend((0..count).map(|which| Choice::PowerCut(at, which, saved)));
                 }
@@ -167,7 +172,9 @@ impl World {
     pub fn next_timer(&self) -> Option<u64> {
         let brains = self.sites.iter().filter_map(|site| site.brain.as_ref()?.deadline());
         let doors = self.sites.iter().flat_map(|site| site.doors.values());
-        let fills = doors.filter_map(|door| door.fill).filter(|fill| fill.until.boot_ns > self.now_ns);
+        let fills = doors
+            .filter_map(|door| door.fill)
+            .filter(|fill| fill.until.boot_ns > self.now_ns);
         let fills = fills.map(|fill| fill.until).filter(|until| until.boot_ns != u64::MAX);
         brains.chain(fills).map(|at| at.boot_ns).min()
     }

@@ -150,7 +150,11 @@ fn step(world: &mut World, bench: &mut Bench) -> Result<(), String> {
     world.happen(choice, bench)
 }
 
-fn run_until(world: &mut World, bench: &mut Bench, is_so: impl Fn(&World, &mut Bench) -> Result<bool, String>) -> Result<(), String> {
+fn run_until(
+    world: &mut World,
+    bench: &mut Bench,
+    is_so: impl Fn(&World, &mut Bench) -> Result<bool, String>,
+) -> Result<(), String> {
     for _ in 0..STEPS_MAX {
         if is_so(world, bench)? {
             return Ok(());
@@ -161,7 +165,9 @@ fn run_until(world: &mut World, bench: &mut Bench, is_so: impl Fn(&World, &mut B
 }
 
 fn rest(world: &mut World, bench: &mut Bench) -> Result<(), String> {
-    run_until(world, bench, |world, bench| Ok(world.is_quiet() && world.missing(bench)?.is_none()))?;
+    run_until(world, bench, |world, bench| {
+        Ok(world.is_quiet() && world.missing(bench)?.is_none())
+    })?;
     (0..world.sites.len()).try_for_each(|at| world.look(at, bench))
 }
 
@@ -239,7 +245,13 @@ fn haul(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String>
     ask(world, bench, to, "Peer.Add", &here)?;
     let there = json!({ "name": "vault", "key": key(world, to), "routes": [{ "host": "vault", "port": 7440 }] });
     ask(world, bench, from, "Peer.Add", &there)?;
-    let grant = ask(world, bench, to, "Grant.Create", &json!({ "peer": "lobby", "archive": "vault" }))?;
+    let grant = ask(
+        world,
+        bench,
+        to,
+        "Grant.Create",
+        &json!({ "peer": "lobby", "archive": "vault" }),
+    )?;
     let job = json!({
         "name": "out", "from": "lobby", "peer": "vault", "archive": "vault", "mode": "always", "token": grant["token"],
     });

@@ -76,7 +76,13 @@ struct Node {
 }
 
 /// Explores everything from a world on.
-pub fn explore(world: World, rules: Rules, limits: Limits, bench: &mut Bench, progress: impl Fn(&Report)) -> Result<Report, Failure> {
+pub fn explore(
+    world: World,
+    rules: Rules,
+    limits: Limits,
+    bench: &mut Bench,
+    progress: impl Fn(&Report),
+) -> Result<Report, Failure> {
     let began = Instant::now();
     let mut report = Report::default();
     let mut seen: HashSet<u64> = HashSet::new();
@@ -117,7 +123,9 @@ pub fn explore(world: World, rules: Rules, limits: Limits, bench: &mut Bench, pr
         world.happen(choice, bench).map_err(fail)?;
         let key = world.key();
         if on_the_way.contains_key(&key) {
-            return Err(fail("it goes round in a circle: this state was on the way here, and nothing was done since".into()));
+            return Err(fail(
+                "it goes round in a circle: this state was on the way here, and nothing was done since".into(),
+            ));
         }
         if !seen.insert(key) {
             PATH.with_borrow_mut(Vec::pop);
@@ -184,7 +192,10 @@ pub fn open(world: &mut World, rules: Rules, bench: &mut Bench, report: &mut Rep
                 return Err(format!("nothing can happen any more, and it waits for {why}"));
             }
             if world.now_ns - world.calm_since_ns > DRAIN_NS {
-                return Err(format!("{} s after the last fault it still waits for {why}", DRAIN_NS / 1_000_000_000));
+                return Err(format!(
+                    "{} s after the last fault it still waits for {why}",
+                    DRAIN_NS / 1_000_000_000
+                ));
             }
         }
     }
