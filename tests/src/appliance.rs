@@ -131,6 +131,18 @@ impl Appliance {
         ))
     }
 
+    /// What each thread of the daemon does or waits for, as the kernel tells root: for one that does not answer.
+    pub fn threads(&self) -> String {
+        let pid = self.daemon.as_ref().map_or(0, Child::id);
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let told = tasks.map(|task| {
+            let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let words = ["comm", "wchan", "syscall", "stat"].map(|name| read(name).trim().to_owned());
+            format!("{}\n{}", words.join(" | "), read("stack"))
+        });
+        told.collect::<Vec<String>>().join("\n")
+    }
+
     /// Path of what the daemon said.
     pub fn log_path(&self) -> PathBuf {
         self.folder.join("log")

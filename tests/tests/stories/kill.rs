@@ -91,13 +91,12 @@ fn fifty_kills_of_either_end_lose_nothing_that_was_acknowledged() -> Result<()> 
 
 fn kill_rounds(stage: &mut Stage, dice: &mut Dice, begun: Instant) -> Result<()> {
     let mut acknowledged = 0;
-    let mut unanswered = 0;
     for round in 0..ROUNDS {
         if begun.elapsed() > STORY_MAX {
             return Err(format!("only {round} rounds in {} s", STORY_MAX.as_secs()));
         }
         thread::sleep(Duration::from_millis(dice.within(20..400)));
-        acknowledged = acknowledged.max(taken(&mut stage.target, VAULT, &mut unanswered)?);
+        acknowledged = acknowledged.max(taken_when_ready(&stage.target, VAULT)?);
         // The last look and the kill are apart by a random time: something may be acknowledged in between.
         thread::sleep(Duration::from_micros(dice.within(0..30_000)));
         let victims = dice.within(0..5);
@@ -109,8 +108,8 @@ fn kill_rounds(stage: &mut Stage, dice: &mut Dice, begun: Instant) -> Result<()>
         }
         thread::sleep(Duration::from_millis(dice.within(0..50)));
         if victims == 0 || victims > 2 {
-            stage.target.start()?;
-            let next = taken(&mut stage.target, VAULT, &mut unanswered)?;
+            revive(&mut stage.target)?;
+            let next = taken_when_ready(&stage.target, VAULT)?;
             if next < acknowledged {
                 return Err(format!(
                     "round {round}: the target acknowledged {acknowledged} blocks and now has {next}"
@@ -119,9 +118,9 @@ fn kill_rounds(stage: &mut Stage, dice: &mut Dice, begun: Instant) -> Result<()>
         }
         if victims != 0 {
             // Looked at while the source is dead: afterwards it records and hauls more at once.
-            let hauled = taken(&mut stage.target, VAULT, &mut unanswered)?;
-            stage.source.start()?;
-            let has = taken(&mut stage.source, CARD, &mut unanswered)?;
+            let hauled = taken_when_ready(&stage.target, VAULT)?;
+            revive(&mut stage.source)?;
+            let has = taken_when_ready(&stage.source, CARD)?;
             if has < hauled {
                 return Err(format!(
                     "round {round}: the target has {hauled} blocks and the source only {has}"
@@ -134,19 +133,9 @@ fn kill_rounds(stage: &mut Stage, dice: &mut Dice, begun: Instant) -> Result<()>
     Ok(())
 }
 
-/// Blocks that an archive has. A daemon that does not answer is killed once more, said, and let pass once: what it acknowledged must be
-/// there all the same. `docs/testing.md` names this as open.
-fn taken(at: &mut Appliance, archive: &str, unanswered: &mut u32) -> Result<u64> {
-    match taken_when_ready(at, archive) {
-        Err(why) if why.contains("TimedOut") && *unanswered == 0 => {
-            *unanswered += 1;
-            println!("NOT ANSWERING: {why}");
-            at.kill();
-            at.start()?;
-            taken_when_ready(at, archive)
-        }
-        result => result,
-    }
+/// Starts a daemon that was killed. If it does not answer, what its threads do says why.
+fn revive(at: &mut Appliance) -> Result<()> {
+    at.start().map_err(|why| format!("{why}\n{}", at.threads()))
 }
 
 /// Blocks that an archive has, once it has found the end of its log.

@@ -26,6 +26,9 @@ use crate::memory::{Arena, Lent, Mebibytes, memlock_limit_bytes};
 pub(super) const RING_ENTRIES: usize = 256;
 /// Volumes open at a time: slots of the ring's file table.
 pub(super) const VOLUMES_MAX: usize = 256;
+/// Calls that do the last steps of everything that can be in the ring: the kernel does at least 20 of them in one call
+/// (`IO_LOCAL_TW_DEFAULT_MAX` in its `io_uring/io_uring.c`).
+const REFRESH_CALLS_MAX: usize = RING_ENTRIES.div_ceil(20) + 1;
 /// Longest registered buffer the kernel takes; larger memory is registered in pieces.
 const PIECE_BYTES: u32 = 1 << 30;
 
@@ -185,8 +188,13 @@ impl Ring {
             return;
         }
         // The last step of a completion is left to this thread, and one call does a limited number of such steps. The eventfd
-        // does not fire again for the rest.
-        while self.enter() && self.ring.submission().taskrun() {}
+        // does not fire again for the rest. But the flag alone does not say that there is a rest: another processor sets it after
+        // it has queued a step, by which time this thread may have done that step. Then it stays, and no call takes it back.
+        for _ in 0..REFRESH_CALLS_MAX {
+            if !self.enter() || !self.ring.submission().taskrun() {
+                break;
+            }
+        }
     }
 
     /// One system call; false if the kernel could not take everything now.
