@@ -37,10 +37,11 @@ mod trace;
 mod volume;
 mod wire;
 mod world;
+mod wound;
 
 pub use client::CallerId;
-pub use disk::{Disk, DiskId, DiskLatency, DiskModel, Snapshot};
-pub use fault::{Effect, Fault, IoKind};
+pub use disk::{Beyond, Disk, DiskId, DiskLatency, DiskModel, Snapshot};
+pub use fault::{Effect, Fault, IoKind, Struck};
 pub use feeder::{Fate, FeederId, Script, Stretch};
 pub use image::Image;
 pub use machine::SimMachine;
@@ -52,3 +53,4 @@ pub use site::{Site, SiteId};
 pub use state::StateFolder;
 pub use trace::{Echo, Trace};
 pub use world::{Board, Brain, World};
+pub use wound::{Cause, Wound, Wounds};

@@ -110,6 +110,9 @@ impl Machines {
                 disks, sites, random, ..
             } = self;
             let disk = &mut disks[id.0];
+            if disk.holders.iter().any(|holder| (holder.site, holder.run) == (site, run)) {
+                disk.forget_failed_flushes();
+            }
             if disk.hung && !numbers.is_empty() {
                 for number in numbers {
                     let flying = disk.flying.get_mut(&number).expect("listed");

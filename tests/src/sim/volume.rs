@@ -2,7 +2,7 @@
 //!
 //! It finds nothing out: it is told where the log ends and looks whether everything before is whole.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 use drivers_sim::Image;
@@ -23,36 +23,6 @@ pub struct Track {
     pub kind: u8,
 }
 
-/// A block of a track.
-#[derive(Clone, Debug)]
-pub struct Piece {
-    /// Whose.
-    pub track: Track,
-    /// Number within the track.
-    pub sequence: u64,
-    /// Bytes 256 to 3584 of the header: the origin part, which never changes.
-    pub origin_part: Vec<u8>,
-    /// Its hash.
-    pub hash: [u8; 32],
-    /// Hash of the piece before.
-    pub previous: [u8; 32],
-    /// The stream was interrupted before it.
-    pub discontinuity: bool,
-    /// Stream bytes.
-    pub payload: Vec<u8>,
-}
-
-/// What a block carries.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A piece of a track.
-    Piece(Piece),
-    /// Records; of them, the gaps: track, first missing, first behind.
-    Records(Vec<(Track, u64, u64)>),
-    /// A part of a checkpoint.
-    Checkpoint,
-}
-
 /// A block that is whole.
 #[derive(Clone, Debug)]
 pub struct Block {
@@ -60,20 +30,102 @@ pub struct Block {
     pub log_sequence: u64,
     /// Hash of its header.
     pub header_hash: [u8; 32],
-    /// Hash of the header before it in the log.
-    pub previous_header: [u8; 32],
-    /// What it carries.
-    pub content: Content,
+    /// All lower log sequences are durable, it says.
+    pub durable: u64,
 }
 
 /// What the superblock says of an archive's shape.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
-    archive: [u8; 16],
+    /// Identity of the archive.
+    pub archive: [u8; 16],
     block_bytes: u64,
     slots_at_bytes: u64,
     /// Slots of the volume.
     pub slots: u64,
+    segment_blocks: u64,
+    ring: bool,
+}
+
+impl Geometry {
+    /// Where the block at a log sequence lies, of which `bytes` are used.
+    pub fn range(&self, log_sequence: u64, bytes: u64) -> Range<u64> {
+        let from = self.slots_at_bytes + log_sequence % self.slots * self.block_bytes;
+        from..from + bytes
+    }
+
+    /// Where all blocks lie.
+    pub fn slots_range(&self) -> Range<u64> {
+        self.slots_at_bytes..self.slots_at_bytes + self.slots * self.block_bytes
+    }
+
+    /// Oldest log sequence that may be read when the next one is `next`.
+    pub fn oldest(&self, next: u64) -> u64 {
+        if !self.ring {
+            return 0;
+        }
+        let guard = 2 * (2 * self.segment_blocks).min(32);
+        (next + guard)
+            .next_multiple_of(self.segment_blocks)
+            .saturating_sub(self.slots)
+    }
+}
+
+/// What a header says that is about to be written, without its payload.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    /// Archive.
+    pub archive: [u8; 16],
+    /// Position in the log.
+    pub log_sequence: u64,
+    /// All lower ones are durable, it says.
+    pub durable: u64,
+    /// Hash of the header.
+    pub header_hash: [u8; 32],
+    /// Bytes of the slot that are used.
+    pub bytes: u64,
+    /// It is part of a checkpoint.
+    pub is_checkpoint: bool,
+    /// Of a block of a track: its track, its number there, the hash of its origin part, and whether the stream was interrupted.
+    pub piece: Option<(Track, u64, [u8; 32], bool)>,
+    /// Gaps that its records state, or a checkpoint of one part.
+    pub gaps: Vec<(Track, u64, u64)>,
+}
+
+/// What a block says of itself; none if this is no block.
+pub fn announced(block: &[u8]) -> Option<Announced> {
+    let sector = block.get(..SECTOR)?;
+    if sector[..8] != *b"bhblock\0" {
+        return None;
+    }
+    let length = u32_at(sector, 128) as usize;
+    let piece = (sector[10] == 1).then(|| {
+        let hash = *blake3::hash(&sector[256..3584]).as_bytes();
+        (track(sector), u64_at(sector, 360), hash, sector[355] & 4 != 0)
+    });
+    let payload = block.get(SECTOR..SECTOR + length)?;
+    Some(Announced {
+        archive: array(sector, 16),
+        log_sequence: u64_at(sector, 32),
+        durable: u64_at(sector, 72),
+        header_hash: *blake3::hash(sector).as_bytes(),
+        bytes: (SECTOR + length) as u64,
+        is_checkpoint: sector[10] == 3,
+        piece,
+        gaps: match sector[10] {
+            2 => gaps(payload),
+            3 => checkpoint_gaps(payload),
+            _ => Vec::new(),
+        },
+    })
+}
+
+fn track(sector: &[u8]) -> Track {
+    Track {
+        origin: array(sector, 256),
+        camera: name(&sector[288..352]),
+        kind: sector[352],
+    }
 }
 
 /// Reads the shape of the archive on a volume from its first superblock copies.
@@ -89,6 +141,8 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
         block_bytes: u64::from(u32_at(&sector, 72)),
         slots_at_bytes: u64_at(&sector, 88),
         slots: u64_at(&sector, 96),
+        segment_blocks: u64::from(u32_at(&sector, 104)),
+        ring: sector[11] == 2,
     })
 }
 
@@ -114,64 +168,46 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
     if CRC_32C.checksum(&payload) != u32_at(&sector, 132) || *blake3::hash(&payload).as_bytes() != array::<32>(&sector, 392) {
         return Err("payload checksum".into());
     }
-    let content = match sector[10] {
-        1 => Content::Piece(Piece {
-            track: Track {
-                origin: array(&sector, 256),
-                camera: name(&sector[288..352]),
-                kind: sector[352],
-            },
-            sequence: u64_at(&sector, 360),
-            origin_part: sector[256..3584].to_vec(),
-            hash: *blake3::hash(&sector[256..3584]).as_bytes(),
-            previous: array(&sector, 424),
-            discontinuity: sector[355] & 4 != 0,
-            payload,
-        }),
-        2 => Content::Records(gaps(&payload)),
-        3 => Content::Checkpoint,
-        other => return Err(format!("a block of kind {other}")),
-    };
+    if !(1..=3).contains(&sector[10]) {
+        return Err(format!("a block of kind {}", sector[10]));
+    }
     let header_hash = *blake3::hash(&sector).as_bytes();
     Ok(Block {
         log_sequence,
         header_hash,
-        previous_header: array(&sector, 80),
-        content,
+        durable: u64_at(&sector, 72),
     })
 }
 
-/// Every block of a log from `oldest` to `head`, each linked to the one before.
-pub fn log(image: &Image, oldest: u64, head: u64) -> Result<Vec<Block>, String> {
-    let geometry = geometry(image)?;
-    let mut blocks: Vec<Block> = Vec::new();
-    for sequence in oldest..head {
-        let block = block(image, &geometry, sequence % geometry.slots)
-            .map_err(|why| format!("log sequence {sequence} of {oldest} to {head}: {why}"))?;
-        if block.log_sequence != sequence {
-            return Err(format!("log sequence {sequence}: {} is in its slot", block.log_sequence));
-        }
-        if blocks
-            .last()
-            .is_some_and(|before| before.header_hash != block.previous_header)
-        {
-            return Err(format!("log sequence {sequence} does not follow the one before"));
-        }
-        blocks.push(block);
+/// Gaps in a checkpoint that has one part; of others none.
+fn checkpoint_gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
+    const HEAD_BYTES: usize = 48;
+    const ENTRY_BYTES: usize = 32;
+    const TIP_BYTES: usize = 208;
+    const GAP_BYTES: usize = 24;
+    if payload.len() < HEAD_BYTES || u32_at(payload, 4) != 1 {
+        return Vec::new();
     }
-    Ok(blocks)
+    let (entries, tips, gaps) = (u32_at(payload, 24), u32_at(payload, 28), u32_at(payload, 32));
+    let tips_at = HEAD_BYTES + entries as usize * ENTRY_BYTES;
+    let gaps_at = tips_at + tips as usize * TIP_BYTES;
+    let all = payload[gaps_at..].chunks_exact(GAP_BYTES).take(gaps as usize);
+    all.map(|gap| {
+        let tip = &payload[tips_at + u32_at(gap, 0) as usize * TIP_BYTES..];
+        let track = Track {
+            origin: array(tip, 0),
+            camera: name(&tip[16..80]),
+            kind: tip[80],
+        };
+        (track, u64_at(gap, 8), u64_at(gap, 16))
+    })
+    .collect()
 }
 
-/// Every whole piece on a volume, wherever it lies, as track and sequence with the hash of its origin part.
-pub fn pieces(image: &Image) -> Result<BTreeMap<(Track, u64), [u8; 32]>, String> {
-    let geometry = geometry(image)?;
-    let whole = (0..geometry.slots).filter_map(|slot| block(image, &geometry, slot).ok());
-    Ok(whole
-        .filter_map(|block| match block.content {
-            Content::Piece(piece) => Some(((piece.track, piece.sequence), piece.hash)),
-            Content::Records(_) | Content::Checkpoint => None,
-        })
-        .collect())
+/// Where the four superblock copies lie on a volume of a size.
+pub fn superblock_copies(size_bytes: u64) -> [u64; 4] {
+    let end = size_bytes / SECTOR as u64 * SECTOR as u64;
+    [1 << 20, 3 << 19, end - (2 << 20), end - (3 << 19)]
 }
 
 fn gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
