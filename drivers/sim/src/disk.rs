@@ -398,8 +398,7 @@ impl Disk {
         });
         for write in std::mem::take(&mut self.journal).into_iter().chain(in_flight) {
             if write.promised {
-                self.wounds
-                    .add(range(write.at_bytes, write.bytes.len()), Cause::LyingFlush);
+                self.wounds.add(range(write.at_bytes, write.bytes.len()), Cause::LyingFlush);
             }
             for (from, to) in mood.survivors(write.bytes.len(), random) {
                 let at_bytes = write.at_bytes + u64::try_from(from).expect("lengths fit in 64 bits");

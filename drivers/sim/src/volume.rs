@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hal::{Access, Event, IoError, Span, Tag, VolumeFacts, VolumeId};
 
+use crate::disk::Beyond;
 use crate::disk::{Flying, Holder};
 use crate::due::Due;
 use crate::fault::{note, strike};
 use crate::memory::Use;
 use crate::site::Volume;
-use crate::disk::Beyond;
 use crate::wound::Cause;
 use crate::{DiskId, DiskModel, Effect, IoKind, Machines, SiteId};
 

@@ -70,9 +70,19 @@ fn main() -> ExitCode {
     };
     if let Some(seed) = arguments.seed {
         let echo = if arguments.trace { Echo::Stderr } else { Echo::Off };
-        return kinds.into_iter().map(|kind| one(kind, seed, echo)).max().unwrap_or(Fate::Kept).code();
+        return kinds
+            .into_iter()
+            .map(|kind| one(kind, seed, echo))
+            .max()
+            .unwrap_or(Fate::Kept)
+            .code();
     }
-    kinds.into_iter().map(|kind| many(kind, &arguments)).max().unwrap_or(Fate::Kept).code()
+    kinds
+        .into_iter()
+        .map(|kind| many(kind, &arguments))
+        .max()
+        .unwrap_or(Fate::Kept)
+        .code()
 }
 
 /// Whether the promise was kept.
@@ -236,7 +246,9 @@ fn print_failure(failure: &Failure) {
 
 /// What is checked out, so that a seed means the same history later.
 fn commit() -> String {
-    let output = std::process::Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let output = std::process::Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .output();
     match output {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_string(),
         Ok(_) | Err(_) => "unknown: git does not tell".into(),

@@ -219,7 +219,13 @@ impl Play {
             Fault::Network(fault) => self.strike_network(fault, site, others)?,
             _ => {
                 let faults = self.disk_faults(fault, site);
-                self.world.machines.disk_mut(disk).faults.extend(faults);
+                let disk = self.world.machines.disk_mut(disk);
+                if fault == Fault::Misreads {
+                    // Two of them in a row would be more than every read is tried for.
+                    disk.faults
+                        .retain(|other| other.on != IoKind::Read || other.times == u64::MAX);
+                }
+                disk.faults.extend(faults);
             }
         }
         if !self.world.machines.site(site).is_running() {
@@ -326,7 +332,11 @@ impl Play {
         const YEAR_NS: u64 = 31_557_600 * SECOND_NS;
         let by_ns = i64::try_from(self.draw(20 * YEAR_NS)).expect("20 years fit") - 10 * 31_557_600_000_000_000;
         let drift_ppm = self.pick(&[0, 0, -1_000_000, 500, 50_000, -50_000]);
-        let quality = self.pick(&[hal::ClockQuality::Unset, hal::ClockQuality::Free, hal::ClockQuality::Synchronized]);
+        let quality = self.pick(&[
+            hal::ClockQuality::Unset,
+            hal::ClockQuality::Free,
+            hal::ClockQuality::Synchronized,
+        ]);
         let here = self.world.machines.site_mut(site);
         here.clock_error_ns = by_ns;
         here.clock_drift_ppm = drift_ppm;

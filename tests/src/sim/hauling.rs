@@ -154,7 +154,13 @@ fn set_up(play: &mut Play) -> Result<Stage, String> {
         };
         for index in 0..count {
             let pace = Pace::draw(play);
-            cameras.push(Camera::start(play, *site, NAMES[at], &format!("{}-{index}", NAMES[at]), pace)?);
+            cameras.push(Camera::start(
+                play,
+                *site,
+                NAMES[at],
+                &format!("{}-{index}", NAMES[at]),
+                pace,
+            )?);
         }
     }
     Ok(Stage { sites, edges, cameras })

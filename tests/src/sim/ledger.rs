@@ -39,6 +39,10 @@ pub struct Ledger {
     pub claimed: u64,
     /// One more than the highest log sequence that was written in this log.
     pub next: u64,
+    /// Highest log sequence that was ever written.
+    highest: u64,
+    /// The disk did not have its newest superblock at the last start.
+    superblock_regressed: bool,
     /// Contents that every number of a track had.
     pub contents: BTreeMap<Number, BTreeSet<[u8; 32]>>,
     /// What was recorded here, by camera, in the order in which it was claimed.
@@ -64,6 +68,8 @@ impl Ledger {
             kept: BTreeMap::new(),
             claimed: 0,
             next: 0,
+            highest: 0,
+            superblock_regressed: false,
             contents: BTreeMap::new(),
             recorded: BTreeMap::new(),
             tips: BTreeMap::new(),
@@ -71,6 +77,13 @@ impl Ledger {
             tracks_forgotten: 0,
             tails_lost: 0,
         }
+    }
+
+    /// The appliance is about to start: an earlier superblock may have come back.
+    pub fn starts(&mut self, disk: &Disk) {
+        let mut copies = superblock_copies(disk.model.size_bytes).into_iter();
+        let is_regressed = |at: u64| disk.wounds.touching(at..at + 4096).any(|wound| wound.cause != Cause::Rot);
+        self.superblock_regressed = disk.counterfeit.is_some() || copies.any(is_regressed);
     }
 
     /// It writes a block.
@@ -84,12 +97,16 @@ impl Ledger {
         }
         let again = self.open.get(&sequence).or_else(|| self.kept.get(&sequence));
         if again.is_some_and(|before| before.says.header_hash != says.header_hash) {
-            return Err(format!("{}: block {sequence} is written again with another content", self.name));
+            return Err(format!(
+                "{}: block {sequence} is written again with another content",
+                self.name
+            ));
         }
         if sequence < self.claimed {
             return Err(format!("{}: block {sequence} is written again, and was durable", self.name));
         }
         self.next = self.next.max(sequence + 1);
+        self.highest = self.highest.max(sequence);
         self.open.insert(sequence, Entry { says, payload });
         Ok(())
     }
@@ -106,14 +123,11 @@ impl Ledger {
             self.discarded.append(&mut behind);
             self.next = below;
         }
-        let mut copies = superblock_copies(disk.model.size_bytes).into_iter();
-        let forgets = disk.counterfeit.is_some()
-            || copies.any(|at| wounds.touching(at..at + 4096).any(|wound| wound.cause != Cause::Rot));
         for sequence in self.claimed..below {
             let mut entry = self
                 .open
                 .remove(&sequence)
-                .or_else(|| self.discarded.get(&sequence).filter(|_| forgets).cloned())
+                .or_else(|| self.discarded.get(&sequence).filter(|_| self.superblock_regressed).cloned())
                 .ok_or_else(|| format!("{}: block {sequence} is claimed durable and was never written", self.name))?;
             for (track, from, to) in entry.says.gaps.clone() {
                 // A checkpoint repeats what records said before.
@@ -174,7 +188,9 @@ impl Ledger {
         let tip = self.tips.get(track).copied().unwrap_or(0);
         let (name, camera) = (&self.name, &track.camera);
         if from > tip {
-            return Err(format!("{name}: {from} stands where {tip} of {camera} belongs, and no gap says why"));
+            return Err(format!(
+                "{name}: {from} stands where {tip} of {camera} belongs, and no gap says why"
+            ));
         }
         let repeated = (from..tip).find(|number| {
             let place = self.place_of(track, *number);
@@ -185,7 +201,9 @@ impl Ledger {
             })
         });
         if let Some(number) = repeated {
-            return Err(format!("{name}: {number} of {camera} is in the log twice, and the first one is sound"));
+            return Err(format!(
+                "{name}: {number} of {camera} is in the log twice, and the first one is sound"
+            ));
         }
         self.tips.insert(track.clone(), to);
         Ok(())
@@ -218,7 +236,8 @@ impl Ledger {
                 self.tips.insert(track.clone(), number + 1);
             }
             for (track, _, to) in &entry.says.gaps {
-                self.tips.insert(track.clone(), *to);
+                let tip = self.tips.entry(track.clone()).or_default();
+                *tip = if entry.says.is_checkpoint { *to.max(tip) } else { *to };
             }
         }
         Ok(())
@@ -256,7 +275,9 @@ impl Ledger {
         let mut damaged = BTreeSet::new();
         for sequence in self.oldest()..self.claimed {
             if let Err(why) = self.on_image(sequence, image) {
-                if !self.is_wounded(sequence, wounds) {
+                // A ring whose newest blocks were lost has written over its oldest ones before.
+                let is_given_up = sequence + self.geometry.slots <= self.highest;
+                if !is_given_up && !self.is_wounded(sequence, wounds) {
                     return Err(format!(
                         "{}: block {sequence} was claimed durable, its disk is sound, and it is not there: {why}",
                         self.name
@@ -278,6 +299,10 @@ impl Ledger {
                 .iter()
                 .any(|(of, from, to)| of == track && (*from..*to).contains(&number)),
         };
-        self.kept.iter().rev().find(|(_, entry)| holds(entry)).map(|(sequence, _)| *sequence)
+        self.kept
+            .iter()
+            .rev()
+            .find(|(_, entry)| holds(entry))
+            .map(|(sequence, _)| *sequence)
     }
 }

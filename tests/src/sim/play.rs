@@ -81,6 +81,10 @@ impl Play {
 
     /// Switches a site on and starts the product there.
     pub fn boot(&mut self, site: SiteId) -> Result<(), String> {
+        let disk = self.world.machines.disk_at(site, VOLUME);
+        if let Some((disk, ledger)) = disk.zip(self.ledgers.get_mut(&site)) {
+            ledger.starts(self.world.machines.disk(disk));
+        }
         self.world.boot(site, |board, _, ops| Product::start(board, ops));
         self.read_notices()
     }
@@ -101,7 +105,8 @@ impl Play {
 
     /// Calls a method of an appliance and returns the parameters of its last reply.
     pub fn ask(&mut self, site: SiteId, method: &str, parameters: Value) -> Result<Value, String> {
-        let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters, "more": method == "Archive.Verify" });
+        let call =
+            json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters, "more": method == "Archive.Verify" });
         let caller = self.world.machines.connect_and_call(site, Role::Admin, &call.to_string());
         let name = self.world.machines.site(site).name.clone();
         let mut limit_ns = self.now_ns() + PATIENCE_NS;
@@ -171,7 +176,11 @@ impl Play {
             }
             Notice::StatesGap(track, from, to) => self.judge_gap(site, &track, from, to)?,
             Notice::Writes(says, payload) => {
-                if let Some(ledger) = self.ledgers.get_mut(&site).filter(|ledger| ledger.geometry.archive == says.archive) {
+                if let Some(ledger) = self
+                    .ledgers
+                    .get_mut(&site)
+                    .filter(|ledger| ledger.geometry.archive == says.archive)
+                {
                     ledger.writes(says, payload)?;
                 }
             }
@@ -181,7 +190,10 @@ impl Play {
                 recovered,
             } => {
                 let disk = self.world.machines.disk_at(site, VOLUME);
-                if let Some(ledger) = self.ledgers.get_mut(&site).filter(|ledger| ledger.geometry.archive == archive)
+                if let Some(ledger) = self
+                    .ledgers
+                    .get_mut(&site)
+                    .filter(|ledger| ledger.geometry.archive == archive)
                     && let Some(disk) = disk
                 {
                     let disk = self.world.machines.disk(disk);
@@ -207,7 +219,10 @@ impl Play {
                 if ledger.lost.contains(&(track.clone(), number)) {
                     continue;
                 }
-                return Err(format!("{} states {number} of {} as missing, and never had it", ledger.name, track.camera));
+                return Err(format!(
+                    "{} states {number} of {} as missing, and never had it",
+                    ledger.name, track.camera
+                ));
             };
             let is_gap = ledger.kept[&sequence].says.piece.is_none();
             let range = ledger.geometry.range(sequence, 65536);

@@ -111,7 +111,9 @@ impl Product {
                 let block = memory.bytes(*from);
                 if let Some(block_says) = announced(block) {
                     let payload = match &block_says.piece {
-                        Some((track, ..)) if track.origin == block_says.archive => block[4096..block_says.bytes as usize].to_vec(),
+                        Some((track, ..)) if track.origin == block_says.archive => {
+                            block[4096..block_says.bytes as usize].to_vec()
+                        }
                         Some(_) | None => Vec::new(),
                     };
                     self.notices.push(Notice::Writes(block_says, payload));

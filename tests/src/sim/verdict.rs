@@ -83,21 +83,28 @@ pub fn verify(play: &mut Play, site: SiteId) -> Result<(), String> {
     let disk = play.world.machines.disk(play.disk(site));
     let ledger = &play.ledgers[&site];
     let damaged = ledger.check(disk.current(), &disk.wounds)?;
-    let unnamed = damaged.difference(&named).filter(|sequence| log.contains(sequence)).find(|sequence| {
-        // An earlier state is whole too, and nobody outside knows better; behind the real end of a disk anything may read back.
-        let wounds: Vec<Cause> = ledger.wounds_at(**sequence, &disk.wounds).collect();
-        let not_seen = [Cause::Counterfeit, Cause::Rollback];
-        !wounds.iter().any(|cause| not_seen.contains(cause))
-    });
+    let unnamed = damaged
+        .difference(&named)
+        .filter(|sequence| log.contains(sequence))
+        .find(|sequence| {
+            // An earlier state is whole too, and nobody outside knows better; behind the real end of a disk anything may read back.
+            let wounds: Vec<Cause> = ledger.wounds_at(**sequence, &disk.wounds).collect();
+            let not_seen = [Cause::Counterfeit, Cause::Rollback];
+            !wounds.iter().any(|cause| not_seen.contains(cause))
+        });
     if let Some(sequence) = unnamed {
-        return Err(format!("{name}: block {sequence} is damaged, and verify takes it for good: {verified}"));
+        return Err(format!(
+            "{name}: block {sequence} is damaged, and verify takes it for good: {verified}"
+        ));
     }
     let groundless = named.difference(&damaged).find(|sequence| {
         let near = sequence.saturating_sub(1)..=**sequence;
         near.into_iter().all(|sequence| !ledger.is_wounded(sequence, &disk.wounds))
     });
     if let Some(sequence) = groundless.filter(|_| ledger.tracks_forgotten == 0) {
-        return Err(format!("{name}: block {sequence} is sound, and verify calls it damaged: {verified}"));
+        return Err(format!(
+            "{name}: block {sequence} is sound, and verify calls it damaged: {verified}"
+        ));
     }
     Ok(())
 }
@@ -106,7 +113,11 @@ pub fn verify(play: &mut Play, site: SiteId) -> Result<(), String> {
 pub fn recorded(play: &mut Play, site: SiteId, cameras: &[Camera]) -> Result<(), String> {
     for camera in cameras {
         let dropped = play.said.contains(&(site, "recording-dropped".into(), camera.name.clone()));
-        let pieces = play.ledgers[&site].recorded.get(&camera.name).map(Vec::as_slice).unwrap_or_default();
+        let pieces = play.ledgers[&site]
+            .recorded
+            .get(&camera.name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         oracle::recorded(pieces, camera, play.world.machines.fates(camera.feeder), dropped)?;
     }
     Ok(())
@@ -114,7 +125,11 @@ pub fn recorded(play: &mut Play, site: SiteId, cameras: &[Camera]) -> Result<(),
 
 /// Faults that had an effect are named by an event.
 pub fn named(play: &mut Play, site: SiteId) -> Result<(), String> {
-    let said = |play: &Play, codes: &[&str]| play.said.iter().any(|(of, code, _)| *of == site && codes.contains(&code.as_str()));
+    let said = |play: &Play, codes: &[&str]| {
+        play.said
+            .iter()
+            .any(|(of, code, _)| *of == site && codes.contains(&code.as_str()))
+    };
     let disk = play.world.machines.disk(play.disk(site));
     let failed = disk
         .struck
