@@ -11,6 +11,7 @@ pub mod exhaust;
 pub mod picture;
 pub mod programs;
 pub mod proxy;
+mod reader;
 pub mod sim;
 pub mod site;
 

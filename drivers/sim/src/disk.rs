@@ -4,13 +4,14 @@
 //! the journal of completed writes, except where a failed or lying flush has broken that, as real ones do.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeForm, VolumeId};
 
 use crate::memory::Lent;
-use crate::{Fault, Image, IoKind, Logged, Random, SiteId};
+use crate::wound::{Cause, Wounds};
+use crate::{Effect, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
 
 /// What a write is torn at.
 const TEAR_BYTES: usize = 512;
@@ -110,6 +111,19 @@ struct Written {
     number: u64,
     at_bytes: u64,
     bytes: Arc<[u8]>,
+    /// Why it is not where it should be, or not what it should be.
+    wrong: Option<Cause>,
+    /// A flush that covers it was said to be done.
+    promised: bool,
+}
+
+/// How a disk that is smaller than it says treats what lies behind its real end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Offsets begin again at 0.
+    Wraps,
+    /// Writes are forgotten, reads bring zeros.
+    Vanishes,
 }
 
 /// An operation that has not completed.
@@ -154,6 +168,12 @@ pub struct Disk {
     pub read_only: bool,
     /// Somebody outside holds it, by this name; empty if nobody does.
     pub held_by: String,
+    /// Its real size and what happens behind it, if it is smaller than it says.
+    pub counterfeit: Option<(u64, Beyond)>,
+    /// Where it does not hold what it said, and why.
+    pub wounds: Wounds,
+    /// What its faults struck.
+    pub struck: Vec<Struck>,
     pub(crate) name: String,
     pub(crate) present: bool,
     pub(crate) insertion: u32,
@@ -164,6 +184,8 @@ pub struct Disk {
     pub(crate) log: Option<Vec<Logged>>,
     current: Image,
     durable: Image,
+    /// What failed flushes have lost and still reads back.
+    phantoms: Vec<Range<u64>>,
     journal: Vec<Written>,
     completed: u64,
 }
@@ -176,6 +198,9 @@ impl Disk {
             faults: Vec::new(),
             read_only: false,
             held_by: String::new(),
+            counterfeit: None,
+            wounds: Wounds::default(),
+            struck: Vec::new(),
             name,
             present: true,
             insertion: 0,
@@ -186,6 +211,7 @@ impl Disk {
             log: None,
             current: Image::default(),
             durable: Image::default(),
+            phantoms: Vec::new(),
             journal: Vec::new(),
             completed: 0,
         }
@@ -201,6 +227,22 @@ impl Disk {
         &self.durable
     }
 
+    /// Reads of a part of a range fail, now and later.
+    pub fn cannot_read(&self, range_bytes: Range<u64>) -> bool {
+        let bad = |fault: &Fault| {
+            fault.on == IoKind::Read
+                && matches!(fault.effect, Effect::Error(_))
+                && fault.range_bytes.start < range_bytes.end
+                && range_bytes.start < fault.range_bytes.end
+        };
+        self.faults.iter().any(bad)
+    }
+
+    /// A flush said that something is durable, and it is not yet.
+    pub fn lies(&self) -> bool {
+        self.journal.iter().any(|written| written.promised)
+    }
+
     /// Completed writes that no flush has covered.
     pub fn unflushed(&self) -> usize {
         self.journal.len()
@@ -208,15 +250,25 @@ impl Disk {
 
     /// Puts bytes on the disk behind everybody's back, durably: foreign content, decay.
     pub fn overwrite(&mut self, at_bytes: u64, bytes: &[u8]) {
+        self.wounds.add(range(at_bytes, bytes.len()), Cause::Rot);
         self.current.write(at_bytes, bytes);
         self.durable.write(at_bytes, bytes);
     }
 
-    /// Turns the bits of `mask` in one byte, durably.
+    /// The disk is smaller than it says from now on: what was behind its real end is gone.
+    pub fn shrink(&mut self, real_bytes: u64, beyond: Beyond) {
+        self.counterfeit = Some((real_bytes, beyond));
+        self.wounds.add(real_bytes..u64::MAX, Cause::Counterfeit);
+    }
+
+    /// Turns the bits of `mask` in one byte of the medium. A write to it that no flush has covered still reads back.
     pub fn flip(&mut self, at_bytes: u64, mask: u8) {
-        for image in [&mut self.current, &mut self.durable] {
-            let turned = image.bytes(at_bytes, 1)[0] ^ mask;
-            image.write(at_bytes, &[turned]);
+        self.wounds.add(at_bytes..at_bytes + 1, Cause::Rot);
+        let turned = self.durable.bytes(at_bytes, 1)[0] ^ mask;
+        self.durable.write(at_bytes, &[turned]);
+        let covers = |written: &Written| range(written.at_bytes, written.bytes.len()).contains(&at_bytes);
+        if !self.journal.iter().any(covers) {
+            self.current.write(at_bytes, &[turned]);
         }
     }
 
@@ -227,23 +279,72 @@ impl Disk {
 
     /// Goes back to an earlier time, durably.
     pub fn restore(&mut self, snapshot: &Snapshot) {
-        self.current = snapshot.0.clone();
-        self.durable = snapshot.0.clone();
+        self.roll_back(snapshot, 0..u64::MAX);
+    }
+
+    /// Lets a range go back to an earlier time, durably, and forgets what no flush has covered.
+    pub fn roll_back(&mut self, snapshot: &Snapshot, range_bytes: Range<u64>) {
+        for chunk in self.current.differing(&snapshot.0) {
+            let chunk = chunk.start.max(range_bytes.start)..chunk.end.min(range_bytes.end);
+            if chunk.start < chunk.end {
+                self.current.copy(&snapshot.0, chunk.clone());
+                self.wounds.add(chunk, Cause::Rollback);
+            }
+        }
+        self.durable = self.current.clone();
         self.journal.clear();
     }
 
     /// Lets a completed write take effect.
     pub(crate) fn write(&mut self, at_bytes: u64, bytes: Arc<[u8]>) {
+        self.put(at_bytes, bytes, None);
+    }
+
+    /// Lets a completed write take effect that is not what it should be, or not where.
+    pub(crate) fn write_wrongly(&mut self, at_bytes: u64, bytes: Arc<[u8]>, cause: Cause) {
+        self.wounds.add(range(at_bytes, bytes.len()), cause);
+        self.put(at_bytes, bytes, Some(cause));
+    }
+
+    fn put(&mut self, at_bytes: u64, bytes: Arc<[u8]>, wrong: Option<Cause>) {
         self.current.write(at_bytes, &bytes);
         self.completed += 1;
+        let written = Written {
+            number: self.completed,
+            at_bytes,
+            bytes,
+            wrong,
+            promised: false,
+        };
         if self.model.flush == FlushClass::WriteThrough {
-            self.durable.write(at_bytes, &bytes);
+            self.make_durable(&written);
         } else {
-            self.journal.push(Written {
-                number: self.completed,
-                at_bytes,
-                bytes,
-            });
+            self.journal.push(written);
+        }
+    }
+
+    fn make_durable(&mut self, written: &Written) {
+        self.durable.write(written.at_bytes, &written.bytes);
+        let covered = range(written.at_bytes, written.bytes.len());
+        self.phantoms
+            .retain(|lost| lost.start < covered.start || covered.end < lost.end);
+        match written.wrong {
+            None => self.wounds.heal(&covered),
+            Some(cause) => self.wounds.add(covered, cause),
+        }
+    }
+
+    /// Who was told of failed flushes is dead, and has not written again what they lost.
+    pub(crate) fn forget_failed_flushes(&mut self) {
+        for lost in std::mem::take(&mut self.phantoms) {
+            self.wounds.add(lost, Cause::FailedFlush);
+        }
+    }
+
+    /// A flush says that it was done, and was not.
+    pub(crate) fn lie(&mut self, covers: u64) {
+        for written in self.journal.iter_mut().take_while(|written| written.number <= covers) {
+            written.promised = true;
         }
     }
 
@@ -272,7 +373,7 @@ impl Disk {
             .journal
             .split_off(self.journal.partition_point(|write| write.number <= covers));
         for write in std::mem::replace(&mut self.journal, rest) {
-            self.durable.write(write.at_bytes, &write.bytes);
+            self.make_durable(&write);
         }
     }
 
@@ -283,23 +384,41 @@ impl Disk {
             .split_off(self.journal.partition_point(|write| write.number <= covers));
         for write in std::mem::replace(&mut self.journal, rest) {
             if random.chance(50) {
-                self.durable.write(write.at_bytes, &write.bytes);
+                self.make_durable(&write);
+                continue;
             }
+            let lost = range(write.at_bytes, write.bytes.len());
+            if write.promised {
+                self.wounds.add(lost.clone(), Cause::LyingFlush);
+            }
+            self.phantoms.push(lost);
         }
     }
 
     /// Power is gone: of the journal, and of `in_flight`, any part survives.
     pub(crate) fn lose_power(&mut self, in_flight: Vec<(u64, Arc<[u8]>)>, random: &mut Random) {
         let mood = Mood::draw(random);
-        let journal = std::mem::take(&mut self.journal)
-            .into_iter()
-            .map(|write| (write.at_bytes, write.bytes));
-        for (at_bytes, bytes) in journal.chain(in_flight) {
-            for (from, to) in mood.survivors(bytes.len(), random) {
-                let offset = u64::try_from(from).expect("lengths fit in 64 bits");
-                self.durable.write(at_bytes + offset, &bytes[from..to]);
+        let in_flight = in_flight.into_iter().map(|(at_bytes, bytes)| Written {
+            number: 0,
+            at_bytes,
+            bytes,
+            wrong: None,
+            promised: false,
+        });
+        for write in std::mem::take(&mut self.journal).into_iter().chain(in_flight) {
+            if write.promised {
+                self.wounds.add(range(write.at_bytes, write.bytes.len()), Cause::LyingFlush);
+            }
+            for (from, to) in mood.survivors(write.bytes.len(), random) {
+                let at_bytes = write.at_bytes + u64::try_from(from).expect("lengths fit in 64 bits");
+                self.durable.write(at_bytes, &write.bytes[from..to]);
+                match write.wrong {
+                    None => self.wounds.heal(&range(at_bytes, to - from)),
+                    Some(cause) => self.wounds.add(range(at_bytes, to - from), cause),
+                }
             }
         }
+        self.phantoms.clear();
         self.current = self.durable.clone();
         if let Some(log) = &mut self.log {
             let image = self.durable.clone();
@@ -354,6 +473,10 @@ impl Disk {
             Access::Exclusive | Access::ReadOnly => None,
         }
     }
+}
+
+fn range(at_bytes: u64, length: usize) -> Range<u64> {
+    at_bytes..at_bytes + u64::try_from(length).expect("lengths fit in 64 bits")
 }
 
 /// How a power cut treats the writes it finds: the same for all, so that rare patterns are as likely as common ones.

@@ -92,6 +92,56 @@ impl Fault {
     }
 }
 
+/// Operations that faults struck, of one kind and effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Struck {
+    /// Kind of operation.
+    pub on: IoKind,
+    /// What happened to them.
+    pub effect: Effect,
+    /// How many.
+    pub times: u64,
+    /// Virtual time of the last one.
+    pub last_ns: u64,
+}
+
+impl Struck {
+    /// What happened, in words.
+    pub fn words(&self) -> &'static str {
+        match (self.on, self.effect) {
+            (IoKind::Read, Effect::Error(_)) => "reads that failed",
+            (IoKind::Read, Effect::Nothing) => "reads that brought zeros",
+            (IoKind::Read, Effect::Astray { .. }) => "reads from the wrong place",
+            (IoKind::Read, Effect::Flip) => "reads with a bit turned",
+            (IoKind::Write, Effect::Error(_)) => "writes that failed",
+            (IoKind::Write, Effect::Nothing) => "writes that were lost",
+            (IoKind::Write, Effect::Astray { .. }) => "writes to the wrong place",
+            (IoKind::Write, Effect::Flip) => "writes with a bit turned",
+            (IoKind::Flush, Effect::Error(_)) => "flushes that failed",
+            (IoKind::Flush, Effect::Nothing | Effect::Astray { .. } | Effect::Flip) => "flushes that lied",
+            (IoKind::Discard, _) => "discards",
+        }
+    }
+}
+
+/// Notes that a fault struck.
+pub(crate) fn note(struck: &mut Vec<Struck>, on: IoKind, effect: Effect, now_ns: u64) {
+    let same =
+        |struck: &&mut Struck| struck.on == on && std::mem::discriminant(&struck.effect) == std::mem::discriminant(&effect);
+    match struck.iter_mut().find(same) {
+        Some(struck) => {
+            struck.times += 1;
+            struck.last_ns = now_ns;
+        }
+        None => struck.push(Struck {
+            on,
+            effect,
+            times: 1,
+            last_ns: now_ns,
+        }),
+    }
+}
+
 /// The effect of the first fault that strikes an operation. Faults that are used up are removed.
 pub(crate) fn strike(faults: &mut Vec<Fault>, on: IoKind, at_bytes: u64, length_bytes: u64) -> Option<Effect> {
     let effect = faults

@@ -91,9 +91,11 @@ impl Feeder {
     /// Moves bytes out of the socket into `into`, and thereby others into the socket.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> usize {
         let length = into.len().min(self.socket.len());
-        for (place, byte) in into.iter_mut().zip(self.socket.drain(..length)) {
-            *place = byte;
-        }
+        let (front, back) = self.socket.as_slices();
+        let from_front = length.min(front.len());
+        into[..from_front].copy_from_slice(&front[..from_front]);
+        into[from_front..length].copy_from_slice(&back[..length - from_front]);
+        self.socket.drain(..length);
         self.settle(length, Fate::Taken);
         self.fill_socket();
         length
@@ -238,6 +240,11 @@ impl Machines {
             if let Some(feeder) = feed.feeder {
                 self.feeders[feeder.0].disconnect();
             }
+        }
+        // What the last bytes of one that has closed came to, nobody will say any more.
+        let ended = self.feeders.iter_mut().filter(|feeder| feeder.site == site && feeder.closed);
+        for last in ended.filter_map(|feeder| feeder.fates.last_mut()) {
+            last.broken = true;
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Not a disk: it knows no latency, cache or fault. Invariant: what was never written reads as zeros.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes held together: cloned when one of two images that share them is written.
@@ -43,6 +44,26 @@ impl Image {
                 .or_insert_with(|| Arc::new(vec![0; CHUNK_LENGTH]));
             Arc::make_mut(chunk)[part.within..part.within + source.len()].copy_from_slice(source);
         }
+    }
+
+    /// The parts that differ from another image, in steps of what is held together.
+    pub fn differing(&self, other: &Image) -> Vec<Range<u64>> {
+        let both: BTreeSet<u64> = self.chunks.keys().chain(other.chunks.keys()).copied().collect();
+        let zeros = Arc::new(vec![0; CHUNK_LENGTH]);
+        let of = |image: &Image, chunk: &u64| image.chunks.get(chunk).unwrap_or(&zeros).clone();
+        both.iter()
+            .filter(|chunk| {
+                let (a, b) = (of(self, chunk), of(other, chunk));
+                !Arc::ptr_eq(&a, &b) && a != b
+            })
+            .map(|chunk| chunk * CHUNK_BYTES..(chunk + 1) * CHUNK_BYTES)
+            .collect()
+    }
+
+    /// Makes a range what it is in another image.
+    pub fn copy(&mut self, other: &Image, range_bytes: Range<u64>) {
+        let length = usize::try_from(range_bytes.end - range_bytes.start).expect("usize has 64 bits");
+        self.write(range_bytes.start, &other.bytes(range_bytes.start, length));
     }
 
     /// Makes a range read as zeros.

@@ -38,10 +38,11 @@ mod volume;
 mod wire;
 mod world;
 mod writes;
+mod wound;
 
 pub use client::CallerId;
-pub use disk::{Disk, DiskId, DiskLatency, DiskModel, Snapshot};
-pub use fault::{Effect, Fault, IoKind};
+pub use disk::{Beyond, Disk, DiskId, DiskLatency, DiskModel, Snapshot};
+pub use fault::{Effect, Fault, IoKind, Struck};
 pub use feeder::{Fate, FeederId, Script, Stretch};
 pub use image::Image;
 pub use machine::SimMachine;
@@ -54,3 +55,4 @@ pub use state::StateFolder;
 pub use trace::{Echo, Trace};
 pub use world::{Board, Brain, World};
 pub use writes::Logged;
+pub use wound::{Cause, Wound, Wounds};

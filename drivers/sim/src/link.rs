@@ -45,6 +45,9 @@ impl Machines {
             };
             return self.sites[site.0].post_before(&down, sent, lent.into_iter().collect());
         }
+        let ends = &self.wires.get(&number).expect("a link has a wire").ends;
+        let (from, to) = (ends[which].site, ends[1 - which].site);
+        let bytes = self.body_on_the_way(from, to, bytes);
         let end = &mut self.wires.get_mut(&number).expect("a link has a wire").ends[which];
         assert!(end.phase == Phase::Up, "{link:?} is not up");
         assert!(!end.hanging_up, "a send on {link:?} after it was hung up");

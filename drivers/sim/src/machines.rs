@@ -34,6 +34,8 @@ pub struct Machines {
     pub trace: Trace,
     /// The source of chance, for scripts too.
     pub random: Random,
+    /// Bodies that arrived with a bit turned; see [`Machines::alter_bodies`].
+    pub altered_bodies: u64,
     pub(crate) now_ns: u64,
     pub(crate) sites: Vec<Site>,
     pub(crate) disks: Vec<Disk>,
@@ -59,6 +61,7 @@ impl Machines {
         Self {
             trace: Trace::default(),
             random: Random::new(seed),
+            altered_bodies: 0,
             now_ns: 0,
             sites: Vec::new(),
             disks: Vec::new(),
@@ -86,6 +89,11 @@ impl Machines {
         let disk = DiskId(self.disks.len() - 1);
         self.sites[site.0].nodes.insert(path.into(), disk);
         disk
+    }
+
+    /// How many sites there are.
+    pub fn sites(&self) -> usize {
+        self.sites.len()
     }
 
     /// A site.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use hal::{LinkError, LinkId};
 
@@ -39,6 +40,8 @@ impl Default for Path {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Network {
     paths: BTreeMap<(SiteId, SiteId), Path>,
+    /// How many of the next bodies from one site to another get a bit turned.
+    altering: BTreeMap<(SiteId, SiteId), u64>,
 }
 
 impl Machines {
@@ -57,6 +60,25 @@ impl Machines {
         if healed {
             self.heal(from, to);
         }
+    }
+
+    /// Turns one bit in each of the next bodies from one site to another, behind the back of TCP and TLS: bad memory in either
+    /// machine.
+    pub fn alter_bodies(&mut self, from: SiteId, to: SiteId, bodies: u64) {
+        self.network.altering.insert((from, to), bodies);
+    }
+
+    /// The body of a frame as it arrives.
+    pub(crate) fn body_on_the_way(&mut self, from: SiteId, to: SiteId, mut body: Arc<[u8]>) -> Arc<[u8]> {
+        let left = self.network.altering.entry((from, to)).or_default();
+        if *left > 0 && !body.is_empty() {
+            *left -= 1;
+            let at = self.random.below(u64::try_from(body.len()).expect("lengths fit in 64 bits"));
+            let bit = self.random.below(8);
+            Arc::make_mut(&mut body)[usize::try_from(at).expect("below a length")] ^= 1 << bit;
+            self.altered_bodies += 1;
+        }
+        body
     }
 
     /// Blocks or opens one direction.

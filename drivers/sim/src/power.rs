@@ -115,6 +115,9 @@ impl Machines {
                 "{} is recorded: what a killed process leaves is not",
                 disk.name
             );
+            if disk.holders.iter().any(|holder| (holder.site, holder.run) == (site, run)) {
+                disk.forget_failed_flushes();
+            }
             if disk.hung && !numbers.is_empty() {
                 for number in numbers {
                     let flying = disk.flying.get_mut(&number).expect("listed");

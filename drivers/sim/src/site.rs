@@ -50,6 +50,8 @@ pub struct Site {
     pub think_ns: RangeInclusive<u64>,
     /// By how much its wall clock is wrong.
     pub clock_error_ns: i64,
+    /// By how many parts in a million its wall clock runs too fast; at -1,000,000 it stands still.
+    pub clock_drift_ppm: i64,
     /// What it believes of its wall clock.
     pub clock_quality: ClockQuality,
     /// What is in its state folder.
@@ -99,6 +101,7 @@ impl Site {
             memory_bytes,
             think_ns: 0..=20_000,
             clock_error_ns: 0,
+            clock_drift_ppm: 0,
             clock_quality: ClockQuality::Synchronized,
             state: StateFolder::default(),
             nics: vec![nic],
@@ -133,7 +136,10 @@ impl Site {
     pub(crate) fn moment(&self, now_ns: u64) -> Moment {
         let boot_ns = self.uptime_at_power_ns + (now_ns - self.powered_at_ns);
         let passed_ns = i64::try_from(now_ns).expect("virtual time stays within 290 years");
-        let utc_ns = UTC_AT_START_NS.saturating_add(passed_ns).saturating_add(self.clock_error_ns);
+        let drift_ns = passed_ns / 1_000_000 * self.clock_drift_ppm;
+        let utc_ns = UTC_AT_START_NS
+            .saturating_add(passed_ns + drift_ns)
+            .saturating_add(self.clock_error_ns);
         Moment {
             at: Instant::from_ns(boot_ns),
             utc_ns,

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use hal::{Access, Event, IoError, Span, Tag, VolumeFacts, VolumeId};
 
+use crate::disk::Beyond;
 use crate::disk::{Flying, Holder};
 use crate::due::Due;
-use crate::fault::strike;
+use crate::fault::{note, strike};
 use crate::memory::Use;
 use crate::site::Volume;
+use crate::wound::Cause;
 use crate::{DiskId, DiskModel, Effect, IoKind, Machines, SiteId};
 
 /// How long a device that is not there takes to say so.
@@ -181,7 +183,11 @@ impl Machines {
 
     fn take_effect(&mut self, id: DiskId, flying: &Flying) -> Result<(), IoError> {
         let Self {
-            disks, sites, random, ..
+            disks,
+            sites,
+            random,
+            now_ns,
+            ..
         } = self;
         let disk = &mut disks[id.0];
         let &Flying {
@@ -199,7 +205,24 @@ impl Machines {
         if kind != IoKind::Read && disk.read_only {
             return Err(IoError::ReadOnly);
         }
-        let effect = strike(&mut disk.faults, kind, at_bytes, length_bytes);
+        let mut cause = None;
+        let mut effect = strike(&mut disk.faults, kind, at_bytes, length_bytes);
+        if let Some((real_bytes, beyond)) = disk.counterfeit
+            && matches!(kind, IoKind::Read | IoKind::Write)
+            && at_bytes + length_bytes > real_bytes
+        {
+            cause = Some(Cause::Counterfeit);
+            effect = Some(match beyond {
+                Beyond::Vanishes => Effect::Nothing,
+                Beyond::Wraps => Effect::Astray {
+                    to_bytes: at_bytes % real_bytes,
+                },
+            });
+        }
+        if let Some(effect) = effect {
+            note(&mut disk.struck, kind, effect, *now_ns);
+        }
+        let meant = at_bytes..at_bytes + length_bytes;
         let at_bytes = if let Some(Effect::Astray { to_bytes }) = effect {
             to_bytes
         } else {
@@ -223,17 +246,28 @@ impl Machines {
                 }
                 Ok(())
             }
-            (IoKind::Write, Some(Effect::Nothing)) => Ok(()),
+            (IoKind::Write, Some(Effect::Nothing)) => {
+                disk.wounds.add(meant, cause.unwrap_or(Cause::LostWrite));
+                Ok(())
+            }
             (IoKind::Write, _) => {
                 let mut bytes = written(flying, memory);
                 if let Some(Effect::Error(error)) = effect {
                     disk.write_torn(at_bytes, &bytes, random);
                     return Err(error);
                 }
-                if effect == Some(Effect::Flip) {
-                    flip(Arc::make_mut(&mut bytes), random);
+                match effect {
+                    Some(Effect::Flip) => {
+                        flip(Arc::make_mut(&mut bytes), random);
+                        disk.write_wrongly(at_bytes, bytes, Cause::Altered);
+                    }
+                    Some(Effect::Astray { .. }) => {
+                        let cause = cause.unwrap_or(Cause::Misdirected);
+                        disk.wounds.add(meant, cause);
+                        disk.write_wrongly(at_bytes, bytes, cause);
+                    }
+                    Some(Effect::Error(_) | Effect::Nothing) | None => disk.write(at_bytes, bytes),
                 }
-                disk.write(at_bytes, bytes);
                 Ok(())
             }
             (IoKind::Flush, Some(Effect::Error(error))) => {
@@ -241,7 +275,11 @@ impl Machines {
                 Err(error)
             }
             (IoKind::Discard, Some(Effect::Error(error))) => Err(error),
-            (IoKind::Flush | IoKind::Discard, Some(Effect::Nothing)) => Ok(()),
+            (IoKind::Flush, Some(Effect::Nothing)) => {
+                disk.lie(flying.covers);
+                Ok(())
+            }
+            (IoKind::Discard, Some(Effect::Nothing)) => Ok(()),
             (IoKind::Flush, _) => {
                 disk.flush(flying.covers);
                 Ok(())
@@ -321,6 +359,12 @@ impl Machines {
         let name = self.disks[disk.0].name.clone();
         self.note(site, format_args!("# {path} is {name} now"));
         self.sites[site.0].nodes.insert(path.into(), disk);
+    }
+
+    /// A path of a site leads nowhere from now on.
+    pub fn unplug(&mut self, site: SiteId, path: &str) {
+        self.note(site, format_args!("# {path} is unplugged"));
+        self.sites[site.0].nodes.remove(path);
     }
 
     /// A second disk with the same bytes and the same serial number.

@@ -202,6 +202,12 @@ impl Appliance {
         self.shared.pool.is_used(span)
     }
 
+    /// For whoever watches it from outside: each archive that takes blocks, and below which log sequence all are durable, it says.
+    pub fn durable(&self) -> impl Iterator<Item = (hal::Uuid, u64)> {
+        let taking = self.parts.archives.iter().flatten().filter(|archive| archive.takes());
+        taking.map(|archive| (archive.uuid, archive.log.durable))
+    }
+
     fn check(&self) {
         for archive in self.parts.archives.iter().flatten() {
             assert!(

@@ -10,7 +10,7 @@ use super::cuts::{Cut, cuts};
 use super::states::{State, image, picture, states};
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 use super::truth::{Truth, tracks};
-use crate::sim::volume::{Block, geometry, log};
+use crate::reader::{Block, geometry, log};
 
 /// An archive is open in this time, or says why not.
 const OPEN_WITHIN_NS: u64 = 20 * SECOND_NS;

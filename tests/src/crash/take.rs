@@ -4,7 +4,6 @@ use drivers_sim::{Disk, DiskId, DiskModel, Echo, FeederId, Image, Logged, Script
 use serde_json::{Value, json};
 
 use super::watched::{Claim, Watched, boot};
-use crate::sim::control::ask;
 use crate::sim::stream::chunk;
 
 /// Path of every volume.
@@ -155,8 +154,13 @@ impl Take {
 
     /// Calls a method.
     pub fn ask(&mut self, method: &str, parameters: &Value) -> Result<Value, String> {
+        self.ask_at(self.site, method, parameters)
+    }
+
+    /// Calls a method of an appliance, this one or another.
+    pub fn ask_at(&mut self, site: SiteId, method: &str, parameters: &Value) -> Result<Value, String> {
         let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters }).to_string();
-        let caller = self.world.machines.connect_and_call(self.site, hal::Role::Admin, &call);
+        let caller = self.world.machines.connect_and_call(site, hal::Role::Admin, &call);
         self.pass_until(PATIENCE_NS, |take| {
             let machines = &take.world.machines;
             machines.replies(caller) > 0 || machines.is_gone(caller)
@@ -286,12 +290,6 @@ impl Take {
         self.world.power_cut(self.site);
         self.start();
         self.ready()
-    }
-
-    /// An appliance is called, this one or another.
-    pub fn ask_other(&mut self, site: SiteId, method: &str, parameters: Value) -> Result<Value, String> {
-        // What is said here meanwhile is noted by the next step, later than it was said: less is known, nothing wrong.
-        ask(&mut self.world, site, method, parameters)
     }
 
     /// The events of this appliance that are worse than information, as codes.

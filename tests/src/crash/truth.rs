@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::watched::Claim;
-use crate::sim::volume::{Block, Content, Track};
+use crate::reader::{Block, Content, Track};
 
 type Hash = [u8; 32];
 

@@ -9,8 +9,8 @@ use drivers_sim::{Board, Brain, SiteId, World};
 use hal::{ClientId, Event, Instant, Memory, Moment, Op, Ops, Role, Tag};
 use serde_json::Value;
 
-use crate::sim::product::Product;
-use crate::sim::volume::Track;
+use crate::reader::Track;
+use crate::sim::product::{Notice, Product};
 
 /// A client that no machine ever makes.
 const NOBODY: ClientId = ClientId(u64::MAX);
@@ -79,9 +79,11 @@ impl Brain for Watched {
         if flushed {
             self.claims.extend(self.claim(now, memory));
         }
-        let promises = self.product.promises.drain(..);
         self.claims
-            .extend(promises.map(|promise| Claim::Promised(promise.track, promise.next)));
+            .extend(self.product.notices.drain(..).filter_map(|notice| match notice {
+                Notice::Acknowledges(track, next) => Some(Claim::Promised(track, next)),
+                _ => None,
+            }));
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -1,4 +1,4 @@
-//! What lies in the slots of a disk, found by the reader of `sim::volume`, each slot's content once.
+//! What lies in the slots of a disk, found by the reader of `reader`, each slot's content once.
 //!
 //! Invariant: what is remembered depends on nothing but the superblock and the pages of the slot.
 
@@ -8,7 +8,7 @@ use super::bench::Bench;
 use super::judge::Track;
 use super::pages::{BYTES, Page, Pages};
 use super::scenario::{BLOCK_BYTES, SLOTS, SLOTS_AT};
-use crate::sim::volume::{Content, block, geometry};
+use crate::reader::{Content, block, geometry};
 
 /// A whole block.
 #[derive(Clone, Debug)]

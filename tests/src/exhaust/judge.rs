@@ -1,7 +1,7 @@
 //! What must hold, stated without the core: what was acknowledged is on the durable bytes of the disk, whole and in order; a
 //! place in a track has one content everywhere; when nothing is left to happen, everything is where it belongs.
 //!
-//! Disks are read by the reader of `sim::volume`, which was written from the document of the formats.
+//! Disks are read by the reader of `reader`, which was written from the document of the formats.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,7 +13,7 @@ use super::bench::Bench;
 use super::found::{Found, log};
 use super::site::is_piece;
 use super::world::World;
-pub use crate::sim::volume::Track;
+pub use crate::reader::Track;
 
 type Sequences = BTreeMap<u64, [u8; 32]>;
 

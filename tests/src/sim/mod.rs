@@ -1,17 +1,83 @@
 //! Whole appliances, core and settings as shipped, on simulated machines: one seed, one history, one judgement.
 //!
-//! `stage` builds sites and links them by real control calls; `history` lets them run with faults and then without; `oracle`
-//! judges what is on the disks, which `volume` reads with a parser of its own. `stream` makes what is recorded.
+//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them. Both are
+//! played on a `play`: `swarm` draws which `faults` exist, `ledger` keeps the books of each archive beside the appliance from what
+//! `product` lets through, disks are read by `crate::reader`, `verdict` and `oracle` judge the end. `cameras` and
+//! `stream` make what is recorded, `tally` counts.
 //!
-//! Invariant: everything follows from the seed.
+//! Invariants: everything follows from the seed; the judge asks the product only whether it tells the truth.
 
-pub(crate) mod control;
-mod history;
+mod archive;
+mod cameras;
+mod faults;
+mod hauling;
+mod ledger;
+mod network;
 mod oracle;
+mod play;
 pub(crate) mod product;
-mod stage;
 pub(crate) mod stream;
-pub(crate) mod volume;
+mod swarm;
+mod tally;
+mod verdict;
+
+use std::fmt;
+use std::str::FromStr;
 
 pub use drivers_sim::Echo;
-pub use history::{Failure, Report, replay, run};
+pub use tally::{Failure, Report, Tally, replay};
+
+/// Kinds of histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// One appliance, its recorders and its volume.
+    Archive,
+    /// Several appliances that haul to each other.
+    Hauling,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 2] = [Kind::Archive, Kind::Hauling];
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Archive => "archive",
+            Kind::Hauling => "hauling",
+        })
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Kind, String> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.to_string() == text)
+            .ok_or_else(|| "there are the kinds archive and hauling".into())
+    }
+}
+
+/// Plays the history of a seed. A panic of the product is passed on, with the seed said before.
+pub fn run(kind: Kind, seed: u64, echo: Echo) -> Result<Report, Failure> {
+    let _last_words = LastWords(kind, seed);
+    let played = match kind {
+        Kind::Archive => archive::play(seed, echo),
+        Kind::Hauling => hauling::play(seed, echo),
+    };
+    played.map_err(|why| Failure { kind, seed, why })
+}
+
+/// Says the seed if it is dropped in a panic.
+struct LastWords(Kind, u64);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", replay(self.0, self.1));
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! The appliance as shipped, where a simulated machine wants something that runs; besides, it notes what the appliance promises.
+//! The appliance as shipped, where a simulated machine wants something that runs; besides, it notes what the appliance writes,
+//! claims, promises and says, for the judge.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +7,46 @@ use blockhaul_core::haul::wire::Message;
 use blockhaul_core::{Appliance, Board};
 use drivers_sim::Brain;
 use hal::{Event, Instant, LinkId, Memory, Moment, Op, Ops};
+use serde_json::Value;
 
-use super::volume::Track;
+use crate::reader::{Announced, Track, announced};
 
-/// "Everything of this track below `next` is durable here", said to a source.
+/// Something that an appliance did and that a judge wants to know.
 #[derive(Clone, Debug)]
-pub struct Promise {
-    /// Track.
-    pub track: Track,
-    /// First that is not promised.
-    pub next: u64,
+pub enum Notice {
+    /// It writes a block. The payload is that of a block of a track.
+    Writes(Announced, Vec<u8>),
+    /// It says that every log sequence of an archive below this one is durable.
+    Claims {
+        /// The archive.
+        archive: [u8; 16],
+        /// First that is not claimed.
+        below: u64,
+        /// It is the first time in this run: what recovery found.
+        recovered: bool,
+    },
+    /// It told a source that everything of this track below `next` is durable.
+    Acknowledges(Track, u64),
+    /// It told a target that these numbers of a track, from the first to the one behind the last, will not come.
+    StatesGap(Track, u64, u64),
+    /// It said something to people.
+    Says {
+        /// Code.
+        code: String,
+        /// Whom it is about.
+        subject: String,
+    },
 }
 
 /// One appliance.
 #[derive(Clone, Debug)]
 pub struct Product {
     appliance: Appliance,
+    /// Tracks of a link by their number, as this end or the other opened them.
     tracks: BTreeMap<(LinkId, u32), Track>,
-    /// Promises since they were taken last.
-    pub promises: Vec<Promise>,
+    claimed: BTreeMap<[u8; 16], u64>,
+    /// What it did since this was taken last.
+    pub notices: Vec<Notice>,
 }
 
 impl Product {
@@ -41,50 +63,102 @@ impl Product {
             memory_bytes: board.memory_bytes,
         };
         let appliance = Appliance::start(board, now, ops).expect("it wrote its settings itself");
-        Product {
+        let mut product = Product {
             appliance,
             tracks: BTreeMap::new(),
-            promises: Vec::new(),
+            claimed: BTreeMap::new(),
+            notices: Vec::new(),
+        };
+        for op in ops.iter() {
+            product.note_said(op);
         }
+        product
     }
 
-    fn note_opened(&mut self, event: &Event) {
-        if let Event::Frame { link, message, .. } = event
-            && let Some(Message::Open {
-                track,
-                origin,
-                camera,
-                kind,
-            }) = Message::decode(message)
+    fn note_opened(&mut self, link: LinkId, message: &[u8]) {
+        if let Some(Message::Open {
+            track,
+            origin,
+            camera,
+            kind,
+        }) = Message::decode(message)
         {
             let named = Track {
                 origin: origin.0,
                 camera: camera.as_str().into(),
                 kind: kind as u8,
             };
-            self.tracks.insert((*link, track), named);
+            self.tracks.insert((link, track), named);
         }
     }
 
-    fn note_promised(&mut self, op: &Op) {
-        if let Op::Send { link, message, .. } = op
-            && let Some(Message::Ack { track, next, .. }) = Message::decode(message)
+    fn note_op(&mut self, op: &Op, memory: &dyn Memory) {
+        match op {
+            Op::Send { link, message, .. } => {
+                self.note_opened(*link, message);
+                let track = |number| self.tracks.get(&(*link, number)).expect("a track is opened first").clone();
+                match Message::decode(message) {
+                    Some(Message::Ack { track: number, next, .. }) => {
+                        self.notices.push(Notice::Acknowledges(track(number), next));
+                    }
+                    Some(Message::Gap {
+                        track: number, from, to, ..
+                    }) => self.notices.push(Notice::StatesGap(track(number), from, to)),
+                    Some(_) | None => {}
+                }
+            }
+            Op::Write { from, .. } => {
+                let block = memory.bytes(*from);
+                if let Some(block_says) = announced(block) {
+                    let payload = match &block_says.piece {
+                        Some((track, ..)) if track.origin == block_says.archive => {
+                            block[4096..block_says.bytes as usize].to_vec()
+                        }
+                        Some(_) | None => Vec::new(),
+                    };
+                    self.notices.push(Notice::Writes(block_says, payload));
+                }
+            }
+            _ => self.note_said(op),
+        }
+    }
+
+    fn note_said(&mut self, op: &Op) {
+        if let Op::KeepEvent { line } = op
+            && let Ok(record) = serde_json::from_slice::<Value>(line)
         {
-            let track = self.tracks.get(&(*link, track)).expect("an acknowledged track was opened");
-            self.promises.push(Promise {
-                track: track.clone(),
-                next,
+            let text = |field: &str| record[field].as_str().unwrap_or_default().to_string();
+            self.notices.push(Notice::Says {
+                code: text("code"),
+                subject: text("subject"),
             });
+        }
+    }
+
+    fn note_claims(&mut self) {
+        for (archive, below) in self.appliance.durable() {
+            let before = self.claimed.insert(archive.0, below);
+            if before != Some(below) {
+                self.notices.push(Notice::Claims {
+                    archive: archive.0,
+                    below,
+                    recovered: before.is_none(),
+                });
+            }
         }
     }
 }
 
 impl Brain for Product {
     fn step(&mut self, now: Moment, event: Event, memory: &mut dyn Memory, ops: &mut Ops) {
-        self.note_opened(&event);
+        if let Event::Frame { link, message, .. } = &event {
+            self.note_opened(*link, message);
+        }
         self.appliance.step(now, event, memory, ops);
+        // A claim that this event brought is older than what is written because of it.
+        self.note_claims();
         for op in ops.iter() {
-            self.note_promised(op);
+            self.note_op(op, memory);
         }
     }
 

@@ -8,8 +8,6 @@ use drivers_sim::Random;
 pub const PACKET_BYTES: usize = 188;
 /// Packets of a chunk: what a feeder writes at once.
 const CHUNK_PACKETS: u64 = 40;
-/// Bytes of a chunk.
-pub const CHUNK_BYTES: u64 = CHUNK_PACKETS * PACKET_BYTES as u64;
 /// Behind sync byte and identifiers.
 const MARK: &[u8; 4] = b"sim!";
 const MARK_AT: usize = 4;

@@ -203,6 +203,9 @@ impl Catalog {
                     let logged = &mut self.tracks[id.0 as usize].logged;
                     logged.next = gap.to;
                     logged.hash = *hash_after;
+                    if self.gaps.back() == Some(&(id, *gap)) {
+                        return;
+                    }
                     if self.gaps.len() == GAPS_MAX {
                         self.gaps.pop_front();
                     }

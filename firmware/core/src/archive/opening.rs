@@ -26,7 +26,7 @@ use crate::format::record::{GapRange, decode_records};
 use crate::format::superblock::{COPIES, HISTORY_MAX, NO_CHECKPOINT, Quorum, Superblock, copy_offsets, newest};
 use crate::format::{FormatError, NO_HASH, Record, SECTOR_BYTES};
 use crate::journal::Code;
-use crate::limits::{self, LOOKAHEAD};
+use crate::limits::{self, LOOKAHEAD, READ_TRIES_MAX};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 
@@ -56,6 +56,8 @@ pub struct CheckpointRead {
     part: u32,
     head: Option<PartHead>,
     content: Vec<u8>,
+    /// How often the part was read and did not pass its check.
+    again: u32,
 }
 
 /// The headers behind a checkpoint.
@@ -79,6 +81,8 @@ pub struct Scan {
     damaged: Vec<u64>,
     /// Next to be looked at.
     at: u64,
+    /// How often the block at `at` was read again because it did not pass.
+    again: u32,
     /// Hash of the header before `at`, if that one is whole.
     last: Option<Digest>,
     last_epoch: u64,
@@ -198,6 +202,11 @@ impl Archive {
         if result.is_err() && !matches!(result, Err(IoError::Gone)) && task != Task::Settle && self.retries_left > 0 {
             self.retries_left -= 1;
             return self.read_again(task, context);
+        }
+        if result == Err(IoError::Gone) && matches!(self.phase, Phase::Opening(_)) {
+            let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
+            let why = format!("the device of {} is gone", self.path);
+            return self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
         }
         let Phase::Opening(opening) = &mut self.phase else { return };
         match (task, core::mem::replace(opening, Opening::Epoch)) {
@@ -362,6 +371,7 @@ impl Archive {
             part: 0,
             head: None,
             content: Vec::new(),
+            again: 0,
         };
         self.read_block(sequence, context);
         self.phase = Phase::Opening(Opening::Checkpoint(Box::new(read)));
@@ -398,6 +408,7 @@ impl Archive {
             Ok((head, content)) => {
                 read.content.extend_from_slice(&content);
                 read.part += 1;
+                read.again = 0;
                 let first = *read.head.get_or_insert(head);
                 if read.part < first.parts {
                     self.read_block(read.sequence + u64::from(read.part), context);
@@ -411,6 +422,11 @@ impl Archive {
                     }
                     Err(error) => self.fall_back(&read, BlockError::Format(error), context),
                 }
+            }
+            Err(_) if read.again + 1 < READ_TRIES_MAX => {
+                read.again += 1;
+                self.read_block(sequence, context);
+                self.phase = Phase::Opening(Opening::Checkpoint(read));
             }
             Err(error) => self.fall_back(&read, error, context),
         }
@@ -489,15 +505,14 @@ impl Archive {
                 reason: GapReason::Damaged,
             };
             // Refused only by an archive that takes nothing: then nothing is numbered either.
-            let _ = self.append_record(
-                Record::Gap {
-                    key,
-                    gap,
-                    hash_after: NO_HASH,
-                },
-                Owner::Archive,
-                context,
-            );
+            let record = Record::Gap {
+                key,
+                gap,
+                hash_after: NO_HASH,
+            };
+            // A checkpoint that goes before the record must say it already: behind it nobody looks at the damage again.
+            self.catalog.log_record(&record);
+            let _ = self.append_record(record, Owner::Archive, context);
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 10] = [
+pub const STEPS: [Step; 11] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -51,6 +51,11 @@ pub const STEPS: [Step; 10] = [
         name: "test",
         what: "cargo test --workspace",
         run: test,
+    },
+    Step {
+        name: "sim",
+        what: "cargo sim: 10,000 histories of archives, 3,000 of hauling",
+        run: sim,
     },
     Step {
         name: "demo",
@@ -151,6 +156,11 @@ fn core() -> Result<()> {
 
 fn test() -> Result<()> {
     run_cargo(&["test", "--workspace"])
+}
+
+fn sim() -> Result<()> {
+    run_cargo(&["sim", "--kind", "archive", "--seeds", "10000"])?;
+    run_cargo(&["sim", "--kind", "hauling", "--seeds", "3000"])
 }
 
 fn demo() -> Result<()> {

@@ -28,6 +28,7 @@ impl Archive {
             damaged: Vec::new(),
             committed: base.max(superblock.epoch_start).max(superblock.durable_sequence),
             at: from,
+            again: 0,
             last: None,
             last_epoch: 0,
         });
@@ -102,6 +103,9 @@ impl Archive {
     pub(super) fn look_at_blocks(&mut self, mut scan: Box<Scan>, context: &mut Context) {
         while scan.at < scan.end {
             let Some(header) = self.header_in_log(&scan) else {
+                if scan.again + 1 < READ_TRIES_MAX {
+                    return self.look_again(scan, context);
+                }
                 let goes_on = has(Bug::TrustsHighestHeader) && scan.has_more();
                 if (scan.at >= scan.committed && !goes_on) || has(Bug::StopsAtFirstBadBlock) {
                     break;
@@ -139,7 +143,29 @@ impl Archive {
         (linked && in_epoch && sound && rises).then(|| header.clone())
     }
 
+    /// A read that brought something else must not decide where the log ends, nor what is damaged (D-07).
+    fn look_again(&mut self, mut scan: Box<Scan>, context: &mut Context) {
+        scan.again += 1;
+        self.read_block(scan.at, context);
+        self.phase = Phase::Opening(Opening::Blocks(scan));
+    }
+
+    /// Takes the header of a block that was read again.
+    fn take_header(&self, scan: &mut Scan, context: &Context) {
+        let sector = context.memory.bytes(self.log.kept_back().part(0, SECTOR_BYTES));
+        if let Ok(header) = self.check_header(scan.at, sector) {
+            scan.committed = scan.committed.max(header.placement.durable_sequence);
+            scan.headers[(scan.at - scan.from) as usize] = Some((header, hash_of(sector)));
+        }
+    }
+
     pub(super) fn on_scan_block(&mut self, mut scan: Box<Scan>, result: Result<(), IoError>, context: &mut Context) {
+        if result.is_ok() && scan.again > 0 {
+            self.take_header(&mut scan, context);
+        }
+        if self.header_in_log(&scan).is_none() {
+            return self.look_at_blocks(scan, context);
+        }
         let checked = result.map_err(BlockError::Io).and_then(|()| {
             let block = context.memory.bytes(self.log.kept_back());
             let header = self.check_block(scan.at, block, true).map_err(BlockError::Format)?;
@@ -164,6 +190,7 @@ impl Archive {
                 }
                 self.pass_good(&mut scan, records);
             }
+            Err(_) if scan.again + 1 < READ_TRIES_MAX => return self.look_again(scan, context),
             Err(error) if scan.at < scan.committed && !has(Bug::StopsAtFirstBadBlock) => {
                 self.pass_damaged(&mut scan, error, context);
             }
@@ -201,6 +228,7 @@ impl Archive {
         scan.last = Some(hash);
         scan.last_epoch = header.placement.epoch.counter;
         scan.at += 1;
+        scan.again = 0;
     }
 
     pub(super) fn pass_damaged(&mut self, scan: &mut Scan, error: BlockError, context: &mut Context) {
@@ -209,6 +237,7 @@ impl Archive {
         scan.damaged.push(scan.at);
         scan.last = None;
         scan.at += 1;
+        scan.again = 0;
     }
 
     pub(super) fn found_head(&mut self, scan: &Scan, context: &mut Context) {

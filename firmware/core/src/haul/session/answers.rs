@@ -97,6 +97,11 @@ impl Session {
             next == here.durable_next && next > 0 && hash != NO_HASH && here.durable_hash != NO_HASH && hash != here.durable_hash;
         if other_history {
             self.stop(number, JobState::Diverged, setting, trouble, context);
+        } else if next > here.durable_next && next <= here.tip.next {
+            // What is missing here up to there is stated, and the statement is not durable yet.
+            self.tracks[number as usize].state = State::Again;
+            let at = context.now.at + ASK_AGAIN;
+            self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
         } else if next > here.durable_next && self.tracks[number as usize].key.origin == archive.uuid {
             let why = format!(
                 "{}/{} has {next} blocks of camera {camera} and this archive, where they were recorded, only {}",

@@ -1,0 +1,163 @@
+//! A reader of volumes, written from the byte tables in `docs/formats.md` and sharing no code with the product.
+//!
+//! `block` reads what lies in a slot and follows a log, `announced` reads what is about to be written. It finds nothing out: it is
+//! told where the log ends and looks whether everything before is whole.
+
+mod announced;
+mod block;
+
+use std::ops::Range;
+
+use crc::{CRC_32_ISCSI, Crc, Table};
+use drivers_sim::Image;
+
+pub use announced::{Announced, announced};
+pub use block::{Block, Content, Piece, block, linked, log};
+
+static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+
+const SECTOR: usize = 4096;
+const FIRST_SUPERBLOCK_AT: u64 = 1 << 20;
+
+/// A track: origin archive, camera, kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Track {
+    /// Archive in which it was recorded.
+    pub origin: [u8; 16],
+    /// Camera.
+    pub camera: String,
+    /// Number of the kind.
+    pub kind: u8,
+}
+
+/// What the superblock says of an archive's shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Identity of the archive.
+    pub archive: [u8; 16],
+    block_bytes: u64,
+    slots_at_bytes: u64,
+    /// Slots of the volume.
+    pub slots: u64,
+    /// Log sequences of a segment.
+    pub segment_blocks: u64,
+    /// The log goes round.
+    pub ring: bool,
+}
+
+impl Geometry {
+    /// Where the block at a log sequence lies, of which `bytes` are used.
+    pub fn range(&self, log_sequence: u64, bytes: u64) -> Range<u64> {
+        let from = self.slots_at_bytes + log_sequence % self.slots * self.block_bytes;
+        from..from + bytes
+    }
+
+    /// Where all blocks lie.
+    pub fn slots_range(&self) -> Range<u64> {
+        self.slots_at_bytes..self.slots_at_bytes + self.slots * self.block_bytes
+    }
+
+    /// Oldest log sequence that may be read when the next one is `next`.
+    pub fn oldest(&self, next: u64) -> u64 {
+        if !self.ring {
+            return 0;
+        }
+        let guard = 2 * (2 * self.segment_blocks).min(32);
+        (next + guard)
+            .next_multiple_of(self.segment_blocks)
+            .saturating_sub(self.slots)
+    }
+}
+
+/// Reads the shape of the archive on a volume from its first superblock copies.
+pub fn geometry(image: &Image) -> Result<Geometry, String> {
+    let copies = [FIRST_SUPERBLOCK_AT, FIRST_SUPERBLOCK_AT + (512 << 10)];
+    let sound = copies
+        .iter()
+        .map(|at| image.bytes(*at, SECTOR))
+        .find(|sector| sector[..8] == *b"bhsuper\0" && u32_at(sector, 12) == checksum(sector));
+    let sector = sound.ok_or("no sound superblock in the first pair")?;
+    Ok(Geometry {
+        archive: array(&sector, 16),
+        block_bytes: u64::from(u32_at(&sector, 72)),
+        slots_at_bytes: u64_at(&sector, 88),
+        slots: u64_at(&sector, 96),
+        segment_blocks: u64::from(u32_at(&sector, 104)),
+        ring: sector[11] == 2,
+    })
+}
+
+/// Where the four superblock copies lie on a volume of a size.
+pub fn superblock_copies(size_bytes: u64) -> [u64; 4] {
+    let end = size_bytes / SECTOR as u64 * SECTOR as u64;
+    [1 << 20, 3 << 19, end - (2 << 20), end - (3 << 19)]
+}
+
+/// The generation that each of the four superblock copies says, on a volume of that size; none for a copy that is not whole.
+pub fn generations(image: &Image, volume_bytes: u64) -> [Option<u64>; 4] {
+    let mut generations = [None; 4];
+    for (number, at) in (0u8..).zip(superblock_copies(volume_bytes)) {
+        let sector = image.bytes(at, SECTOR);
+        let mut content = sector.clone();
+        content[10] = 0;
+        content[12..16].fill(0);
+        let whole = sector[..8] == *b"bhsuper\0"
+            && sector[10] == number
+            && u32_at(&sector, 12) == checksum(&sector)
+            && array::<32>(&sector, 4064) == *blake3::hash(&content[..4064]).as_bytes();
+        generations[usize::from(number)] = whole.then(|| u64_at(&sector, 32));
+    }
+    generations
+}
+
+fn track(sector: &[u8]) -> Track {
+    Track {
+        origin: array(sector, 256),
+        camera: name(&sector[288..352]),
+        kind: sector[352],
+    }
+}
+
+fn gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
+    const RECORD_BYTES: usize = 160;
+    let records = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
+    records
+        .filter(|record| record[0] == 2)
+        .map(|record| {
+            let track = Track {
+                origin: array(record, 8),
+                camera: name(&record[24..88]),
+                kind: record[88],
+            };
+            (track, u64_at(record, 96), u64_at(record, 104))
+        })
+        .collect()
+}
+
+fn checksum(sector: &[u8]) -> u32 {
+    let mut plain = sector.to_vec();
+    plain[12..16].fill(0);
+    CRC_32C.checksum(&plain)
+}
+
+fn name(field: &[u8]) -> String {
+    field
+        .iter()
+        .take_while(|byte| **byte != 0)
+        .map(|byte| char::from(*byte))
+        .collect()
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array(bytes, at))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array(bytes, at))
+}

@@ -1,0 +1,281 @@
+//! Histories of several appliances: one to three sources, one to three targets, rings and append archives, chains, both ways, and
+//! every fault of a site and of what is between them.
+
+use drivers_sim::{DiskModel, Echo, SiteId};
+use serde_json::{Value, json};
+
+use super::cameras::{Camera, Pace};
+use super::faults::Fault;
+use super::network;
+use super::play::{Play, SECOND_NS, VOLUME};
+use super::swarm::{Swarm, slow_down};
+use super::tally::Report;
+use super::verdict;
+
+/// Faults of a site that these histories know, besides those between sites.
+const FAULTS: [Fault; 17] = [
+    Fault::PowerCut,
+    Fault::PowerCuts,
+    Fault::Kill,
+    Fault::Stop,
+    Fault::Pause,
+    Fault::Clock,
+    Fault::SlowDisk,
+    Fault::HungDisk,
+    Fault::BadSectors,
+    Fault::WriteErrors,
+    Fault::FlushErrors,
+    Fault::Misreads,
+    Fault::Rot,
+    Fault::LostWrites,
+    Fault::LyingFlushes,
+    Fault::Gone,
+    Fault::Rollback,
+];
+const NAMES: [&str; 4] = ["lobby", "vault", "attic", "barn"];
+/// Who hauls to whom, by place in the list of sites.
+const SHAPES: [&[(usize, usize)]; 8] = [
+    &[(0, 1)],
+    &[(0, 1), (1, 2)],
+    &[(0, 2), (1, 2)],
+    &[(0, 3), (1, 3), (2, 3)],
+    &[(0, 1), (0, 2)],
+    &[(0, 1), (0, 2), (0, 3)],
+    &[(0, 1), (1, 0)],
+    &[(0, 1), (1, 0), (1, 2)],
+];
+const MEMORY_BYTES: u32 = 8 << 20;
+const BLOCK_BYTES: u64 = 64 << 10;
+const ENDS_BYTES: u64 = 4 << 20;
+/// After the last fault everything is where it belongs in this virtual time: the longest back-off of a job and the longest silence
+/// of a link, several times over.
+const DRAIN_NS: u64 = 900 * SECOND_NS;
+
+/// Sites, and who hauls to whom.
+struct Stage {
+    sites: Vec<SiteId>,
+    edges: &'static [(usize, usize)],
+    cameras: Vec<Camera>,
+}
+
+/// Plays the history of a seed.
+pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
+    let mut play = Play::new(seed, echo);
+    let stage = set_up(&mut play)?;
+    let all: Vec<Fault> = FAULTS.into_iter().chain(network::ALL.map(Fault::Network)).collect();
+    let swarm = Swarm::draw(&mut play, &all, 16);
+    for _ in 0..swarm.count {
+        let pause_ns = swarm.pause_ns(&mut play);
+        play.pass(pause_ns)?;
+        let site = play.pick(&stage.sites);
+        if play.chance(30) {
+            let disk = play.disk(site);
+            let snapshot = play.world.machines.disk(disk).snapshot();
+            play.snapshots.insert(site, snapshot);
+        }
+        let fault = play.pick(&swarm.faults);
+        play.strike(fault, site, &stage.sites)?;
+        if play.chance(10) {
+            play.mend(site)?;
+        }
+    }
+    play.world.machines.say("no faults from now on");
+    for site in &stage.sites {
+        play.mend(*site)?;
+    }
+    for camera in &stage.cameras {
+        play.world.machines.end_feeder(camera.feeder);
+    }
+    let mut open = Vec::new();
+    for site in &stage.sites {
+        let cameras: Vec<Camera> = stage.cameras.iter().filter(|camera| camera.site == *site).cloned().collect();
+        open.push(verdict::wait_for_rest(&mut play, *site, &cameras, DRAIN_NS)?);
+    }
+    wait_for_jobs(&mut play, &stage)?;
+    same_contents(&play, &stage)?;
+    for (site, open) in stage.sites.iter().zip(open) {
+        if open {
+            verdict::verify(&mut play, *site)?;
+        }
+        let cameras: Vec<Camera> = stage.cameras.iter().filter(|camera| camera.site == *site).cloned().collect();
+        verdict::recorded(&mut play, *site, &cameras)?;
+        play.power_cut(*site)?;
+    }
+    play.count_struck();
+    let altered = play.world.machines.altered_bodies;
+    if altered > 0 {
+        play.tally.struck.insert("bodies altered on the way", altered);
+    }
+    Ok(Report {
+        trace_hash: play.world.machines.trace_hash(),
+        blocks: play.ledgers.values().map(|ledger| ledger.kept.len() as u64).sum(),
+        span_ns: play.now_ns(),
+        tally: play.tally,
+    })
+}
+
+fn set_up(play: &mut Play) -> Result<Stage, String> {
+    let edges = play.pick(&SHAPES);
+    let count = edges.iter().map(|(from, to)| from.max(to) + 1).max().unwrap_or(2);
+    let sites: Vec<SiteId> = NAMES[..count]
+        .iter()
+        .map(|name| play.world.machines.add_site(name, MEMORY_BYTES))
+        .collect();
+    for (site, name) in sites.iter().zip(NAMES) {
+        let slots = play.pick(&[32, 64, 100, 200]);
+        let model = DiskModel::disk(ENDS_BYTES + slots * BLOCK_BYTES, &format!("SIM-{name}"));
+        play.world.machines.add_disk(*site, VOLUME, model);
+        play.boot(*site)?;
+        let mode = play.pick(&["append", "ring"]);
+        let archive = json!({ "name": name, "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });
+        play.create_archive(*site, archive)?;
+        slow_down(play, *site);
+    }
+    for (at, site) in sites.iter().enumerate() {
+        let met = |other: &usize| edges.contains(&(at, *other)) || edges.contains(&(*other, at));
+        for other in (0..count).filter(met) {
+            let key = play.world.machines.site(sites[other]).fingerprint.to_string();
+            let name = NAMES[other];
+            let peer = json!({ "name": name, "key": key, "routes": [{ "host": name, "port": 7440 }] });
+            play.ask(*site, "Peer.Add", peer)?;
+        }
+    }
+    for (from, to) in edges {
+        join(play, (sites[*from], NAMES[*from]), (sites[*to], NAMES[*to]))?;
+    }
+    let mut cameras = Vec::new();
+    for (at, site) in sites.iter().enumerate() {
+        let is_source = edges.iter().any(|(from, _)| *from == at);
+        let is_target = edges.iter().any(|(_, to)| *to == at);
+        let count = match (is_source, is_target) {
+            (true, false) => 1 + play.draw(2),
+            (true, true) => play.draw(2),
+            (false, _) => 0,
+        };
+        for index in 0..count {
+            let pace = Pace::draw(play);
+            cameras.push(Camera::start(
+                play,
+                *site,
+                NAMES[at],
+                &format!("{}-{index}", NAMES[at]),
+                pace,
+            )?);
+        }
+    }
+    Ok(Stage { sites, edges, cameras })
+}
+
+/// Makes a job between two sites that are peers.
+fn join(play: &mut Play, from: (SiteId, &str), to: (SiteId, &str)) -> Result<(), String> {
+    let grant = play.ask(to.0, "Grant.Create", json!({ "peer": from.1, "archive": to.1 }))?;
+    let token: &Value = &grant["token"];
+    let name = format!("to-{}", to.1);
+    let job = json!({ "name": name, "from": from.1, "peer": to.1, "archive": to.1, "mode": "always", "token": token });
+    play.ask(from.0, "Job.Create", job)?;
+    Ok(())
+}
+
+/// Every job is caught up, or waits for a cause that only a person can remove.
+fn wait_for_jobs(play: &mut Play, stage: &Stage) -> Result<(), String> {
+    let limit_ns = play.now_ns() + DRAIN_NS;
+    loop {
+        let mut waits_for = None;
+        for site in &stage.sites {
+            let status = play.ask(*site, "Appliance.Status", json!({}))?;
+            let archive = &status["archives"][0];
+            if matches!(archive["state"].as_str(), Some("ready" | "degraded" | "full")) && archive["durable"] != archive["head"] {
+                waits_for = Some(format!("an archive that is not durable to its end: {archive}"));
+            }
+            for job in status["jobs"].as_array().into_iter().flatten() {
+                let is_done = job["state"] == "caught-up" && job["backlog_blocks"] == 0;
+                if !is_done && excuse(play, stage, *site, job).is_none() {
+                    waits_for = Some(format!("a job: {job}"));
+                }
+            }
+        }
+        let Some(waits_for) = waits_for else { break };
+        if play.now_ns() > limit_ns {
+            let seconds = DRAIN_NS / SECOND_NS;
+            return Err(format!("{seconds} seconds after the last fault it still waits: {waits_for}"));
+        }
+        play.pass(5 * SECOND_NS)?;
+    }
+    let excused: Vec<&'static str> = stage
+        .edges
+        .iter()
+        .filter_map(|(from, to)| cause(play, stage.sites[*from], stage.sites[*to]))
+        .collect();
+    excused.into_iter().for_each(|why| play.tally.excuse(why));
+    Ok(())
+}
+
+/// Why a job need not catch up, if there is a reason.
+fn excuse(play: &Play, stage: &Stage, from: SiteId, job: &Value) -> Option<&'static str> {
+    let to = stage.sites.iter().find(|site| {
+        let name = &play.world.machines.site(**site).name;
+        job["name"] == format!("to-{name}")
+    })?;
+    let why = cause(play, from, *to)?;
+    matches!(
+        job["state"].as_str(),
+        Some("target-full" | "waiting" | "stalled" | "needs-decision" | "diverged" | "caught-up")
+    )
+    .then_some(why)
+}
+
+/// What is wrong for good between two sites.
+fn cause(play: &Play, from: SiteId, to: SiteId) -> Option<&'static str> {
+    let is_full = play.said.iter().any(|(site, code, _)| *site == to && code == "archive-full");
+    if is_full {
+        return Some("jobs to an archive that is full");
+    }
+    for site in [from, to] {
+        let ledger = &play.ledgers[&site];
+        let disk = play.world.machines.disk(play.disk(site));
+        if ledger.tails_lost > 0 || ledger.tracks_forgotten > 0 {
+            return Some("jobs of an archive that lost its newest blocks");
+        }
+        if !disk.wounds.is_empty() && verdict::may_stay_closed(play, site).is_some() {
+            return Some("jobs of an archive that cannot be opened for good");
+        }
+    }
+    None
+}
+
+/// Every target has what its source has, and nothing that was never recorded.
+fn same_contents(play: &Play, stage: &Stage) -> Result<(), String> {
+    for ledger in play.ledgers.values() {
+        for ((track, number), hashes) in &ledger.contents {
+            let origin = play
+                .ledgers
+                .values()
+                .find(|origin| origin.geometry.archive == track.origin)
+                .ok_or_else(|| format!("{} has a track of an archive that is not there", ledger.name))?;
+            let recorded = origin.contents.get(&(track.clone(), *number));
+            if !recorded.is_some_and(|recorded| hashes.is_subset(recorded)) {
+                return Err(format!(
+                    "{} has a block {number} of {} that {} never recorded",
+                    ledger.name, track.camera, origin.name
+                ));
+            }
+        }
+    }
+    for (from, to) in stage.edges {
+        let (from, to) = (stage.sites[*from], stage.sites[*to]);
+        if cause(play, from, to).is_some() {
+            continue;
+        }
+        let (source, target) = (&play.ledgers[&from], &play.ledgers[&to]);
+        for (track, tip) in &source.tips {
+            let there = target.tips.get(track).copied().unwrap_or(0);
+            if there != *tip && track.origin != target.geometry.archive {
+                return Err(format!(
+                    "{} has {} up to {tip}, {} up to {there}, and the job says that it is caught up",
+                    source.name, track.camera, target.name
+                ));
+            }
+        }
+    }
+    Ok(())
+}

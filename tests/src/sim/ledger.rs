@@ -1,0 +1,308 @@
+//! What one archive wrote and what it claimed: kept beside the appliance, compared with the bytes on its disk.
+//!
+//! Nothing here asks the product anything. Invariants: what was claimed durable is on the disk, whole and unchanged, or the disk
+//! broke its word at that very place; a number of a track has one content; what recovery threw away never comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drivers_sim::{Cause, Disk, Image, Wounds};
+
+use super::oracle::Piece;
+use crate::reader::{Announced, Geometry, Track, block, superblock_copies};
+
+/// A block as it was written.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What its header says.
+    pub says: Announced,
+    /// Stream bytes, if it was recorded here.
+    pub payload: Vec<u8>,
+}
+
+/// A number of a track.
+pub type Number = (Track, u64);
+
+/// The books of one archive.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// Name of the site, for sentences.
+    pub name: String,
+    /// Shape of the archive.
+    pub geometry: Geometry,
+    /// Written, and not claimed durable.
+    open: BTreeMap<u64, Entry>,
+    /// Written, not claimed, and not part of the log that was found at a later start.
+    discarded: BTreeMap<u64, Entry>,
+    /// Claimed durable.
+    pub kept: BTreeMap<u64, Entry>,
+    /// All lower log sequences were claimed durable.
+    pub claimed: u64,
+    /// One more than the highest log sequence that was written in this log.
+    pub next: u64,
+    /// Highest log sequence that was ever written.
+    highest: u64,
+    /// The disk did not have its newest superblock at the last start.
+    superblock_regressed: bool,
+    /// Contents that every number of a track had.
+    pub contents: BTreeMap<Number, BTreeSet<[u8; 32]>>,
+    /// What was recorded here, by camera, in the order in which it was claimed.
+    pub recorded: BTreeMap<String, Vec<Piece>>,
+    /// Next number of every track, by what was claimed.
+    pub tips: BTreeMap<Track, u64>,
+    /// Numbers that were claimed durable and vanished from the end of the log, with a cause.
+    pub lost: BTreeSet<Number>,
+    /// How often a track was begun anew, with a cause.
+    pub tracks_forgotten: u64,
+    /// How often the end of the log was found too early, with a cause.
+    pub tails_lost: u64,
+}
+
+impl Ledger {
+    /// Empty books.
+    pub fn new(name: &str, geometry: Geometry) -> Ledger {
+        Ledger {
+            name: name.into(),
+            geometry,
+            open: BTreeMap::new(),
+            discarded: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            claimed: 0,
+            next: 0,
+            highest: 0,
+            superblock_regressed: false,
+            contents: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            tips: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            tracks_forgotten: 0,
+            tails_lost: 0,
+        }
+    }
+
+    /// The appliance is about to start: an earlier superblock may have come back.
+    pub fn starts(&mut self, disk: &Disk) {
+        let mut copies = superblock_copies(disk.model.size_bytes).into_iter();
+        let is_regressed = |at: u64| disk.wounds.touching(at..at + 4096).any(|wound| wound.cause != Cause::Rot);
+        self.superblock_regressed = disk.counterfeit.is_some() || copies.any(is_regressed);
+    }
+
+    /// It writes a block.
+    pub fn writes(&mut self, says: Announced, payload: Vec<u8>) -> Result<(), String> {
+        let sequence = says.log_sequence;
+        if says.durable > self.claimed {
+            return Err(format!(
+                "{}: the header of block {sequence} says that {} are durable, and {} are",
+                self.name, says.durable, self.claimed
+            ));
+        }
+        let again = self.open.get(&sequence).or_else(|| self.kept.get(&sequence));
+        if again.is_some_and(|before| before.says.header_hash != says.header_hash) {
+            return Err(format!(
+                "{}: block {sequence} is written again with another content",
+                self.name
+            ));
+        }
+        if sequence < self.claimed {
+            return Err(format!("{}: block {sequence} is written again, and was durable", self.name));
+        }
+        self.next = self.next.max(sequence + 1);
+        self.highest = self.highest.max(sequence);
+        self.open.insert(sequence, Entry { says, payload });
+        Ok(())
+    }
+
+    /// It says that every log sequence below `below` is durable.
+    pub fn claims(&mut self, below: u64, recovered: bool, disk: &Disk) -> Result<(), String> {
+        let wounds = &disk.wounds;
+        if below < self.claimed {
+            self.excuse_lost_tail(below, disk.current(), wounds)?;
+        }
+        if recovered {
+            // What lies behind the end of the log never becomes data again, unless the disk forgets that it was said so.
+            let mut behind = self.open.split_off(&below);
+            self.discarded.append(&mut behind);
+            self.next = below;
+        }
+        for sequence in self.claimed..below {
+            let mut entry = self
+                .open
+                .remove(&sequence)
+                .or_else(|| self.discarded.get(&sequence).filter(|_| self.superblock_regressed).cloned())
+                .ok_or_else(|| format!("{}: block {sequence} is claimed durable and was never written", self.name))?;
+            for (track, from, to) in entry.says.gaps.clone() {
+                // A checkpoint repeats what records said before.
+                if !entry.says.is_checkpoint || self.tips.get(&track).is_some_and(|tip| *tip < to) {
+                    self.follow(&track, from, to, disk)?;
+                }
+            }
+            if let Some((track, number, ..)) = entry.says.piece.clone() {
+                self.follow(&track, number, number + 1, disk)?;
+            }
+            if let Some((track, number, hash, discontinuity)) = &entry.says.piece {
+                if !entry.payload.is_empty() {
+                    self.recorded.entry(track.camera.clone()).or_default().push(Piece {
+                        sequence: *number,
+                        discontinuity: *discontinuity,
+                        payload: std::mem::take(&mut entry.payload),
+                    });
+                }
+                let key = (track.clone(), *number);
+                let contents = self.contents.entry(key.clone()).or_default();
+                let is_another = contents.insert(*hash) && contents.len() > 1;
+                if is_another && !self.lost.contains(&key) && !self.forget(track, *number, wounds) {
+                    return Err(format!(
+                        "{}: block {number} of {} has two contents, the second in log sequence {sequence}",
+                        self.name, track.camera
+                    ));
+                }
+            }
+            self.kept.insert(sequence, entry);
+        }
+        self.claimed = below;
+        Ok(())
+    }
+
+    /// Whether the disk has forgotten a number of a track: an earlier state came back there, or every block of the track is
+    /// damaged and nothing on the disk says that there was one.
+    fn forget(&mut self, track: &Track, number: u64, wounds: &Wounds) -> bool {
+        let mine = |entry: &Entry| entry.says.piece.as_ref().is_some_and(|(of, ..)| of == track);
+        let blocks: Vec<u64> = self.kept.iter().filter(|(_, entry)| mine(entry)).map(|(at, _)| *at).collect();
+        if blocks.iter().all(|sequence| self.is_wounded(*sequence, wounds)) {
+            self.tracks_forgotten += 1;
+            for sequence in blocks {
+                if let Some((track, number, ..)) = &self.kept[&sequence].says.piece {
+                    self.lost.insert((track.clone(), *number));
+                }
+            }
+            return true;
+        }
+        let rolled_back = |sequence: u64| {
+            let mut wounds = wounds.touching(self.geometry.range(sequence, self.kept[&sequence].says.bytes));
+            wounds.any(|wound| wound.cause == Cause::Rollback)
+        };
+        self.place_of(track, number).is_some_and(rolled_back)
+    }
+
+    /// A track goes on where it ended, or at a block that the disk has damaged since.
+    fn follow(&mut self, track: &Track, from: u64, to: u64, disk: &Disk) -> Result<(), String> {
+        let tip = self.tips.get(track).copied().unwrap_or(0);
+        let (name, camera) = (&self.name, &track.camera);
+        if from > tip {
+            return Err(format!(
+                "{name}: {from} stands where {tip} of {camera} belongs, and no gap says why"
+            ));
+        }
+        let repeated = (from..tip).find(|number| {
+            let place = self.place_of(track, *number);
+            place.is_some_and(|sequence| {
+                let says = &self.kept[&sequence].says;
+                let unreadable = says.piece.is_none() || disk.cannot_read(self.geometry.range(sequence, says.bytes));
+                sequence >= self.oldest() && !unreadable && !self.is_wounded(sequence, &disk.wounds)
+            })
+        });
+        if let Some(number) = repeated {
+            return Err(format!(
+                "{name}: {number} of {camera} is in the log twice, and the first one is sound"
+            ));
+        }
+        self.tips.insert(track.clone(), to);
+        Ok(())
+    }
+
+    /// The log ends earlier than it did: only where a block is damaged and nothing whole behind it says that it was durable.
+    fn excuse_lost_tail(&mut self, end: u64, image: &Image, wounds: &Wounds) -> Result<(), String> {
+        let claimed = self.claimed;
+        let sentence = format!("{}: the log ended at {claimed} and is found to end at {end}", self.name);
+        if !self.is_wounded(end, wounds) {
+            return Err(format!("{sentence}, where its disk is sound"));
+        }
+        let rolled_back = wounds.iter().any(|wound| wound.cause == Cause::Rollback);
+        let evidence = (end + 1..claimed).find(|sequence| {
+            !self.is_wounded(*sequence, wounds) && self.on_image(*sequence, image).is_ok_and(|durable| durable > end)
+        });
+        if let Some(evidence) = evidence.filter(|_| !rolled_back) {
+            return Err(format!("{sentence}, though block {evidence} says that it was durable"));
+        }
+        for (_, entry) in self.kept.split_off(&end) {
+            if let Some((track, number, ..)) = entry.says.piece {
+                self.lost.insert((track, number));
+            }
+        }
+        self.claimed = end;
+        self.tails_lost += 1;
+        self.tips.clear();
+        for entry in self.kept.values() {
+            if let Some((track, number, ..)) = &entry.says.piece {
+                self.tips.insert(track.clone(), number + 1);
+            }
+            for (track, _, to) in &entry.says.gaps {
+                let tip = self.tips.entry(track.clone()).or_default();
+                *tip = if entry.says.is_checkpoint { *to.max(tip) } else { *to };
+            }
+        }
+        Ok(())
+    }
+
+    /// Oldest log sequence that must still be there.
+    pub fn oldest(&self) -> u64 {
+        self.geometry.oldest(self.next)
+    }
+
+    /// Whether the disk broke its word at the place of a block.
+    pub fn is_wounded(&self, sequence: u64, wounds: &Wounds) -> bool {
+        let bytes = self.kept.get(&sequence).map_or(4096, |entry| entry.says.bytes);
+        wounds.touching(self.geometry.range(sequence, bytes)).next().is_some()
+    }
+
+    /// How the disk broke its word at the place of a block.
+    pub fn wounds_at(&self, sequence: u64, wounds: &Wounds) -> impl Iterator<Item = Cause> {
+        let bytes = self.kept.get(&sequence).map_or(4096, |entry| entry.says.bytes);
+        wounds.touching(self.geometry.range(sequence, bytes)).map(|wound| wound.cause)
+    }
+
+    /// Whether a kept block is on an image; then what its header says of durable ones, else why not.
+    pub fn on_image(&self, sequence: u64, image: &Image) -> Result<u64, String> {
+        let there = block(image, &self.geometry, sequence % self.geometry.slots)?;
+        match self.kept.get(&sequence) {
+            Some(entry) if entry.says.header_hash == there.header_hash => Ok(there.durable),
+            Some(_) => Err(format!("block {} is in its slot", there.log_sequence)),
+            None => Err("it was never claimed".into()),
+        }
+    }
+
+    /// Everything that was claimed is on the image, unless the disk broke its word there. The damaged ones.
+    pub fn check(&self, image: &Image, wounds: &Wounds) -> Result<BTreeSet<u64>, String> {
+        let mut damaged = BTreeSet::new();
+        for sequence in self.oldest()..self.claimed {
+            if let Err(why) = self.on_image(sequence, image) {
+                // A ring whose newest blocks were lost has written over its oldest ones before.
+                let is_given_up = sequence + self.geometry.slots <= self.highest;
+                if !is_given_up && !self.is_wounded(sequence, wounds) {
+                    return Err(format!(
+                        "{}: block {sequence} was claimed durable, its disk is sound, and it is not there: {why}",
+                        self.name
+                    ));
+                }
+                damaged.insert(sequence);
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Whether a number of a track is here and can be read, is stated as missing, or neither: its log sequence, if it has one.
+    pub fn place_of(&self, track: &Track, number: u64) -> Option<u64> {
+        let holds = |entry: &Entry| match &entry.says.piece {
+            Some((of, there, ..)) => of == track && *there == number,
+            None => entry
+                .says
+                .gaps
+                .iter()
+                .any(|(of, from, to)| of == track && (*from..*to).contains(&number)),
+        };
+        self.kept
+            .iter()
+            .rev()
+            .find(|(_, entry)| holds(entry))
+            .map(|(sequence, _)| *sequence)
+    }
+}

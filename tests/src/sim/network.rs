@@ -1,0 +1,109 @@
+//! Faults between sites.
+
+use drivers_sim::{Path, SiteId};
+
+use super::play::{Play, SECOND_NS};
+
+/// Kinds of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Connections are lost in the middle of whatever is on the way.
+    Cut,
+    /// Nothing gets through in one direction.
+    OneWay,
+    /// Nothing gets through.
+    Partition,
+    /// Calls are refused at once.
+    Refused,
+    /// Everything takes long, and every connection another time.
+    Delay,
+    /// Few bytes get through.
+    Narrow,
+    /// Bits of blocks are turned behind the back of TCP and TLS.
+    Altered,
+    /// A network interface goes down and up.
+    Nic,
+}
+
+/// All of them.
+pub const ALL: [Fault; 8] = [
+    Fault::Cut,
+    Fault::OneWay,
+    Fault::Partition,
+    Fault::Refused,
+    Fault::Delay,
+    Fault::Narrow,
+    Fault::Altered,
+    Fault::Nic,
+];
+
+impl Fault {
+    /// As it is counted.
+    pub fn words(self) -> &'static str {
+        match self {
+            Fault::Cut => "links cut",
+            Fault::OneWay => "one-way partitions",
+            Fault::Partition => "partitions",
+            Fault::Refused => "refused calls",
+            Fault::Delay => "delays",
+            Fault::Narrow => "narrow paths",
+            Fault::Altered => "bodies altered",
+            Fault::Nic => "interfaces down",
+        }
+    }
+}
+
+impl Play {
+    pub(super) fn strike_network(&mut self, fault: Fault, site: SiteId, others: &[SiteId]) -> Result<(), String> {
+        let other = self.pick(others);
+        if other == site {
+            return Ok(());
+        }
+        let span_ns = self.draw(40 * SECOND_NS);
+        let usual = self.world.machines.path(site, other);
+        let changed = match fault {
+            Fault::Cut => {
+                self.world.machines.cut_links(site, other);
+                return Ok(());
+            }
+            Fault::Altered => {
+                let bodies = 1 + self.draw(6);
+                self.world.machines.alter_bodies(site, other, bodies);
+                return Ok(());
+            }
+            Fault::Nic => {
+                self.world.machines.set_nic(site, "eth0", false);
+                self.pass(span_ns)?;
+                self.world.machines.set_nic(site, "eth0", true);
+                return Ok(());
+            }
+            Fault::OneWay | Fault::Partition => Path {
+                blocked: true,
+                ..usual.clone()
+            },
+            Fault::Refused => Path {
+                refused: true,
+                ..usual.clone()
+            },
+            Fault::Delay => Path {
+                latency_ns: 1_000_000..=3 * SECOND_NS,
+                ..usual.clone()
+            },
+            Fault::Narrow => Path {
+                bytes_per_second: 20_000,
+                ..usual.clone()
+            },
+        };
+        let both = fault != Fault::OneWay;
+        self.world.machines.set_path(site, other, changed.clone());
+        if both {
+            self.world.machines.set_path(other, site, changed);
+        }
+        self.pass(span_ns)?;
+        self.world.machines.set_path(site, other, usual.clone());
+        if both {
+            self.world.machines.set_path(other, site, usual);
+        }
+        Ok(())
+    }
+}
