@@ -10,7 +10,7 @@ use super::cuts::{Cut, cuts};
 use super::states::{State, image, picture, states};
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 use super::truth::{Truth, tracks};
-use crate::sim::volume::{Block, geometry, log};
+use crate::sim::volume::{Block, geometry, linked};
 
 /// An archive is open in this time, or says why not.
 const OPEN_WITHIN_NS: u64 = 20 * SECOND_NS;
@@ -28,6 +28,8 @@ pub struct Judge {
     pub slots: u64,
     /// Mode of an archive that has to be made.
     pub mode: &'static str,
+    /// Reads failed before: a block may not know the one before it, and a gap may name what can be read again.
+    pub breaks: bool,
     /// Where the trace goes.
     pub echo: Echo,
 }
@@ -176,9 +178,9 @@ impl Judge {
             return Err(format!("{said} is said to be the oldest block, and {right} is"));
         }
         let oldest = shape.oldest(head);
-        let blocks = log(image, oldest, head)?;
+        let blocks = linked(image, oldest, head, self.breaks)?;
         truth.check(&blocks, oldest, head)?;
-        let ends = tracks(&blocks)?;
+        let ends = tracks(&blocks, self.breaks)?;
         let info = take.ask("Archive.Info", &json!({ "name": ARCHIVE }))?;
         for (track, (next, hash)) in ends {
             let said = info["tracks"].as_array().into_iter().flatten().find(|said| {

@@ -87,11 +87,6 @@ impl Geometry {
         let reached = (head + 2 * writes).next_multiple_of(self.segment_blocks);
         if self.ring { reached.saturating_sub(self.slots) } else { 0 }
     }
-
-    /// Byte offset of a slot.
-    pub fn slot_at_bytes(&self, slot: u64) -> u64 {
-        self.slots_at_bytes + slot * self.block_bytes
-    }
 }
 
 /// Reads the shape of the archive on a volume from its first superblock copies.
@@ -110,6 +105,25 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
         segment_blocks: u64::from(u32_at(&sector, 104)),
         ring: sector[11] == 2,
     })
+}
+
+/// The generation that each of the four superblock copies says, on a volume of that size; none for a copy that is not whole.
+pub fn generations(image: &Image, volume_bytes: u64) -> [Option<u64>; 4] {
+    let ends = [FIRST_SUPERBLOCK_AT, volume_bytes - (2 << 20)];
+    let copies = ends.into_iter().flat_map(|at| [at, at + (512 << 10)]);
+    let mut generations = [None; 4];
+    for (number, at) in (0u8..).zip(copies) {
+        let sector = image.bytes(at, SECTOR);
+        let mut content = sector.clone();
+        content[10] = 0;
+        content[12..16].fill(0);
+        let whole = sector[..8] == *b"bhsuper\0"
+            && sector[10] == number
+            && u32_at(&sector, 12) == checksum(&sector)
+            && array::<32>(&sector, 4064) == *blake3::hash(&content[..4064]).as_bytes();
+        generations[usize::from(number)] = whole.then(|| u64_at(&sector, 32));
+    }
+    generations
 }
 
 /// The block in a slot. The error says why there is none.
@@ -163,6 +177,11 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
 
 /// Every block of a log from `oldest` to `head`, each linked to the one before.
 pub fn log(image: &Image, oldest: u64, head: u64) -> Result<Vec<Block>, String> {
+    linked(image, oldest, head, false)
+}
+
+/// The same; with `breaks`, a block may say that it does not know the one before.
+pub fn linked(image: &Image, oldest: u64, head: u64, breaks: bool) -> Result<Vec<Block>, String> {
     let geometry = geometry(image)?;
     let mut blocks: Vec<Block> = Vec::new();
     for sequence in oldest..head {
@@ -171,9 +190,10 @@ pub fn log(image: &Image, oldest: u64, head: u64) -> Result<Vec<Block>, String> 
         if block.log_sequence != sequence {
             return Err(format!("log sequence {sequence}: {} is in its slot", block.log_sequence));
         }
+        let broken = breaks && block.previous_header == [0; 32];
         if blocks
             .last()
-            .is_some_and(|before| before.header_hash != block.previous_header)
+            .is_some_and(|before| before.header_hash != block.previous_header && !broken)
         {
             return Err(format!("log sequence {sequence} does not follow the one before"));
         }
