@@ -73,11 +73,7 @@ impl Reel {
 
     fn take_line(&mut self, line: &Logged) -> Result<(), String> {
         match line {
-            Logged::Written {
-                number,
-                at_bytes,
-                bytes,
-            } => {
+            Logged::Written { number, at_bytes, bytes } => {
                 let end = |at: u64, bytes: &[u8]| at + bytes.len() as u64;
                 let clash = self
                     .pending
@@ -137,7 +133,8 @@ pub fn cuts(take: &Take, base: &Image, settings: Option<&[u8]>, truth: &Truth) -
             if matches!(note, Note::Settings(_)) {
                 cuts.push(reel.cut(at));
             }
-            reel.take_note(note).map_err(|why| format!("line {at} of the record: {why}"))?;
+            reel.take_note(note)
+                .map_err(|why| format!("line {at} of the record: {why}"))?;
         }
         match log.get(at) {
             None => cuts.push(reel.cut(at)),
@@ -145,7 +142,8 @@ pub fn cuts(take: &Take, base: &Image, settings: Option<&[u8]>, truth: &Truth) -
                 if matches!(line, Logged::Flushed { .. } | Logged::PowerLost { .. }) {
                     cuts.push(reel.cut(at));
                 }
-                reel.take_line(line).map_err(|why| format!("line {at} of the record: {why}"))?;
+                reel.take_line(line)
+                    .map_err(|why| format!("line {at} of the record: {why}"))?;
             }
         }
     }

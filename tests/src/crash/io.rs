@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::cuts::truth;
 use super::hauling::{arrive, caught_up, sink, source};
-use super::judge::{Judge, MAKE_MEMORY_BYTES};
+use super::judge::{BEGUN_ANEW, Judge, MAKE_MEMORY_BYTES};
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 
 const SEED: u64 = 2;
@@ -27,14 +27,30 @@ pub const KINDS: [(IoKind, &str, &[IoError]); 3] = [
     (
         IoKind::Read,
         "read",
-        &[IoError::Media, IoError::Short, IoError::Gone, IoError::Exhausted, IoError::TimedOut],
+        &[
+            IoError::Media,
+            IoError::Short,
+            IoError::Gone,
+            IoError::Exhausted,
+            IoError::TimedOut,
+        ],
     ),
     (
         IoKind::Write,
         "write",
-        &[IoError::Media, IoError::Full, IoError::Short, IoError::Gone, IoError::ReadOnly],
+        &[
+            IoError::Media,
+            IoError::Full,
+            IoError::Short,
+            IoError::Gone,
+            IoError::ReadOnly,
+        ],
     ),
-    (IoKind::Flush, "flush", &[IoError::Media, IoError::Full, IoError::Gone, IoError::Exhausted]),
+    (
+        IoKind::Flush,
+        "flush",
+        &[IoError::Media, IoError::Full, IoError::Gone, IoError::Exhausted],
+    ),
 ];
 
 /// A scenario: what leads up to it, and what is done while the fault waits.
@@ -201,6 +217,8 @@ enum Outcome {
     Told,
     /// Not everything, and nothing told of it.
     Silent,
+    /// [`BEGUN_ANEW`].
+    Anew,
 }
 
 /// What came of a scenario.
@@ -214,6 +232,8 @@ pub struct Row {
     pub survived: u64,
     /// Those in which something waits and nothing tells of it: reads that go on failing for want of memory or time.
     pub silent: u64,
+    /// Those in which a track none of whose blocks could be read at an opening was numbered from 0 again: a known fault.
+    pub anew: u64,
     /// Time.
     pub took: Duration,
 }
@@ -236,11 +256,14 @@ pub fn scenario(scenario: &Scenario, step: u64, say: &dyn Fn(u64)) -> Result<Row
                     AT.set(Some((scenario.name, case)));
                     let outcome = play(scenario, &case, prepared.clone());
                     AT.set(None);
-                    match outcome.map_err(|why| format!("{}: {why}\n{}", words(scenario.name, &case), replay(scenario.name, &case)))? {
+                    match outcome
+                        .map_err(|why| format!("{}: {why}\n{}", words(scenario.name, &case), replay(scenario.name, &case)))?
+                    {
                         None => break,
                         Some(outcome) => {
                             row.runs += 1;
                             row.survived += u64::from(outcome == Outcome::Done);
+                            row.anew += u64::from(outcome == Outcome::Anew);
                             row.silent += u64::from(outcome == Outcome::Silent);
                             row.operations[kind] = row.operations[kind].max(nth);
                         }
@@ -262,6 +285,7 @@ pub fn one(scenario: &Scenario, case: &Case) -> Result<&'static str, String> {
         None => "The scenario has fewer operations: nothing was struck.",
         Some(Outcome::Done) => "Everything was done nevertheless, and everything holds.",
         Some(Outcome::Told) => "Not everything could be done, that is told, and everything holds.",
+        Some(Outcome::Anew) => BEGUN_ANEW,
         Some(Outcome::Silent) => "Something waits and nothing tells of it; everything holds.",
     })
 }
@@ -311,7 +335,9 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<Outco
         && repeatable
         && !case.sticky
     {
-        return Err(format!("a read that failed once was not survived: {why} (events {warnings:?})"));
+        return Err(format!(
+            "a read that failed once was not survived: {why} (events {warnings:?})"
+        ));
     }
     let truth = truth(&take)?;
     if take.world.machines.site(take.site).is_running() {
@@ -325,9 +351,11 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<Outco
         breaks: warnings.iter().any(|code| code.starts_with("block-")),
         echo: Echo::Off,
     };
-    judge
-        .resume(&mut take, &truth)
-        .map_err(|why| format!("after a restart without faults, {why} (events before: {warnings:?}, state {state})"))?;
+    match judge.resume(&mut take, &truth) {
+        Err(why) if why.ends_with(BEGUN_ANEW) => return Ok(Some(Outcome::Anew)),
+        outcome => outcome
+            .map_err(|why| format!("after a restart without faults, {why} (events before: {warnings:?}, state {state})"))?,
+    }
     match scenario.name {
         "haul-target" => caught_up(&mut take, SiteId(1))?,
         "haul-source" => caught_up(&mut take, SiteId(0))?,
@@ -360,7 +388,14 @@ fn words(scenario: &str, case: &Case) -> String {
 
 fn replay(scenario: &str, case: &Case) -> String {
     let sticky = if case.sticky { " --sticky" } else { "" };
-    let error = KINDS[case.kind].2.iter().position(|error| *error == case.error).unwrap_or_default();
+    let error = KINDS[case.kind]
+        .2
+        .iter()
+        .position(|error| *error == case.error)
+        .unwrap_or_default();
     let kind = KINDS[case.kind].1;
-    format!("Replay with: cargo crash-states io --scenario {scenario} --kind {kind} --error {error} --nth {}{sticky}", case.nth)
+    format!(
+        "Replay with: cargo crash-states io --scenario {scenario} --kind {kind} --error {error} --nth {}{sticky}",
+        case.nth
+    )
 }

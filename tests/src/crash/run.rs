@@ -60,7 +60,11 @@ impl fmt::Display for Failure {
             why,
             picture,
         } = self;
-        write!(f, "Workload {workload}, state {state}: {why}\n{picture}\n{}", replay(workload, *state))
+        write!(
+            f,
+            "Workload {workload}, state {state}: {why}\n{picture}\n{}",
+            replay(workload, *state)
+        )
     }
 }
 

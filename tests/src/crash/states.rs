@@ -110,7 +110,11 @@ pub fn image(cut: &Cut, state: &State, seed: u64) -> Image {
                 let front = 1 + random.below(few.max(2) - 1);
                 let percent = 10 + random.below(81);
                 for (sector, bytes) in write.bytes.chunks(tear.unit_bytes).enumerate() {
-                    if if tear.front { (sector as u64) < front } else { random.chance(percent) } {
+                    if if tear.front {
+                        (sector as u64) < front
+                    } else {
+                        random.chance(percent)
+                    } {
                         image.write(write.at_bytes + (sector * tear.unit_bytes) as u64, bytes);
                     }
                 }
@@ -134,7 +138,11 @@ pub fn picture(cut: &Cut, state: &State) -> String {
             Some(tear) => format!(
                 "torn at {} bytes, {}",
                 tear.unit_bytes,
-                if tear.front { "its beginning there" } else { "any sectors there" }
+                if tear.front {
+                    "its beginning there"
+                } else {
+                    "any sectors there"
+                }
             ),
         };
         lines.push(format!("  {:<44} {fate}", what(write)));

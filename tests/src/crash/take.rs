@@ -167,7 +167,8 @@ impl Take {
         let reply = self.world.machines.take_reply(caller);
         self.world.machines.leave(caller);
         let reply = reply.ok_or_else(|| format!("{method} is not answered in {} virtual seconds", PATIENCE_NS / SECOND_NS))?;
-        let mut reply: Value = serde_json::from_slice(&reply).map_err(|error| format!("{method} is answered with no JSON: {error}"))?;
+        let mut reply: Value =
+            serde_json::from_slice(&reply).map_err(|error| format!("{method} is answered with no JSON: {error}"))?;
         match reply.get("error") {
             Some(_) => Err(format!("{method} is refused: {}", reply["parameters"])),
             None => Ok(reply["parameters"].take()),

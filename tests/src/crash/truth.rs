@@ -89,13 +89,18 @@ impl Truth {
             let sequence = block.log_sequence;
             let fits = match self.must.get(&sequence) {
                 Some(hash) => *hash == block.header_hash,
-                None => self.may.get(&sequence).is_some_and(|hashes| hashes.contains(&block.header_hash)),
+                None => self
+                    .may
+                    .get(&sequence)
+                    .is_some_and(|hashes| hashes.contains(&block.header_hash)),
             };
             if !fits && sequence < self.durable {
                 return Err(format!("block {sequence} is not the one that was said to be durable"));
             }
             if !fits {
-                return Err(format!("block {sequence} was not written since the end of the log was announced"));
+                return Err(format!(
+                    "block {sequence} was not written since the end of the log was announced"
+                ));
             }
         }
         self.check_promises(blocks, oldest)
@@ -129,14 +134,16 @@ impl Truth {
 pub type Ends = BTreeMap<Track, (u64, Option<Hash>)>;
 
 /// Sees that every track of a log is in order, linked, and nothing is there twice. Gives the end of each. With `breaks`, a gap may
-/// name what is there.
-pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
+/// name what is there, and a track none of whose blocks could be read may have begun anew; the latter is told.
+pub fn tracks(blocks: &[Block], breaks: bool) -> Result<(Ends, bool), String> {
+    let mut anew = false;
     let mut ends = Ends::new();
     for block in blocks {
         match &block.content {
             Content::Piece(piece) => {
                 let camera = &piece.track.camera;
                 match ends.get(&piece.track) {
+                    Some((next, _)) if breaks && piece.sequence == 0 && *next > 0 => anew = true,
                     Some((next, _)) if *next != piece.sequence => {
                         return Err(format!("block {} of {camera} stands where {next} belongs", piece.sequence));
                     }
@@ -164,5 +171,5 @@ pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
             Content::Checkpoint => {}
         }
     }
-    Ok(ends)
+    Ok((ends, anew))
 }

@@ -63,7 +63,11 @@ pub const WORKLOADS: [Workload; 20] = [
     Workload::of("power", "an append archive, with power cuts in the middle of bursts", power),
     Workload::of("openings", "many openings with nothing between them", openings),
     Workload::of("large", "blocks that are full", large),
-    Workload::of("slow-flush", "flushes that take long, so that many writes wait for each", slow_flush),
+    Workload::of(
+        "slow-flush",
+        "flushes that take long, so that many writes wait for each",
+        slow_flush,
+    ),
     Workload::of("disorder", "writes that overtake each other", disorder),
     Workload::of("idle", "marks of the superblock after idle minutes", idle),
     Workload::of("tracks", "more tracks than one part of a checkpoint holds", tracks),
@@ -73,7 +77,11 @@ pub const WORKLOADS: [Workload; 20] = [
     },
     Workload::of("again", "an archive is made over an old one", again),
     Workload::of("target", "blocks and leases come over a link", target),
-    Workload::of("target-gaps", "blocks and gaps come over a link, with a power cut", target_gaps),
+    Workload::of(
+        "target-gaps",
+        "blocks and gaps come over a link, with a power cut",
+        target_gaps,
+    ),
 ];
 
 fn create(take: &mut Take) -> Result<(), String> {

@@ -185,8 +185,14 @@ impl Archive {
     }
 
     pub(super) fn on_opening(&mut self, task: Task, result: Result<(), IoError>, context: &mut Context) {
+        // A device that is gone has no damage: nothing is decided without it.
+        if result == Err(IoError::Gone) && task != Task::Settle && matches!(self.phase, Phase::Opening(_)) {
+            let why = format!("the device of {} is gone", self.path);
+            let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
+            return self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+        }
         // One failed read must not decide where the log ends.
-        if result.is_err() && !matches!(result, Err(IoError::Gone)) && task != Task::Settle && self.retries_left > 0 {
+        if result.is_err() && task != Task::Settle && self.retries_left > 0 {
             self.retries_left -= 1;
             return self.read_again(task, context);
         }

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 10] = [
+pub const STEPS: [Step; 11] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -51,6 +51,11 @@ pub const STEPS: [Step; 10] = [
         name: "test",
         what: "cargo test --workspace",
         run: test,
+    },
+    Step {
+        name: "crash-states",
+        what: "cargo crash-states, io and bits: power cuts, failing operations, turned bits",
+        run: crash_states,
     },
     Step {
         name: "demo",
@@ -151,6 +156,12 @@ fn core() -> Result<()> {
 
 fn test() -> Result<()> {
     run_cargo(&["test", "--workspace"])
+}
+
+fn crash_states() -> Result<()> {
+    run_cargo(&["crash-states"])?;
+    run_cargo(&["crash-states", "io", "--quick"])?;
+    run_cargo(&["crash-states", "bits"])
 }
 
 fn demo() -> Result<()> {
