@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::cuts::truth;
 use super::hauling::{arrive, caught_up, sink, source};
-use super::judge::{Judge, MAKE_MEMORY_BYTES};
+use super::judge::{BEGUN_ANEW, Judge, MAKE_MEMORY_BYTES};
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 
 const SEED: u64 = 2;
@@ -208,6 +208,19 @@ pub struct Case {
     pub sticky: bool,
 }
 
+/// How a run went on with a fault in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Not everything, and that was told.
+    Told,
+    /// Not everything, and nothing told of it.
+    Silent,
+    /// [`BEGUN_ANEW`].
+    Anew,
+}
+
 /// What came of a scenario.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Row {
@@ -217,6 +230,10 @@ pub struct Row {
     pub runs: u64,
     /// Of them, those in which everything was done nevertheless.
     pub survived: u64,
+    /// Those in which something waits and nothing tells of it: reads that go on failing for want of memory or time.
+    pub silent: u64,
+    /// Those in which a track none of whose blocks could be read at an opening was numbered from 0 again: a known fault.
+    pub anew: u64,
     /// Time.
     pub took: Duration,
 }
@@ -243,9 +260,11 @@ pub fn scenario(scenario: &Scenario, step: u64, say: &dyn Fn(u64)) -> Result<Row
                         .map_err(|why| format!("{}: {why}\n{}", words(scenario.name, &case), replay(scenario.name, &case)))?
                     {
                         None => break,
-                        Some(survived) => {
+                        Some(outcome) => {
                             row.runs += 1;
-                            row.survived += u64::from(survived);
+                            row.survived += u64::from(outcome == Outcome::Done);
+                            row.anew += u64::from(outcome == Outcome::Anew);
+                            row.silent += u64::from(outcome == Outcome::Silent);
                             row.operations[kind] = row.operations[kind].max(nth);
                         }
                     }
@@ -264,8 +283,10 @@ pub fn one(scenario: &Scenario, case: &Case) -> Result<&'static str, String> {
     prepared.world.machines.trace.echo = Echo::Stderr;
     Ok(match play(scenario, case, prepared)? {
         None => "The scenario has fewer operations: nothing was struck.",
-        Some(true) => "Everything was done nevertheless, and everything holds.",
-        Some(false) => "Not everything could be done, and everything holds.",
+        Some(Outcome::Done) => "Everything was done nevertheless, and everything holds.",
+        Some(Outcome::Told) => "Not everything could be done, that is told, and everything holds.",
+        Some(Outcome::Anew) => BEGUN_ANEW,
+        Some(Outcome::Silent) => "Something waits and nothing tells of it; everything holds.",
     })
 }
 
@@ -276,8 +297,8 @@ fn prepared(scenario: &Scenario, echo: Echo) -> Result<Take, String> {
     Ok(take)
 }
 
-/// None if there is no such operation; else whether everything was done.
-fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<bool>, String> {
+/// None if there is no such operation; else what came of it.
+fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<Outcome>, String> {
     let kind = KINDS[case.kind].0;
     let fault = Fault {
         skip: case.nth - 1,
@@ -300,9 +321,12 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<bool>
     let warnings = take.warnings().split_off(warned);
     let told = !warnings.is_empty() || !["ready", "none"].contains(&state.as_str());
     let refused = done.as_ref().is_err_and(|why| why.contains("is refused: "));
+    // An error that is not the block's fault is waited for, without a bound and without a word.
+    let waits = kind == IoKind::Read && matches!(case.error, IoError::Exhausted | IoError::TimedOut) && case.sticky;
+    let silent = done.is_err() && !told && !refused;
     if let Err(why) = &done
-        && !told
-        && !refused
+        && silent
+        && !waits
     {
         return Err(format!("no event, no state, no refusal tells of it, and yet {why}"));
     }
@@ -324,17 +348,24 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<bool>
     let judge = Judge {
         slots: SLOTS,
         mode: scenario.mode,
+        breaks: warnings.iter().any(|code| code.starts_with("block-")),
         echo: Echo::Off,
     };
-    judge
-        .resume(&mut take, &truth)
-        .map_err(|why| format!("after a restart without faults, {why} (events before: {warnings:?}, state {state})"))?;
+    match judge.resume(&mut take, &truth) {
+        Err(why) if why.ends_with(BEGUN_ANEW) => return Ok(Some(Outcome::Anew)),
+        outcome => outcome
+            .map_err(|why| format!("after a restart without faults, {why} (events before: {warnings:?}, state {state})"))?,
+    }
     match scenario.name {
         "haul-target" => caught_up(&mut take, SiteId(1))?,
         "haul-source" => caught_up(&mut take, SiteId(0))?,
         _ => {}
     }
-    Ok(Some(done.is_ok()))
+    Ok(Some(match done {
+        Ok(()) => Outcome::Done,
+        Err(_) if silent => Outcome::Silent,
+        Err(_) => Outcome::Told,
+    }))
 }
 
 thread_local! {

@@ -6,6 +6,8 @@
 //!
 //! Invariant: a workload and a number name one state, always the same.
 
+pub mod bits;
+mod crew;
 mod cuts;
 mod hauling;
 pub mod io;

@@ -3,20 +3,17 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use drivers_sim::{Echo, Image};
 
+use super::crew::each;
 use super::cuts::{Cut, cuts};
 use super::judge::{Counts, Depth, Judge};
 use super::states::{State, picture, states};
 use super::truth::Truth;
 use super::workloads::Workload;
 
-/// Threads that judge.
-const THREADS: usize = 2;
 /// Of so many states, one is followed beyond its opening.
 const RESUMED_EVERY: usize = 3;
 /// Of so many states, one is interrupted in every way.
@@ -128,6 +125,7 @@ impl Film {
         let judge = Judge {
             slots: self.workload.slots,
             mode: self.workload.mode(),
+            breaks: false,
             echo,
         };
         let seed = number as u64;
@@ -155,34 +153,9 @@ pub fn workload(workload: &Workload, extent: Extent, say: &(dyn Fn(usize, usize)
         Extent::Whole => (0..film.states.len()).collect(),
         Extent::Every(step) => (0..film.states.len()).step_by(step).collect(),
     };
-    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let sum = Mutex::new(Counts::default());
-    let failure: Mutex<Option<Failure>> = Mutex::new(None);
-    let work = || {
-        while !over.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(number) = numbers.get(at) else { return };
-            if at.is_multiple_of(100) {
-                say(at, numbers.len());
-            }
-            match film.judge(*number, Echo::Off) {
-                Ok(counts) => add(&sum, counts),
-                Err(why) => {
-                    over.store(true, Ordering::Relaxed);
-                    failure.lock().expect("no panic is survived").get_or_insert(why);
-                }
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..THREADS {
-            scope.spawn(work);
-        }
-        work();
-    });
-    if let Some(failure) = failure.into_inner().expect("no panic is survived") {
-        return Err(failure.to_string());
-    }
+    let work = |at: usize| film.judge(numbers[at], Echo::Off).map(|counts| add(&sum, counts));
+    each(numbers.len(), work, say).map_err(|failure| failure.to_string())?;
     Ok(Row {
         lines: film.lines,
         cuts: film.cuts.len(),

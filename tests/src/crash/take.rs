@@ -46,6 +46,9 @@ pub struct Take {
     settings: Option<Vec<u8>>,
 }
 
+/// Where slot 0 lies.
+pub const VOLUME_SLOTS_AT_BYTES: u64 = 2 << 20;
+
 /// Size of a volume with that many slots.
 pub fn volume_bytes(slots: u64) -> u64 {
     (4 << 20) + slots * BLOCK_BYTES

@@ -133,14 +133,17 @@ impl Truth {
 /// Where a track ends, from a log: the next sequence, and the hash of the block before it where that is known.
 pub type Ends = BTreeMap<Track, (u64, Option<Hash>)>;
 
-/// Sees that every track of a log is in order, linked, and nothing is there twice. Gives the end of each.
-pub fn tracks(blocks: &[Block]) -> Result<Ends, String> {
+/// Sees that every track of a log is in order, linked, and nothing is there twice. Gives the end of each. With `breaks`, a gap may
+/// name what is there, and a track none of whose blocks could be read may have begun anew; the latter is told.
+pub fn tracks(blocks: &[Block], breaks: bool) -> Result<(Ends, bool), String> {
+    let mut anew = false;
     let mut ends = Ends::new();
     for block in blocks {
         match &block.content {
             Content::Piece(piece) => {
                 let camera = &piece.track.camera;
                 match ends.get(&piece.track) {
+                    Some((next, _)) if breaks && piece.sequence == 0 && *next > 0 => anew = true,
                     Some((next, _)) if *next != piece.sequence => {
                         return Err(format!("block {} of {camera} stands where {next} belongs", piece.sequence));
                     }
@@ -158,6 +161,7 @@ pub fn tracks(blocks: &[Block]) -> Result<Ends, String> {
                 for (track, from, to) in gaps {
                     if let Some((next, _)) = ends.get(track)
                         && next != from
+                        && !(breaks && from < next)
                     {
                         return Err(format!("a gap of {} from {from} stands where {next} belongs", track.camera));
                     }
@@ -167,5 +171,5 @@ pub fn tracks(blocks: &[Block]) -> Result<Ends, String> {
             Content::Checkpoint => {}
         }
     }
-    Ok(ends)
+    Ok((ends, anew))
 }

@@ -12,7 +12,7 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 use drivers_sim::Image;
 
 pub use announced::{Announced, announced};
-pub use block::{Block, Content, Piece, block, linked, log};
+pub use block::{Block, Content, Piece, block, linked};
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 

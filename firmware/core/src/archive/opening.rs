@@ -198,15 +198,16 @@ impl Archive {
             }
             (result, _) => result,
         };
+        // A device that is gone has no damage: nothing is decided without it.
+        if result == Err(IoError::Gone) && task != Task::Settle && matches!(self.phase, Phase::Opening(_)) {
+            let why = format!("the device of {} is gone", self.path);
+            let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
+            return self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
+        }
         // One failed read must not decide where the log ends.
-        if result.is_err() && !matches!(result, Err(IoError::Gone)) && task != Task::Settle && self.retries_left > 0 {
+        if result.is_err() && task != Task::Settle && self.retries_left > 0 {
             self.retries_left -= 1;
             return self.read_again(task, context);
-        }
-        if result == Err(IoError::Gone) && matches!(self.phase, Phase::Opening(_)) {
-            let action = "Put the device back, then restart the daemon; nothing that was acknowledged is lost.";
-            let why = format!("the device of {} is gone", self.path);
-            return self.become_offline(VolumeState::Offline, Code::ArchiveOffline, why, action, context);
         }
         let Phase::Opening(opening) = &mut self.phase else { return };
         match (task, core::mem::replace(opening, Opening::Epoch)) {

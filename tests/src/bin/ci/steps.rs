@@ -58,6 +58,11 @@ pub const STEPS: [Step; 11] = [
         run: sim,
     },
     Step {
+        name: "crash-states",
+        what: "cargo crash-states, io and bits: power cuts, failing operations, turned bits",
+        run: crash_states,
+    },
+    Step {
         name: "demo",
         what: "cargo demo",
         run: demo,
@@ -161,6 +166,12 @@ fn test() -> Result<()> {
 fn sim() -> Result<()> {
     run_cargo(&["sim", "--kind", "archive", "--seeds", "10000"])?;
     run_cargo(&["sim", "--kind", "hauling", "--seeds", "3000"])
+}
+
+fn crash_states() -> Result<()> {
+    run_cargo(&["crash-states"])?;
+    run_cargo(&["crash-states", "io", "--quick"])?;
+    run_cargo(&["crash-states", "bits"])
 }
 
 fn demo() -> Result<()> {

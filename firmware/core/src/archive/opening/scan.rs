@@ -110,7 +110,11 @@ impl Archive {
                 if (scan.at >= scan.committed && !goes_on) || has(Bug::StopsAtFirstBadBlock) {
                     break;
                 }
-                self.pass_damaged(&mut scan, BlockError::Format(FormatError::NotOurs), context);
+                let error = match scan.unreadable.contains(&scan.at) {
+                    true => BlockError::Io(IoError::Media),
+                    false => BlockError::Format(FormatError::NotOurs),
+                };
+                self.pass_damaged(&mut scan, error, context);
                 continue;
             };
             let needs_payload = scan.at >= scan.committed || header.placement.kind != BlockKind::Data;
