@@ -41,7 +41,10 @@ pub fn log(disk: &Pages, oldest: u64, head: u64, bench: &mut Bench) -> Result<Ve
     let mut before: Option<[u8; 32]> = None;
     for sequence in oldest..head {
         let block = slot(disk, sequence % SLOTS as u64, bench);
-        let found = block.as_ref().as_ref().map_err(|why| format!("log sequence {sequence}: {why}"))?;
+        let found = block
+            .as_ref()
+            .as_ref()
+            .map_err(|why| format!("log sequence {sequence}: {why}"))?;
         if found.log_sequence != sequence {
             return Err(format!("log sequence {sequence}: {} is in its slot", found.log_sequence));
         }

@@ -43,7 +43,9 @@ impl World {
             }
             Choice::Sent(index, place) => {
                 let end = &mut self.links[index].ends[place];
-                let Some(sending) = end.sending.pop_front() else { return Ok(()) };
+                let Some(sending) = end.sending.pop_front() else {
+                    return Ok(());
+                };
                 let (at, link) = (end.site, end.link);
                 let result = match end.breaks {
                     Some((_, why)) => Err(why),
@@ -133,7 +135,9 @@ impl World {
         bench.arena.load(&site.memory, &bench.store);
         bench.arena.bytes_mut(into).copy_from_slice(bytes);
         let Some(brain) = &site.brain else { return };
-        bench.arena.unload(&mut site.memory, &mut bench.store, |page| brain.uses_memory(page));
+        bench
+            .arena
+            .unload(&mut site.memory, &mut bench.store, |page| brain.uses_memory(page));
     }
 
     fn complete(&mut self, at: usize, index: usize, bench: &mut Bench) -> Result<(), String> {

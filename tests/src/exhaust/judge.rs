@@ -76,14 +76,24 @@ impl World {
     pub fn ask(&self, at: usize, bench: &mut Bench) -> Result<Said, String> {
         let mut other = self.clone();
         other.sites[at].replies.clear();
-        other.call(at, r#"{"method":"io.blockhaul.Appliance.Status","parameters":{}}"#.into(), bench)?;
+        other.call(
+            at,
+            r#"{"method":"io.blockhaul.Appliance.Status","parameters":{}}"#.into(),
+            bench,
+        )?;
         let name = self.sites[at].name;
-        let reply = other.sites[at].replies.pop().ok_or_else(|| format!("{name} does not answer"))?;
+        let reply = other.sites[at]
+            .replies
+            .pop()
+            .ok_or_else(|| format!("{name} does not answer"))?;
         let reply: Value = serde_json::from_slice(&reply).map_err(|why| format!("{name} answers with no JSON: {why}"))?;
         let archive = &reply["parameters"]["archives"][0];
         let number = |field: &str| archive[field].as_u64().unwrap_or(0);
         let jobs = reply["parameters"]["jobs"].as_array();
-        let behind = jobs.into_iter().flatten().find(|job| job["state"] != "caught-up" || job["backlog_blocks"] != 0);
+        let behind = jobs
+            .into_iter()
+            .flatten()
+            .find(|job| job["state"] != "caught-up" || job["backlog_blocks"] != 0);
         Ok(Said {
             state: archive["state"].as_str().unwrap_or("none").into(),
             oldest: number("oldest"),
@@ -101,7 +111,10 @@ impl World {
             return Ok(());
         }
         if said.quarantined > 0 {
-            return Err(format!("{} says that {} blocks are damaged", self.sites[at].name, said.quarantined));
+            return Err(format!(
+                "{} says that {} blocks are damaged",
+                self.sites[at].name, said.quarantined
+            ));
         }
         let mark = bench_mark(&(said.oldest, said.durable), self.kept.sum());
         let durable = self.sites[at].disk.durable().sum();
@@ -110,7 +123,10 @@ impl World {
         }
         let name = self.sites[at].name;
         let blocks = log(self.sites[at].disk.durable(), said.oldest, said.durable, bench).map_err(|why| {
-            format!("{name} says that all below {} is durable, and if its power were cut now: {why}", said.durable)
+            format!(
+                "{name} says that all below {} is durable, and if its power were cut now: {why}",
+                said.durable
+            )
         })?;
         let mut found: BTreeMap<Track, Sequences> = BTreeMap::new();
         for block in blocks {
@@ -123,10 +139,16 @@ impl World {
                 }
                 let before = sequences.last_key_value().map(|(_, hash)| *hash);
                 if before.is_some_and(|hash| hash != piece.previous) {
-                    return Err(format!("{name} has {} {} on another chain", piece.track.camera, piece.sequence));
+                    return Err(format!(
+                        "{name} has {} {} on another chain",
+                        piece.track.camera, piece.sequence
+                    ));
                 }
                 if !is_piece(&piece.payload) {
-                    return Err(format!("{name} has {} {} with bytes that nobody brought", piece.track.camera, piece.sequence));
+                    return Err(format!(
+                        "{name} has {} {} with bytes that nobody brought",
+                        piece.track.camera, piece.sequence
+                    ));
                 }
                 sequences.insert(piece.sequence, piece.hash);
             }
@@ -165,10 +187,16 @@ impl World {
             }
         }
         for ((site, track), next) in self.kept.promised.iter().filter(|((site, _), _)| *site == at) {
-            let has = found.get(track).and_then(|here| here.last_key_value()).map_or(0, |(last, _)| last + 1);
+            let has = found
+                .get(track)
+                .and_then(|here| here.last_key_value())
+                .map_or(0, |(last, _)| last + 1);
             if has < *next {
                 let name = self.sites[*site].name;
-                return Err(format!("{name} told a source that it has {} below {next}, and has it below {has}", track.camera));
+                return Err(format!(
+                    "{name} told a source that it has {} below {next}, and has it below {has}",
+                    track.camera
+                ));
             }
         }
         Ok(())
@@ -208,7 +236,10 @@ impl World {
             for ((_, track), sequences) in self.kept.pieces.iter().filter(|((site, _), _)| *site == 0) {
                 let there = self.kept.pieces.get(&(1, track.clone()));
                 if there != Some(sequences) {
-                    return Err(format!("all is caught up, and the target has not what the source has of {}", track.camera));
+                    return Err(format!(
+                        "all is caught up, and the target has not what the source has of {}",
+                        track.camera
+                    ));
                 }
             }
         }
@@ -221,4 +252,3 @@ fn bench_mark(said: &(u64, u64), kept: u64) -> u64 {
     (said, kept).hash(&mut state);
     state.finish()
 }
-

@@ -38,7 +38,8 @@ impl Hasher for Relative {
 
     fn write_u64(&mut self, value: u64) {
         let is_time = value.abs_diff(BEGIN_NS) < BAND_NS;
-        self.inner.write_u64(if is_time { value.wrapping_sub(self.now_ns) } else { value });
+        self.inner
+            .write_u64(if is_time { value.wrapping_sub(self.now_ns) } else { value });
     }
 
     fn write_usize(&mut self, value: usize) {

@@ -20,7 +20,7 @@ mod search;
 mod site;
 mod world;
 
-pub use scenario::{SCENARIOS, Scenario, limits};
+pub use scenario::{SCENARIOS, Scenario, levels, limits};
 pub use search::{Failure, Limits, Report, path};
 
 use bench::Bench;
@@ -29,8 +29,14 @@ use bench::Bench;
 pub fn run(scenario: &Scenario, limits: Limits, progress: impl Fn(&Report)) -> Result<Report, String> {
     let mut bench = Bench::new(scenario::CREATION_BYTES);
     let world = scenario.begin(&mut bench)?;
-    search::explore(world, scenario.rules, limits, &mut bench, progress)
-        .map_err(|failure| format!("Scenario {}: {}.\n{}", scenario.name, failure.why, replay_line(scenario, &failure.path)))
+    search::explore(world, scenario.rules, limits, &mut bench, progress).map_err(|failure| {
+        format!(
+            "Scenario {}: {}.\n{}",
+            scenario.name,
+            failure.why,
+            replay_line(scenario, &failure.path)
+        )
+    })
 }
 
 /// The line that goes a way again; `0x12` is twelve times the first of the open choices.
@@ -54,7 +60,10 @@ pub fn parse_path(text: &str) -> Result<Vec<usize>, String> {
     let mut path = Vec::new();
     for run in text.split(',') {
         let (place, count) = run.split_once('x').unwrap_or((run, "1"));
-        let number = |text: &str| text.parse::<usize>().map_err(|_| format!("{run} is no choice; a way looks like 0x12,3,1."));
+        let number = |text: &str| {
+            text.parse::<usize>()
+                .map_err(|_| format!("{run} is no choice; a way looks like 0x12,3,1."))
+        };
         path.resize(path.len() + number(count)?, number(place)?);
     }
     Ok(path)

@@ -50,6 +50,7 @@ const CALM: Rules = Rules {
     order: Order::Rising,
     disks_fail: false,
     links_fail: false,
+    eager: true,
     slow_ns: PROMPT_NS,
 };
 
@@ -78,6 +79,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         what: "four blocks for the last two slots of an append archive",
         rules: Rules {
             slow_ns: SLOW_NS,
+            eager: false,
             ..DISK
         },
         faults: 2,
@@ -97,6 +99,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         what: "a power cut, and a fault and another power cut while the log's end is looked for",
         rules: Rules {
             order: Order::BothEnds,
+            eager: false,
             ..DISK
         },
         faults: 1,
@@ -117,6 +120,11 @@ pub const SCENARIOS: [Scenario; 5] = [
 ];
 
 impl Scenario {
+    /// The same with other numbers of faults and power cuts.
+    pub fn with(self, faults: u32, crashes: u32) -> Scenario {
+        Scenario { faults, crashes, ..self }
+    }
+
     /// The scenario of a name.
     pub fn named(name: &str) -> Option<Scenario> {
         SCENARIOS.into_iter().find(|scenario| scenario.name == name)
@@ -136,11 +144,23 @@ impl Scenario {
     }
 }
 
+/// Faults and power cuts that are allowed, from few to all of a scenario: what a run cannot exhaust, it has exhausted with less.
+pub fn levels(scenario: &Scenario) -> Vec<Scenario> {
+    let level = |faults: u32, crashes: u32| Scenario {
+        faults: faults.min(scenario.faults),
+        crashes: crashes.min(scenario.crashes),
+        ..*scenario
+    };
+    let mut levels = vec![level(0, 0), level(1, 0), level(0, 1), level(1, 1), level(u32::MAX, u32::MAX)];
+    levels.dedup_by_key(|level| (level.faults, level.crashes));
+    levels
+}
+
 /// Limits of a run that must be over soon, and of one that need not.
 pub fn limits(deep: bool) -> Limits {
     Limits {
         states: if deep { 100_000_000 } else { 20_000_000 },
-        time: Duration::from_secs(if deep { 3600 } else { 40 }),
+        time: Duration::from_secs(if deep { 3600 } else { 45 }),
     }
 }
 
@@ -150,7 +170,11 @@ fn step(world: &mut World, bench: &mut Bench) -> Result<(), String> {
     world.happen(choice, bench)
 }
 
-fn run_until(world: &mut World, bench: &mut Bench, is_so: impl Fn(&World, &mut Bench) -> Result<bool, String>) -> Result<(), String> {
+fn run_until(
+    world: &mut World,
+    bench: &mut Bench,
+    is_so: impl Fn(&World, &mut Bench) -> Result<bool, String>,
+) -> Result<(), String> {
     for _ in 0..STEPS_MAX {
         if is_so(world, bench)? {
             return Ok(());
@@ -161,7 +185,9 @@ fn run_until(world: &mut World, bench: &mut Bench, is_so: impl Fn(&World, &mut B
 }
 
 fn rest(world: &mut World, bench: &mut Bench) -> Result<(), String> {
-    run_until(world, bench, |world, bench| Ok(world.is_quiet() && world.missing(bench)?.is_none()))?;
+    run_until(world, bench, |world, bench| {
+        Ok(world.is_quiet() && world.missing(bench)?.is_none())
+    })?;
     (0..world.sites.len()).try_for_each(|at| world.look(at, bench))
 }
 
@@ -239,7 +265,13 @@ fn haul(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String>
     ask(world, bench, to, "Peer.Add", &here)?;
     let there = json!({ "name": "vault", "key": key(world, to), "routes": [{ "host": "vault", "port": 7440 }] });
     ask(world, bench, from, "Peer.Add", &there)?;
-    let grant = ask(world, bench, to, "Grant.Create", &json!({ "peer": "lobby", "archive": "vault" }))?;
+    let grant = ask(
+        world,
+        bench,
+        to,
+        "Grant.Create",
+        &json!({ "peer": "lobby", "archive": "vault" }),
+    )?;
     let job = json!({
         "name": "out", "from": "lobby", "peer": "vault", "archive": "vault", "mode": "always", "token": grant["token"],
     });

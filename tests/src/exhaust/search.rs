@@ -72,11 +72,29 @@ struct Node {
     world: World,
     key: u64,
     choices: Vec<Choice>,
+    /// Choices that were taken.
     next: usize,
 }
 
+impl Node {
+    /// The next choice and its place. Where to begin differs from state to state, so that an exploration that is stopped has not
+    /// only seen the ends of ways.
+    fn choice(&self) -> Option<(usize, Choice)> {
+        let count = self.choices.len();
+        let from = usize::try_from(self.key % count.max(1) as u64).expect("below a length");
+        let place = (from + self.next) % count.max(1);
+        (self.next < count).then(|| (place, self.choices[place]))
+    }
+}
+
 /// Explores everything from a world on.
-pub fn explore(world: World, rules: Rules, limits: Limits, bench: &mut Bench, progress: impl Fn(&Report)) -> Result<Report, Failure> {
+pub fn explore(
+    world: World,
+    rules: Rules,
+    limits: Limits,
+    bench: &mut Bench,
+    progress: impl Fn(&Report),
+) -> Result<Report, Failure> {
     let began = Instant::now();
     let mut report = Report::default();
     let mut seen: HashSet<u64> = HashSet::new();
@@ -85,20 +103,21 @@ pub fn explore(world: World, rules: Rules, limits: Limits, bench: &mut Bench, pr
     let mut stack: Vec<Node> = Vec::new();
     PATH.with_borrow_mut(Vec::clear);
     let fail = |why: String| Failure { path: path(), why };
-    let first = node(world, rules, bench, &mut report).map_err(fail)?;
+    let key = world.key();
+    let first = node(world, key, rules, bench, &mut report).map_err(fail)?;
     seen.insert(first.key);
     on_the_way.insert(first.key, 0);
     stack.push(first);
     report.states = 1;
     let mut out_of_bounds = false;
     while let Some(top) = stack.last_mut() {
-        let Some(choice) = top.choices.get(top.next).copied() else {
+        let Some((place, choice)) = top.choice() else {
             on_the_way.remove(&top.key);
             stack.pop();
             PATH.with_borrow_mut(Vec::pop);
             continue;
         };
-        PATH.with_borrow_mut(|path| path.push(top.next));
+        PATH.with_borrow_mut(|path| path.push(place));
         top.next += 1;
         let mut world = top.world.clone();
         if let Choice::PowerCut(at, which, saved) = choice {
@@ -117,14 +136,15 @@ pub fn explore(world: World, rules: Rules, limits: Limits, bench: &mut Bench, pr
         world.happen(choice, bench).map_err(fail)?;
         let key = world.key();
         if on_the_way.contains_key(&key) {
-            return Err(fail("it goes round in a circle: this state was on the way here, and nothing was done since".into()));
+            return Err(fail(
+                "it goes round in a circle: this state was on the way here, and nothing was done since".into(),
+            ));
         }
         if !seen.insert(key) {
             PATH.with_borrow_mut(Vec::pop);
             continue;
         }
-        let mut next = node(world, rules, bench, &mut report).map_err(fail)?;
-        next.key = key;
+        let next = node(world, key, rules, bench, &mut report).map_err(fail)?;
         report.states += 1;
         on_the_way.insert(key, stack.len());
         stack.push(next);
@@ -149,9 +169,8 @@ pub fn explore(world: World, rules: Rules, limits: Limits, bench: &mut Bench, pr
 }
 
 /// A state with what may happen in it, after it was judged.
-fn node(mut world: World, rules: Rules, bench: &mut Bench, report: &mut Report) -> Result<Node, String> {
+fn node(mut world: World, key: u64, rules: Rules, bench: &mut Bench, report: &mut Report) -> Result<Node, String> {
     let choices = open(&mut world, rules, bench, report)?;
-    let key = world.key();
     Ok(Node {
         world,
         key,
@@ -184,7 +203,10 @@ pub fn open(world: &mut World, rules: Rules, bench: &mut Bench, report: &mut Rep
                 return Err(format!("nothing can happen any more, and it waits for {why}"));
             }
             if world.now_ns - world.calm_since_ns > DRAIN_NS {
-                return Err(format!("{} s after the last fault it still waits for {why}", DRAIN_NS / 1_000_000_000));
+                return Err(format!(
+                    "{} s after the last fault it still waits for {why}",
+                    DRAIN_NS / 1_000_000_000
+                ));
             }
         }
     }

@@ -106,7 +106,9 @@ impl World {
         let mut ops = std::mem::take(&mut bench.ops);
         brain.step(now, event, &mut bench.arena, &mut ops);
         let brain = &*brain;
-        bench.arena.unload(&mut site.memory, &mut bench.store, |page| brain.uses_memory(page));
+        bench
+            .arena
+            .unload(&mut site.memory, &mut bench.store, |page| brain.uses_memory(page));
         for op in ops.drain(..) {
             self.submit(at, op, bench)?;
         }
@@ -207,7 +209,12 @@ impl World {
                     end.lent.push_back(into);
                 }
             }
-            Op::Send { tag, link, message, body } => self.send(at, tag, link, message, body, bench)?,
+            Op::Send {
+                tag,
+                link,
+                message,
+                body,
+            } => self.send(at, tag, link, message, body, bench)?,
             Op::HangUp { link } => {
                 if let Some(end) = self.end(at, link) {
                     end.closing.get_or_insert(now_ns);
@@ -251,21 +258,24 @@ impl World {
     ) -> Result<(), String> {
         let now_ns = self.now_ns;
         if let Some(wire::Message::Ack { track, next, .. }) = wire::Message::decode(&message) {
-            let track = self.opened.get(&(at, link, track)).ok_or("an acknowledged track was opened")?;
+            let track = self
+                .opened
+                .get(&(at, link, track))
+                .ok_or("an acknowledged track was opened")?;
             self.kept.promise(at, track.clone(), next);
         }
         let body = body.map(|span| self.bytes_of(at, span, &bench.store));
         let ends = self.links.iter_mut().find_map(|it| {
-            let here = it.ends.iter().position(|end| end.site == at && end.link == link && !end.over)?;
+            let here = it
+                .ends
+                .iter()
+                .position(|end| end.site == at && end.link == link && !end.over)?;
             Some((here, &mut it.ends))
         });
         let Some((here, ends)) = ends else {
             return Err(format!("a frame was sent on {link:?}, which is over"));
         };
-        let sending = Sending {
-            tag,
-            since_ns: now_ns,
-        };
+        let sending = Sending { tag, since_ns: now_ns };
         ends[here].sending.push_back(sending);
         let other = &mut ends[1 - here];
         let lost = other.over || other.breaks.is_some();

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 10] = [
+pub const STEPS: [Step; 11] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -51,6 +51,11 @@ pub const STEPS: [Step; 10] = [
         name: "test",
         what: "cargo test --workspace",
         run: test,
+    },
+    Step {
+        name: "exhaust",
+        what: "cargo exhaust: every order of completions of a small appliance",
+        run: exhaust,
     },
     Step {
         name: "demo",
@@ -151,6 +156,10 @@ fn core() -> Result<()> {
 
 fn test() -> Result<()> {
     run_cargo(&["test", "--workspace"])
+}
+
+fn exhaust() -> Result<()> {
+    run_cargo(&["exhaust"])
 }
 
 fn demo() -> Result<()> {
