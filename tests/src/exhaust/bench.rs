@@ -6,7 +6,7 @@ use std::rc::Rc;
 use hal::Ops;
 
 use super::disk::Disk;
-use super::found::Found;
+use super::found::Slot;
 use super::pages::{Arena, Page, Store};
 
 /// What a power cut may leave of a disk, with the words for it, and whether every combination was tried.
@@ -26,7 +26,7 @@ pub struct Bench {
     /// Durable images and what was acknowledged on them, found to agree.
     pub agreed: HashSet<(u64, u64)>,
     /// By slot and its pages: what the reader finds there.
-    pub slots: HashMap<(u64, Vec<Page>), Rc<Result<Found, String>>>,
+    pub slots: HashMap<(u64, Vec<Page>), Slot>,
     /// Power cuts with more pending writes than are torn together.
     pub not_torn: u64,
 }

@@ -65,7 +65,7 @@ const BOTH: Rules = Rules {
 };
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 5] = [
+pub const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "archive",
         what: "four blocks into an append archive, a checkpoint in the middle",
@@ -108,6 +108,14 @@ pub const SCENARIOS: [Scenario; 5] = [
             archive(world, bench, "append", 10, 2)?;
             written(world, bench)
         },
+    },
+    Scenario {
+        name: "one",
+        what: "one block from a source to a target, and the acknowledgement back",
+        rules: BOTH,
+        faults: 2,
+        crashes: 1,
+        build: |world, bench| haul(world, bench, 1),
     },
     Scenario {
         name: "haul",
@@ -160,7 +168,7 @@ pub fn levels(scenario: &Scenario) -> Vec<Scenario> {
 pub fn limits(deep: bool) -> Limits {
     Limits {
         states: if deep { 100_000_000 } else { 20_000_000 },
-        time: Duration::from_secs(if deep { 3600 } else { 45 }),
+        time: Duration::from_secs(if deep { 3600 } else { 38 }),
     }
 }
 
