@@ -189,15 +189,13 @@ impl Appliance {
         self.parts.stopped
     }
 
-    /// What an op in flight is for, in the words of the code: for traces.
+    /// What an op in flight is for, in the words of the code: for traces. Empty if it is not in flight.
     pub fn purpose(&self, tag: hal::Tag) -> String {
-        match self.shared.tags.purpose(tag) {
-            Some(purpose) => format!("{purpose:?}"),
-            None => String::new(),
-        }
+        let purpose = self.shared.tags.purpose(tag);
+        purpose.map_or(String::new(), |purpose| format!("{purpose:?}"))
     }
 
-    /// Whether a page of the block memory holds anything: its bytes will not be read before they are written if not.
+    /// Whether a page of the block memory is handed out; if not, nothing in it will be read.
     pub fn uses_memory(&self, span: hal::Span) -> bool {
         self.shared.pool.is_used(span)
     }

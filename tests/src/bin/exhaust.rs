@@ -3,16 +3,22 @@
 //! Ends with an error at the first scenario in which the promise is broken, or the product panics, and says how to see it again.
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use blockhaul_tests::exhaust::{Limits, Report, SCENARIOS, Scenario, limits, parse_path, path, replay, replay_line, run};
+use blockhaul_tests::exhaust::{Limits, Report, SCENARIOS, Scenario, levels, limits, parse_path, path, replay, replay_line, run};
 use clap::Parser;
 
 /// Scenarios at once.
 const THREADS: usize = 2;
+
+thread_local! {
+    /// What this thread explores, for last words.
+    static ON: Cell<Option<Scenario>> = const { Cell::new(None) };
+}
 
 /// Explores every order of completions of a small appliance with faults and power cuts.
 #[derive(Parser)]
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
         scenario.faults = arguments.faults.unwrap_or(scenario.faults);
         scenario.crashes = arguments.crashes.unwrap_or(scenario.crashes);
     }
-    say_path_on_panic(scenarios.clone());
+    say_path_on_panic();
     if let Some(path) = &arguments.path {
         let replayed = parse_path(path).and_then(|path| replay(&scenarios[0], &path, |line| println!("{line}")));
         return match replayed {
@@ -80,15 +86,9 @@ fn explore(scenarios: &[Scenario], bounds: Limits) -> ExitCode {
                 loop {
                     let next = waiting.lock().ok().and_then(|mut waiting| waiting.pop());
                     let Some(scenario) = next else { break };
-                    let named = thread::Builder::new().name(scenario.name.into());
-                    let done = named.spawn_scoped(scope, || run(scenario, bounds, |report| progress(scenario, report)));
-                    match done.map(thread::ScopedJoinHandle::join) {
-                        Ok(Ok(Ok(report))) => println!("{}", line(scenario, &report)),
-                        Ok(Ok(Err(why))) => {
-                            eprintln!("{why}");
-                            *failed.lock().expect("nobody panics with it") = true;
-                        }
-                        Ok(Err(_)) | Err(_) => *failed.lock().expect("nobody panics with it") = true,
+                    if let Err(why) = climb(scenario, bounds) {
+                        eprintln!("{why}");
+                        *failed.lock().expect("nobody panics with it") = true;
                     }
                 }
             });
@@ -101,10 +101,24 @@ fn explore(scenarios: &[Scenario], bounds: Limits) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// One scenario with more and more faults and power cuts, as long as its time lasts.
+fn climb(scenario: &Scenario, bounds: Limits) -> Result<(), String> {
+    let began = Instant::now();
+    let levels = levels(scenario);
+    for (number, level) in levels.iter().enumerate() {
+        ON.set(Some(*level));
+        let left = u32::try_from(levels.len() - number).expect("a few");
+        let time = bounds.time.saturating_sub(began.elapsed()) / left;
+        let report = run(level, Limits { time, ..bounds }, |report| progress(level, report))?;
+        println!("{}", line(level, &report));
+    }
+    Ok(())
+}
+
 fn heads() -> String {
     format!(
-        "{:<10} {:>10} {:>12} {:>6} {:>9} {:>9} {:>8} {:>7}  {}",
-        "scenario", "states", "transitions", "depth", "crashes", "faults", "ends", "seconds", "how it ended"
+        "{:<9} {:>6} {:>7} {:>9} {:>12} {:>6} {:>8} {:>8} {:>7} {:>7}  {}",
+        "scenario", "faults", "crashes", "states", "transitions", "depth", "struck", "cuts", "ends", "seconds", "how it ended"
     )
 }
 
@@ -117,13 +131,15 @@ fn line(scenario: &Scenario, report: &Report) -> String {
         end += &format!("; {} states with too many pending writes to tear them all", report.not_torn);
     }
     format!(
-        "{:<10} {:>10} {:>12} {:>6} {:>9} {:>9} {:>8} {:>7.1}  {end}",
+        "{:<9} {:>6} {:>7} {:>9} {:>12} {:>6} {:>8} {:>8} {:>7} {:>7.1}  {end}",
         scenario.name,
+        scenario.faults,
+        scenario.crashes,
         report.states,
         report.transitions,
         report.depth,
-        report.crashes,
         report.faults,
+        report.crashes,
         report.ends,
         report.took.as_secs_f64(),
     )
@@ -142,14 +158,12 @@ fn progress(scenario: &Scenario, report: &Report) {
 }
 
 /// A release ends at once in a panic: nothing but the hook is left to say which way it went.
-fn say_path_on_panic(scenarios: Vec<Scenario>) {
+fn say_path_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
-        let thread = thread::current();
-        let scenario = scenarios.iter().find(|scenario| thread.name() == Some(scenario.name));
-        if let Some(scenario) = scenario {
-            eprintln!("{}", replay_line(scenario, &path()));
+        if let Some(scenario) = ON.get() {
+            eprintln!("{}", replay_line(&scenario, &path()));
         }
     }));
 }

@@ -296,9 +296,9 @@ fn target(take: &mut Take) -> Result<(), String> {
     take.create("ring")?;
     let source = source(take)?;
     arrive(take, source, 4)?;
-    take.ask_other(source, "Job.Disable", json!({ "name": "out" }))?;
+    take.ask_at(source, "Job.Disable", &json!({ "name": "out" }))?;
     arrive(take, source, 5)?;
-    take.ask_other(source, "Job.Enable", json!({ "name": "out" }))?;
+    take.ask_at(source, "Job.Enable", &json!({ "name": "out" }))?;
     caught_up(take, source)
 }
 
@@ -306,10 +306,10 @@ fn target_gaps(take: &mut Take) -> Result<(), String> {
     take.create("append")?;
     let source = source(take)?;
     arrive(take, source, 2)?;
-    take.ask_other(source, "Job.Disable", json!({ "name": "out" }))?;
+    take.ask_at(source, "Job.Disable", &json!({ "name": "out" }))?;
     // More than the source holds: the ring goes over what was not hauled.
     arrive(take, source, 20)?;
-    take.ask_other(source, "Job.Enable", json!({ "name": "out" }))?;
+    take.ask_at(source, "Job.Enable", &json!({ "name": "out" }))?;
     take.pass(SECOND_NS / 2);
     take.power_cut()?;
     caught_up(take, source)

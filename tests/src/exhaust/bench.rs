@@ -6,14 +6,14 @@ use std::rc::Rc;
 use hal::Ops;
 
 use super::disk::Disk;
-use super::found::Found;
+use super::found::Slot;
 use super::pages::{Arena, Page, Store};
 
 /// What a power cut may leave of a disk, with the words for it, and whether every combination was tried.
 pub type Leavings = Rc<(Vec<(String, Disk)>, bool)>;
 
 /// By slot and its pages: what the reader finds there.
-pub type Slots = HashMap<(u64, Vec<Page>), Rc<Result<Found, String>>>;
+pub type Slots = HashMap<(u64, Vec<Page>), Slot>;
 
 /// The bench.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! What a choice does is in `happen.rs`. Bounds, each of which keeps the number of orders finite:
 //! - An op, a frame or a feeder with bytes takes a bounded time ([`Rules::slow_ns`]): timers that are due later fire only when
 //!   nothing is under way.
+//! - Where a scenario says so ([`Rules::eager`]), what changes no disk and no link happens at once.
 //! - Headers that are read in a batch (`Order`) complete in the order of their places, or from both ends.
 //! - Choices that are not taken: failed opens and saves; a link that loses a part of a frame; half of the frames on their way
 //!   arriving after a cut (they may arrive before it).
@@ -66,6 +67,8 @@ pub struct Rules {
     pub disks_fail: bool,
     /// Links may be lost.
     pub links_fail: bool,
+    /// What only opens the way for something else happens at once ([`World::eager`]).
+    pub eager: bool,
     /// How long anything takes at most.
     pub slow_ns: u64,
 }
@@ -79,6 +82,10 @@ fn is_batch(flight: &Flight) -> bool {
 impl World {
     /// Everything that may happen now, the quiet and the usual first.
     pub fn choices(&self, rules: Rules, bench: &mut Bench) -> Vec<Choice> {
+        let eager = if rules.eager { self.eager(rules) } else { Vec::new() };
+        if !eager.is_empty() {
+            return eager;
+        }
         let mut choices = Vec::new();
         for (at, site) in self.sites.iter().enumerate() {
             let batch: Vec<usize> = (0..site.flights.len())
@@ -155,6 +162,37 @@ impl World {
             }
         }
         choices
+    }
+
+    /// What changes no disk and no link, and opens the way for what does: a header of a batch, the rest of a piece, the return of
+    /// a send. That it comes late is not lost: what it opens the way for may come late. Power cuts are tried before and after.
+    fn eager(&self, rules: Rules) -> Vec<Choice> {
+        for (at, site) in self.sites.iter().enumerate() {
+            let batch = (0..site.flights.len()).filter(|index| is_batch(&site.flights[*index]));
+            if let Some(index) = batch.min_by_key(|index| site.flights[*index].at()) {
+                let mut choices = vec![Choice::Done(at, index)];
+                if self.faults_left > 0 && rules.disks_fail {
+                    choices.push(Choice::Fail(at, index, false));
+                }
+                return choices;
+            }
+            let begun = |path| site.scripts.get(path).is_some_and(|script| script.given > 0);
+            let door = site
+                .doors
+                .values()
+                .position(|door| begun(&door.path) && door.fill.is_some_and(|fill| fill.into.is_some()));
+            if let Some(index) = door {
+                return vec![Choice::Fed(at, index)];
+            }
+        }
+        let ends = self.links.iter().enumerate().flat_map(|(index, link)| {
+            let ends = link.ends.iter().enumerate();
+            ends.map(move |(place, end)| (index, place, end))
+        });
+        let mut sent = ends.filter(|(_, _, end)| !end.sending.is_empty() && !end.over);
+        sent.next()
+            .map(|(index, place, _)| vec![Choice::Sent(index, place)])
+            .unwrap_or_default()
     }
 
     /// Nothing is under way: only time, a fault or a power cut can go on from here.

@@ -10,6 +10,9 @@ use super::pages::{BYTES, Page, Pages};
 use super::scenario::{BLOCK_BYTES, SLOTS, SLOTS_AT};
 use crate::reader::{Content, block, geometry};
 
+/// What a slot holds: a whole block, or why it does not.
+pub type Slot = Rc<Result<Found, String>>;
+
 /// A whole block.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -36,8 +39,8 @@ pub struct Piece {
 }
 
 /// Every block of a log from `oldest` to `head`, each linked to the one before.
-pub fn log(disk: &Pages, oldest: u64, head: u64, bench: &mut Bench) -> Result<Vec<Rc<Result<Found, String>>>, String> {
-    let mut blocks: Vec<Rc<Result<Found, String>>> = Vec::new();
+pub fn log(disk: &Pages, oldest: u64, head: u64, bench: &mut Bench) -> Result<Vec<Slot>, String> {
+    let mut blocks: Vec<Slot> = Vec::new();
     let mut before: Option<[u8; 32]> = None;
     for sequence in oldest..head {
         let block = slot(disk, sequence % SLOTS as u64, bench);
@@ -57,7 +60,7 @@ pub fn log(disk: &Pages, oldest: u64, head: u64, bench: &mut Bench) -> Result<Ve
     Ok(blocks)
 }
 
-fn slot(disk: &Pages, slot: u64, bench: &mut Bench) -> Rc<Result<Found, String>> {
+fn slot(disk: &Pages, slot: u64, bench: &mut Bench) -> Slot {
     let from = (SLOTS_AT + slot as usize * BLOCK_BYTES) / BYTES;
     // The first superblock copy says whose archive it is; its other fields do not change what a slot holds.
     let mut pages: Vec<Page> = vec![disk.get((1 << 20) / BYTES)];

@@ -18,14 +18,13 @@ impl World {
             Choice::Fail(at, index, written) => self.fail(at, index, written, bench),
             Choice::Fed(at, index) => {
                 let (feed, door) = self.door(at, index);
-                let Some((fill, into)) = door.fill.and_then(|fill| Some((fill, fill.into?))) else {
+                let Some(into) = door.fill.and_then(|fill| fill.into) else {
                     return Ok(());
                 };
                 let (bytes, end) = self.sites[at].next_bytes(&door, u64::from(into.length_bytes));
                 self.put(at, into.part(0, bytes.len() as u32), &bytes, bench);
                 // A fill returns when it is full, when the feeder ends, or when its time has come.
                 let event = self.sites[at].filled(feed, bytes.len() as u64, end);
-                let _ = fill;
                 self.hand(at, event, bench)
             }
             Choice::Due(at, index) => {

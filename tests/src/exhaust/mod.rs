@@ -20,7 +20,7 @@ mod search;
 mod site;
 mod world;
 
-pub use scenario::{SCENARIOS, Scenario, limits};
+pub use scenario::{SCENARIOS, Scenario, levels, limits};
 pub use search::{Failure, Limits, Report, path};
 
 use bench::Bench;

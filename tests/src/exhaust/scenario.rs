@@ -50,6 +50,7 @@ const CALM: Rules = Rules {
     order: Order::Rising,
     disks_fail: false,
     links_fail: false,
+    eager: true,
     slow_ns: PROMPT_NS,
 };
 
@@ -64,7 +65,7 @@ const BOTH: Rules = Rules {
 };
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 5] = [
+pub const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "archive",
         what: "four blocks into an append archive, a checkpoint in the middle",
@@ -78,6 +79,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         what: "four blocks for the last two slots of an append archive",
         rules: Rules {
             slow_ns: SLOW_NS,
+            eager: false,
             ..DISK
         },
         faults: 2,
@@ -97,6 +99,7 @@ pub const SCENARIOS: [Scenario; 5] = [
         what: "a power cut, and a fault and another power cut while the log's end is looked for",
         rules: Rules {
             order: Order::BothEnds,
+            eager: false,
             ..DISK
         },
         faults: 1,
@@ -105,6 +108,14 @@ pub const SCENARIOS: [Scenario; 5] = [
             archive(world, bench, "append", 10, 2)?;
             written(world, bench)
         },
+    },
+    Scenario {
+        name: "one",
+        what: "one block from a source to a target, and the acknowledgement back",
+        rules: BOTH,
+        faults: 2,
+        crashes: 1,
+        build: |world, bench| haul(world, bench, 1),
     },
     Scenario {
         name: "haul",
@@ -117,6 +128,11 @@ pub const SCENARIOS: [Scenario; 5] = [
 ];
 
 impl Scenario {
+    /// The same with other numbers of faults and power cuts.
+    pub fn with(self, faults: u32, crashes: u32) -> Scenario {
+        Scenario { faults, crashes, ..self }
+    }
+
     /// The scenario of a name.
     pub fn named(name: &str) -> Option<Scenario> {
         SCENARIOS.into_iter().find(|scenario| scenario.name == name)
@@ -136,11 +152,23 @@ impl Scenario {
     }
 }
 
+/// Faults and power cuts that are allowed, from few to all of a scenario: what a run cannot exhaust, it has exhausted with less.
+pub fn levels(scenario: &Scenario) -> Vec<Scenario> {
+    let level = |faults: u32, crashes: u32| Scenario {
+        faults: faults.min(scenario.faults),
+        crashes: crashes.min(scenario.crashes),
+        ..*scenario
+    };
+    let mut levels = vec![level(0, 0), level(1, 0), level(0, 1), level(1, 1), level(u32::MAX, u32::MAX)];
+    levels.dedup_by_key(|level| (level.faults, level.crashes));
+    levels
+}
+
 /// Limits of a run that must be over soon, and of one that need not.
 pub fn limits(deep: bool) -> Limits {
     Limits {
         states: if deep { 100_000_000 } else { 20_000_000 },
-        time: Duration::from_secs(if deep { 3600 } else { 40 }),
+        time: Duration::from_secs(if deep { 3600 } else { 38 }),
     }
 }
 

@@ -72,7 +72,19 @@ struct Node {
     world: World,
     key: u64,
     choices: Vec<Choice>,
+    /// Choices that were taken.
     next: usize,
+}
+
+impl Node {
+    /// The next choice and its place. Where to begin differs from state to state, so that an exploration that is stopped has not
+    /// only seen the ends of ways.
+    fn choice(&self) -> Option<(usize, Choice)> {
+        let count = self.choices.len();
+        let from = usize::try_from(self.key % count.max(1) as u64).expect("below a length");
+        let place = (from + self.next) % count.max(1);
+        (self.next < count).then(|| (place, self.choices[place]))
+    }
 }
 
 /// Explores everything from a world on.
@@ -91,20 +103,21 @@ pub fn explore(
     let mut stack: Vec<Node> = Vec::new();
     PATH.with_borrow_mut(Vec::clear);
     let fail = |why: String| Failure { path: path(), why };
-    let first = node(world, rules, bench, &mut report).map_err(fail)?;
+    let key = world.key();
+    let first = node(world, key, rules, bench, &mut report).map_err(fail)?;
     seen.insert(first.key);
     on_the_way.insert(first.key, 0);
     stack.push(first);
     report.states = 1;
     let mut out_of_bounds = false;
     while let Some(top) = stack.last_mut() {
-        let Some(choice) = top.choices.get(top.next).copied() else {
+        let Some((place, choice)) = top.choice() else {
             on_the_way.remove(&top.key);
             stack.pop();
             PATH.with_borrow_mut(Vec::pop);
             continue;
         };
-        PATH.with_borrow_mut(|path| path.push(top.next));
+        PATH.with_borrow_mut(|path| path.push(place));
         top.next += 1;
         let mut world = top.world.clone();
         if let Choice::PowerCut(at, which, saved) = choice {
@@ -131,8 +144,7 @@ pub fn explore(
             PATH.with_borrow_mut(Vec::pop);
             continue;
         }
-        let mut next = node(world, rules, bench, &mut report).map_err(fail)?;
-        next.key = key;
+        let next = node(world, key, rules, bench, &mut report).map_err(fail)?;
         report.states += 1;
         on_the_way.insert(key, stack.len());
         stack.push(next);
@@ -157,9 +169,8 @@ pub fn explore(
 }
 
 /// A state with what may happen in it, after it was judged.
-fn node(mut world: World, rules: Rules, bench: &mut Bench, report: &mut Report) -> Result<Node, String> {
+fn node(mut world: World, key: u64, rules: Rules, bench: &mut Bench, report: &mut Report) -> Result<Node, String> {
     let choices = open(&mut world, rules, bench, report)?;
-    let key = world.key();
     Ok(Node {
         world,
         key,

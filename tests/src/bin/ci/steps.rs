@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 11] = [
+pub const STEPS: [Step; 13] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -61,6 +61,11 @@ pub const STEPS: [Step; 11] = [
         name: "crash-states",
         what: "cargo crash-states, io and bits: power cuts, failing operations, turned bits",
         run: crash_states,
+    },
+    Step {
+        name: "exhaust",
+        what: "cargo exhaust: every order of completions of a small appliance",
+        run: exhaust,
     },
     Step {
         name: "demo",
@@ -172,6 +177,10 @@ fn crash_states() -> Result<()> {
     run_cargo(&["crash-states"])?;
     run_cargo(&["crash-states", "io", "--quick"])?;
     run_cargo(&["crash-states", "bits"])
+}
+
+fn exhaust() -> Result<()> {
+    run_cargo(&["exhaust"])
 }
 
 fn demo() -> Result<()> {
