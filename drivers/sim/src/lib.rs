@@ -37,8 +37,8 @@ mod trace;
 mod volume;
 mod wire;
 mod world;
-mod writes;
 mod wound;
+mod writes;
 
 pub use client::CallerId;
 pub use disk::{Beyond, Disk, DiskId, DiskLatency, DiskModel, Snapshot};
@@ -54,5 +54,5 @@ pub use site::{Site, SiteId};
 pub use state::StateFolder;
 pub use trace::{Echo, Trace};
 pub use world::{Board, Brain, World};
-pub use writes::Logged;
 pub use wound::{Cause, Wound, Wounds};
+pub use writes::Logged;

@@ -20,7 +20,7 @@ pub fn source(take: &mut Take) -> Result<SiteId, String> {
         let recorder = json!({
             "name": camera, "archive": OTHER, "camera": camera, "listen": format!("/run/{camera}"), "flush_after_ms": 1000,
         });
-        take.ask_at(other, "Recorder.Create", recorder)?;
+        take.ask_at(other, "Recorder.Create", &recorder)?;
     }
     join(take, (other, OTHER), (here, ARCHIVE))?;
     Ok(other)
@@ -40,7 +40,7 @@ fn second(take: &mut Take) -> Result<SiteId, String> {
     take.world.machines.add_disk(site, VOLUME, disk);
     boot(&mut take.world, site);
     let archive = json!({ "name": OTHER, "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": "ring" });
-    take.ask_at(site, "Archive.Create", archive)?;
+    take.ask_at(site, "Archive.Create", &archive)?;
     Ok(site)
 }
 
@@ -54,7 +54,7 @@ fn join(take: &mut Take, from: (SiteId, &str), to: (SiteId, &str)) -> Result<(),
     let job = json!({
         "name": "out", "from": from.1, "peer": to.1, "archive": to.1, "mode": "always", "token": grant["token"],
     });
-    take.ask_at(from.0, "Job.Create", job)?;
+    take.ask_at(from.0, "Job.Create", &job)?;
     Ok(())
 }
 
@@ -74,7 +74,7 @@ pub fn caught_up(take: &mut Take, source: SiteId) -> Result<(), String> {
     let mut job = json!(null);
     for _ in 0..150 {
         take.pass(SECOND_NS);
-        job = take.ask_at(source, "Job.Show", json!({ "name": "out" }))?["job"].take();
+        job = take.ask_at(source, "Job.Show", &json!({ "name": "out" }))?["job"].take();
         if job["state"] == "caught-up" && job["backlog_blocks"] == 0 {
             return Ok(());
         }

@@ -11,14 +11,10 @@ pub struct Piece {
     pub track: Track,
     /// Number within the track.
     pub sequence: u64,
-    /// Bytes 256 to 3584 of the header: the origin part, which never changes.
-    pub origin_part: Vec<u8>,
-    /// Its hash.
+    /// Hash of the origin part of its header, which never changes.
     pub hash: [u8; 32],
     /// Hash of the piece before.
     pub previous: [u8; 32],
-    /// The stream was interrupted before it.
-    pub discontinuity: bool,
     /// Stream bytes.
     pub payload: Vec<u8>,
 }
@@ -75,10 +71,8 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
         1 => Content::Piece(Piece {
             track: track(&sector),
             sequence: u64_at(&sector, 360),
-            origin_part: sector[256..3584].to_vec(),
             hash: *blake3::hash(&sector[256..3584]).as_bytes(),
             previous: array(&sector, 424),
-            discontinuity: sector[355] & 4 != 0,
             payload,
         }),
         2 => Content::Records(gaps(&payload)),

@@ -12,7 +12,7 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 use drivers_sim::Image;
 
 pub use announced::{Announced, announced};
-pub use block::{Block, Content, Piece, block, linked};
+pub use block::{Block, Content, block, linked, log};
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
@@ -20,7 +20,7 @@ const SECTOR: usize = 4096;
 const FIRST_SUPERBLOCK_AT: u64 = 1 << 20;
 
 /// A track: origin archive, camera, kind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Track {
     /// Archive in which it was recorded.
     pub origin: [u8; 16],
