@@ -12,6 +12,8 @@ pub mod picture;
 pub mod programs;
 pub mod proxy;
 mod reader;
+#[cfg(feature = "seeded-bugs")]
+pub mod seeded;
 pub mod sim;
 pub mod site;
 

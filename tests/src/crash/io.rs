@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::cuts::truth;
 use super::hauling::{arrive, caught_up, sink, source};
-use super::judge::{BEGUN_ANEW, Judge, MAKE_MEMORY_BYTES};
+use super::judge::{Judge, MAKE_MEMORY_BYTES};
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 
 const SEED: u64 = 2;
@@ -217,8 +217,6 @@ enum Outcome {
     Told,
     /// Not everything, and nothing told of it.
     Silent,
-    /// [`BEGUN_ANEW`].
-    Anew,
 }
 
 /// What came of a scenario.
@@ -232,8 +230,6 @@ pub struct Row {
     pub survived: u64,
     /// Those in which something waits and nothing tells of it: reads that go on failing for want of memory or time.
     pub silent: u64,
-    /// Those in which a track none of whose blocks could be read at an opening was numbered from 0 again: a known fault.
-    pub anew: u64,
     /// Time.
     pub took: Duration,
 }
@@ -263,7 +259,6 @@ pub fn scenario(scenario: &Scenario, step: u64, say: &dyn Fn(u64)) -> Result<Row
                         Some(outcome) => {
                             row.runs += 1;
                             row.survived += u64::from(outcome == Outcome::Done);
-                            row.anew += u64::from(outcome == Outcome::Anew);
                             row.silent += u64::from(outcome == Outcome::Silent);
                             row.operations[kind] = row.operations[kind].max(nth);
                         }
@@ -285,7 +280,6 @@ pub fn one(scenario: &Scenario, case: &Case) -> Result<&'static str, String> {
         None => "The scenario has fewer operations: nothing was struck.",
         Some(Outcome::Done) => "Everything was done nevertheless, and everything holds.",
         Some(Outcome::Told) => "Not everything could be done, that is told, and everything holds.",
-        Some(Outcome::Anew) => BEGUN_ANEW,
         Some(Outcome::Silent) => "Something waits and nothing tells of it; everything holds.",
     })
 }
@@ -351,11 +345,9 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<Outco
         breaks: warnings.iter().any(|code| code.starts_with("block-")),
         echo: Echo::Off,
     };
-    match judge.resume(&mut take, &truth) {
-        Err(why) if why.ends_with(BEGUN_ANEW) => return Ok(Some(Outcome::Anew)),
-        outcome => outcome
-            .map_err(|why| format!("after a restart without faults, {why} (events before: {warnings:?}, state {state})"))?,
-    }
+    judge
+        .resume(&mut take, &truth)
+        .map_err(|why| format!("after a restart without faults, {why} (events before: {warnings:?}, state {state})"))?;
     match scenario.name {
         "haul-target" => caught_up(&mut take, SiteId(1))?,
         "haul-source" => caught_up(&mut take, SiteId(0))?,

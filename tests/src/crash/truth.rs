@@ -134,16 +134,14 @@ impl Truth {
 pub type Ends = BTreeMap<Track, (u64, Option<Hash>)>;
 
 /// Sees that every track of a log is in order, linked, and nothing is there twice. Gives the end of each. With `breaks`, a gap may
-/// name what is there, and a track none of whose blocks could be read may have begun anew; the latter is told.
-pub fn tracks(blocks: &[Block], breaks: bool) -> Result<(Ends, bool), String> {
-    let mut anew = false;
+/// name what is there.
+pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
     let mut ends = Ends::new();
     for block in blocks {
         match &block.content {
             Content::Piece(piece) => {
                 let camera = &piece.track.camera;
                 match ends.get(&piece.track) {
-                    Some((next, _)) if breaks && piece.sequence == 0 && *next > 0 => anew = true,
                     Some((next, _)) if *next != piece.sequence => {
                         return Err(format!("block {} of {camera} stands where {next} belongs", piece.sequence));
                     }
@@ -171,5 +169,5 @@ pub fn tracks(blocks: &[Block], breaks: bool) -> Result<(Ends, bool), String> {
             Content::Checkpoint => {}
         }
     }
-    Ok((ends, anew))
+    Ok(ends)
 }

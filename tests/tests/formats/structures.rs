@@ -208,6 +208,7 @@ pub fn checkpoint() -> Checkpoint {
                 reason: GapReason::Expired,
             },
         )],
+        new_tracks_begin: 0x9192,
     }
 }
 

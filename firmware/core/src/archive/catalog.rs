@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use hal::Digest;
 
+use crate::control::types::GapReason;
 use crate::format::checkpoint::{Entry, NO_TRACK};
 use crate::format::record::GapRange;
 use crate::format::{Checkpoint, NO_HASH, Origin, Record, Tip, TrackKey};
@@ -42,6 +43,8 @@ pub struct Catalog {
     /// Log sequence of `recent[0]`.
     recent_from: u64,
     recent: VecDeque<Entry>,
+    /// See [`Checkpoint::new_tracks_begin`].
+    new_tracks_begin: u64,
 }
 
 /// A number that tells tracks apart with near certainty, for index entries: a look at the block itself decides.
@@ -80,6 +83,7 @@ impl Catalog {
             .into_iter()
             .map(|(track, gap)| (TrackId(track), gap))
             .collect();
+        catalog.new_tracks_begin = checkpoint.new_tracks_begin;
         catalog.recent_from = checkpoint.from_sequence;
         catalog.recent = checkpoint.entries.into();
         catalog
@@ -98,6 +102,7 @@ impl Catalog {
             entries: self.recent.iter().skip(skipped).copied().collect(),
             tips: self.tracks.iter().map(|track| track.logged.clone()).collect(),
             gaps: self.gaps.iter().map(|(track, gap)| (track.0, *gap)).collect(),
+            new_tracks_begin: self.new_tracks_begin,
         }
     }
 
@@ -139,6 +144,26 @@ impl Catalog {
         });
         self.places.insert(key.clone(), id);
         Some(id)
+    }
+
+    /// Blocks below that log sequence were lost, and with them tracks of which nothing else may be known. No track has more blocks
+    /// than the log: a new one that begins there repeats no number.
+    pub fn begin_new_tracks_at(&mut self, head: u64) {
+        self.new_tracks_begin = head;
+    }
+
+    /// What a track that is recorded here states first, if it is new and its first numbers may have been given out.
+    pub fn lost_beginning(&self, id: TrackId) -> Option<Record> {
+        let tip = &self.track(id).tip;
+        (tip.next == 0 && self.new_tracks_begin > 0).then(|| Record::Gap {
+            key: tip.key.clone(),
+            gap: GapRange {
+                from: 0,
+                to: self.new_tracks_begin,
+                reason: GapReason::Damaged,
+            },
+            hash_after: NO_HASH,
+        })
     }
 
     /// Gaps, oldest first.

@@ -24,7 +24,7 @@ use crate::format::checkpoint::PART_HEAD_BYTES;
 use crate::format::header::{self, BlockKind, Placement};
 use crate::format::record::{encode_records, records_max};
 use crate::format::superblock::NO_CHECKPOINT;
-use crate::format::{Checkpoint, Lease, NO_HASH, Origin, Record, SECTOR_BYTES, crc32c};
+use crate::format::{Checkpoint, Lease, NO_HASH, Origin, Record, SECTOR_BYTES, TrackKey, crc32c};
 use crate::journal::Code;
 use crate::limits::{self, GROUP_BYTES, GROUP_WAIT, RECORDS_WAITING_MAX, REWRITES_MAX};
 use crate::purpose::Purpose;
@@ -296,6 +296,16 @@ impl Archive {
         self.log.inbox_records += 1;
         context.wake(Ready::Archive(self.index));
         Ok(())
+    }
+
+    /// The track of something that is recorded here. What may have been lost of it is stated before its first block. None if there
+    /// is no place for it.
+    pub fn own_track(&mut self, key: &TrackKey, context: &mut Context) -> Option<TrackId> {
+        let track = self.catalog.place(key)?;
+        if let Some(record) = self.catalog.lost_beginning(track) {
+            self.append_record(record, Owner::Archive, context).ok()?;
+        }
+        Some(track)
     }
 
     /// Whether no data block can be accepted for want of slots.

@@ -75,6 +75,9 @@ pub struct Checkpoint {
     pub tips: Vec<Tip>,
     /// Gaps, as (place of the track in `tips`, range).
     pub gaps: Vec<(u32, GapRange)>,
+    /// Track sequence at which a track begins that is recorded here and is not in `tips`: lower ones may have been given out, in
+    /// blocks that were lost.
+    pub new_tracks_begin: u64,
 }
 
 /// The numbers in front of a part.
@@ -91,6 +94,7 @@ pub struct PartHead {
     entries: u32,
     tips: u32,
     gaps: u32,
+    new_tracks_begin: u64,
 }
 
 impl PartHead {
@@ -107,6 +111,7 @@ impl PartHead {
             entries: u32_at(payload, 24),
             tips: u32_at(payload, 28),
             gaps: u32_at(payload, 32),
+            new_tracks_begin: u64_at(payload, 40),
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
         if head.part < head.parts && covered == Some(u64::from(head.entries)) {
@@ -165,6 +170,7 @@ impl Checkpoint {
         put(payload, 24, &(self.entries.len() as u32).to_le_bytes());
         put(payload, 28, &(self.tips.len() as u32).to_le_bytes());
         put(payload, 32, &(self.gaps.len() as u32).to_le_bytes());
+        put(payload, 40, &self.new_tracks_begin.to_le_bytes());
         put(payload, PART_HEAD_BYTES, piece);
         (PART_HEAD_BYTES + piece.len()) as u32
     }
@@ -212,6 +218,7 @@ impl Checkpoint {
             entries: entries.chunks_exact(ENTRY_BYTES).map(Entry::decode).collect(),
             tips,
             gaps,
+            new_tracks_begin: head.new_tracks_begin,
         })
     }
 }
@@ -249,6 +256,7 @@ mod tests {
                     reason: GapReason::Damaged
                 }
             )],
+            new_tracks_begin: 99,
         };
         let content = checkpoint.content();
         let capacity = 4096;

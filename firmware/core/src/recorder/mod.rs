@@ -349,8 +349,7 @@ impl Recorder {
         }
         self.filling = None;
         let block = context.memory.bytes_mut(filling.span);
-        let (sector, room) = block.split_at_mut(SECTOR_BYTES as usize);
-        let (payload, rest) = room.split_at_mut(whole as usize);
+        let rest = &mut block[SECTOR_BYTES as usize + whole as usize..];
         let carried = (filling.filled_bytes - whole) as usize;
         self.carry.clear();
         // Less than a packet: it fits.
@@ -362,10 +361,12 @@ impl Recorder {
             camera: self.camera.clone(),
             kind: self.kind,
         };
-        let Some(track) = archive.catalog.place(&key) else {
+        let Some(track) = archive.own_track(&key, context) else {
             self.lose(filling.span, whole, context);
             return;
         };
+        let (sector, room) = context.memory.bytes_mut(filling.span).split_at_mut(SECTOR_BYTES as usize);
+        let payload = &room[..whole as usize];
         let tip = &archive.catalog.track(track).tip;
         let origin = Origin {
             key,

@@ -1,0 +1,127 @@
+//! The benches, as a hunter sees them: what is tried one after another, and what it is counted in.
+//!
+//! Invariant: what a bench tries, and in which order, follows from nothing but its own numbers.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::crash::{Extent, WORKLOADS, bits, io, workload};
+use crate::exhaust::{Limits, SCENARIOS, limits};
+use crate::sim::{Echo, Kind};
+
+/// One in so many crash states, and of bits.
+const SPARSE: usize = 50;
+/// One in so many operations fails.
+const SPARSE_OPERATIONS: u64 = 7;
+/// For each scenario of the exploration.
+const EXPLORED: Duration = Duration::from_secs(10);
+
+/// A bench.
+#[derive(Clone, Copy, Debug)]
+pub struct Bench {
+    /// Name on a command line.
+    pub name: &'static str,
+    /// What it counts, many of them.
+    pub unit: &'static str,
+    /// The error is what does not hold.
+    pub run: fn(&AtomicU64) -> Result<(), String>,
+}
+
+/// All of them: first a little of everything, then the long way.
+pub const BENCHES: [Bench; 8] = [
+    Bench {
+        name: "archive",
+        unit: "histories",
+        run: |tried| histories(Kind::Archive, 0..200, tried),
+    },
+    Bench {
+        name: "hauling",
+        unit: "histories",
+        run: |tried| histories(Kind::Hauling, 0..100, tried),
+    },
+    Bench {
+        name: "crash-states",
+        unit: "states",
+        run: crash_states,
+    },
+    Bench {
+        name: "io",
+        unit: "operations",
+        run: operations,
+    },
+    Bench {
+        name: "bits",
+        unit: "bits",
+        run: turned_bits,
+    },
+    Bench {
+        name: "exhaust",
+        unit: "states",
+        run: explore,
+    },
+    Bench {
+        name: "archive-on",
+        unit: "histories",
+        run: |tried| histories(Kind::Archive, 200..10_000, tried),
+    },
+    Bench {
+        name: "hauling-on",
+        unit: "histories",
+        run: |tried| histories(Kind::Hauling, 100..3_000, tried),
+    },
+];
+
+fn histories(kind: Kind, mut seeds: Range<u64>, tried: &AtomicU64) -> Result<(), String> {
+    seeds.try_for_each(|seed| {
+        tried.store(seed + 1, Ordering::Relaxed);
+        crate::sim::run(kind, seed, Echo::Off)
+            .map(|_| ())
+            .map_err(|failure| failure.why)
+    })
+}
+
+fn crash_states(tried: &AtomicU64) -> Result<(), String> {
+    let mut before = 0;
+    WORKLOADS.iter().try_for_each(|one| {
+        let row = workload(one, Extent::Every(SPARSE), &|at, _| {
+            tried.store(before + at as u64, Ordering::Relaxed);
+        })?;
+        before += row.counts.states;
+        Ok(())
+    })
+}
+
+fn operations(tried: &AtomicU64) -> Result<(), String> {
+    let mut before = 0;
+    io::SCENARIOS.iter().try_for_each(|scenario| {
+        let row = io::scenario(scenario, SPARSE_OPERATIONS, &|runs| {
+            tried.store(before + runs, Ordering::Relaxed)
+        })?;
+        before += row.runs;
+        Ok(())
+    })
+}
+
+fn turned_bits(tried: &AtomicU64) -> Result<(), String> {
+    let mut before = 0;
+    bits::PLACES.iter().try_for_each(|(place, ..)| {
+        before += bits::place(*place, SPARSE, &|at, _| tried.store(before + at as u64, Ordering::Relaxed))? as u64;
+        Ok(())
+    })
+}
+
+fn explore(tried: &AtomicU64) -> Result<(), String> {
+    let limits = Limits {
+        time: EXPLORED,
+        ..limits(false)
+    };
+    let mut before = 0;
+    SCENARIOS.iter().try_for_each(|scenario| {
+        let report = crate::exhaust::run(scenario, limits, |report| {
+            tried.store(before + report.states, Ordering::Relaxed);
+        })?;
+        before += report.states;
+        Ok(())
+    })
+}
