@@ -325,7 +325,8 @@ fn the_tables_of_checkpoints() {
         ("entries in all", number(one.entries.len() as u64, 4)),
         ("tips in all", number(one.tips.len() as u64, 4)),
         ("gaps in all", number(one.gaps.len() as u64, 4)),
-        ("zero", zeros(12)),
+        ("zero", zeros(4)),
+        ("track sequence at which a track begins", number(one.new_tracks_begin, 8)),
     ];
     compare("part", &head, 0, &payload, (0, PART_HEAD_BYTES), &fields);
 
