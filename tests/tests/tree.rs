@@ -172,6 +172,17 @@ fn no_file_is_about_everything() {
     assert_none(long.collect(), "a file of more than 600 lines: split it by noun");
 }
 
+/// Only the tests may ask the core for bugs; the core refuses them in a release besides.
+#[test]
+fn nobody_but_the_tests_asks_for_seeded_bugs() {
+    const MAY: [&str; 3] = ["Cargo.toml", "firmware/core/Cargo.toml", "tests/Cargo.toml"];
+    let manifests = files().into_iter().filter(|name| name.ends_with("Cargo.toml"));
+    let asking: Vec<String> = manifests
+        .filter(|name| fs::read_to_string(tree().join(name)).unwrap().contains("seeded-bugs"))
+        .collect();
+    assert_eq!(asking, MAY);
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not hold them.

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 14] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -66,6 +66,11 @@ pub const STEPS: [Step; 13] = [
         name: "exhaust",
         what: "cargo exhaust: every order of completions of a small appliance",
         run: exhaust,
+    },
+    Step {
+        name: "seeded-bugs",
+        what: "cargo seeded-bugs: a release refuses them, the benches find every one",
+        run: seeded_bugs,
     },
     Step {
         name: "demo",
@@ -157,7 +162,18 @@ fn format() -> Result<()> {
 }
 
 fn lints() -> Result<()> {
-    run_cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    run_cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    run_cargo(&[
+        "clippy",
+        "--package",
+        "blockhaul-tests",
+        "--features",
+        "seeded-bugs",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn core() -> Result<()> {
@@ -181,6 +197,15 @@ fn crash_states() -> Result<()> {
 
 fn exhaust() -> Result<()> {
     run_cargo(&["exhaust"])
+}
+
+fn seeded_bugs() -> Result<()> {
+    let bugs = ["--package", "blockhaul-core", "--features", "seeded-bugs"];
+    println!("A release with bugs on purpose must not compile:");
+    if run_cargo(&[&["check", "--release"], &bugs[..]].concat()).is_ok() {
+        return Err("A release with the feature seeded-bugs compiles; see firmware/core/src/seeded.rs.".into());
+    }
+    run_cargo(&["seeded-bugs"])
 }
 
 fn demo() -> Result<()> {
