@@ -5,6 +5,7 @@
 //! Invariants: every op in flight has a purpose and every completion finds its owner; a part is asked only if something concerns
 //! it, so that an event costs the same however many parts there are.
 
+mod again;
 mod decisions;
 mod links;
 mod silence;
@@ -328,6 +329,7 @@ impl Parts {
     fn record(&mut self, event: Event, context: &mut Context) {
         match event {
             Event::Tick => {}
+            Event::Done { tag, result } if Parts::puts_off(tag, result, context) => {}
             Event::Done { tag, result } => {
                 let purpose = context.shared.tags.take(tag);
                 self.on_done(purpose, result, context);

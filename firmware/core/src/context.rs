@@ -48,6 +48,8 @@ pub enum Ready {
     Waiting,
     /// Ops that a device has not answered.
     Silence,
+    /// Reads that are submitted again after a while.
+    Again,
 }
 
 /// One event's surroundings.
@@ -118,6 +120,15 @@ impl Context<'_> {
 
     /// An op without an event of its own, or whose event carries no tag.
     pub fn submit(&mut self, op: Op) {
+        if let Op::Read {
+            tag,
+            volume,
+            at_bytes,
+            into,
+        } = &op
+        {
+            self.shared.tags.note_read(*tag, *volume, *at_bytes, *into);
+        }
         self.ops.push(op);
     }
 }

@@ -38,6 +38,8 @@ pub const READ_TRIES_MAX: u32 = 3;
 pub const TRANSFER_WITHIN: Duration = Duration::from_secs(10);
 /// A device that is well has flushed by then; cards are slow at it (`reliability.md`, 2.1).
 pub const FLUSH_WITHIN: Duration = Duration::from_secs(60);
+/// A read that failed for a cause outside its device is submitted again after this time.
+pub const READ_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Ops in flight are looked at that often.
 pub const SILENCE_LOOK: Duration = Duration::from_secs(2);
 /// Idle for this long: the superblock tells how far the log is durable (`reliability.md`, 3.2 e).

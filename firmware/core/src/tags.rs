@@ -1,7 +1,7 @@
 //! What each op in flight is for. The machine returns a tag; the table says whose it is.
 
 use alloc::vec::Vec;
-use hal::{Instant, Tag};
+use hal::{Instant, Op, Span, Tag, VolumeId};
 
 use crate::limits::OPS_MAX;
 
@@ -19,12 +19,27 @@ struct Slot<P> {
     /// When the op was submitted.
     since: Instant,
     purpose: Option<P>,
+    /// If it is a read of a volume.
+    read: Option<Read>,
+    /// When it is submitted again, if it is to be.
+    again: Option<Instant>,
+}
+
+/// What a read of a volume is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Read {
+    volume: VolumeId,
+    at_bytes: u64,
+    into: Span,
 }
 
 /// Only what is in flight for what: which number a tag has decides nothing.
 impl<P: Ord + core::hash::Hash> core::hash::Hash for Tags<P> {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        let mut purposes: Vec<&P> = self.slots.iter().filter_map(|slot| slot.purpose.as_ref()).collect();
+        let slots = self.slots.iter();
+        let mut purposes: Vec<(&P, bool)> = slots
+            .filter_map(|slot| slot.purpose.as_ref().map(|purpose| (purpose, slot.again.is_some())))
+            .collect();
         purposes.sort_unstable();
         purposes.hash(state);
     }
@@ -48,6 +63,8 @@ impl<P> Tags<P> {
                 turn: 0,
                 since: now,
                 purpose: None,
+                read: None,
+                again: None,
             });
             (self.slots.len() - 1) as u32
         });
@@ -55,6 +72,7 @@ impl<P> Tags<P> {
         slot.turn = slot.turn.wrapping_add(1);
         slot.since = now;
         slot.purpose = Some(purpose);
+        (slot.read, slot.again) = (None, None);
         Tag(u64::from(slot.turn) << 32 | u64::from(index))
     }
 
@@ -65,6 +83,40 @@ impl<P> Tags<P> {
         assert!(slot.turn == (tag.0 >> 32) as u32, "a tag came back twice");
         self.free.push(index);
         slot.purpose.take().expect("a tag came back twice")
+    }
+
+    /// Notes what a read of a volume is told, so that it can be submitted again.
+    pub fn note_read(&mut self, tag: Tag, volume: VolumeId, at_bytes: u64, into: Span) {
+        let slot = &mut self.slots[tag.0 as u32 as usize];
+        slot.read = Some(Read { volume, at_bytes, into });
+    }
+
+    /// Keeps a read that has finished in flight: it will be submitted again at that time. False if it is no read of a volume.
+    pub fn put_off(&mut self, tag: Tag, at: Instant) -> bool {
+        let slot = &mut self.slots[tag.0 as u32 as usize];
+        assert!(slot.turn == (tag.0 >> 32) as u32, "a tag came back twice");
+        slot.again = slot.read.map(|_| at);
+        slot.again.is_some()
+    }
+
+    /// Takes a read whose time to be submitted again has come.
+    pub fn due(&mut self, now: Instant) -> Option<Op> {
+        let is_due = |slot: &Slot<P>| slot.again.is_some_and(|at| at <= now);
+        let index = self.slots.iter().position(is_due)?;
+        let slot = &mut self.slots[index];
+        slot.again = None;
+        let Read { volume, at_bytes, into } = slot.read?;
+        Some(Op::Read {
+            tag: Tag(u64::from(slot.turn) << 32 | index as u64),
+            volume,
+            at_bytes,
+            into,
+        })
+    }
+
+    /// When the next read is to be submitted again.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.slots.iter().filter_map(|slot| slot.again).min()
     }
 
     /// Every op in flight, and since when.

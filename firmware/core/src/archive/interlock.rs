@@ -95,19 +95,7 @@ impl Archive {
         let found = match result {
             Ok(()) => header::decode(context.memory.bytes(self.log.interlock.sector(sequence))).ok(),
             Err(IoError::Gone) => return self.device_gone(context),
-            Err(IoError::Media | IoError::Short) => None,
-            Err(_) => {
-                // Not the sector's fault: it is read again.
-                let into = self.log.interlock.sector(sequence);
-                let tag = context.tag(Purpose::Archive(self.index, Task::Interlock(sequence)));
-                context.submit(Op::Read {
-                    tag,
-                    volume: self.volume,
-                    at_bytes: self.slot_offset_bytes(sequence),
-                    into,
-                });
-                return;
-            }
+            Err(_) => None,
         };
         let expected = match &found {
             None => true,

@@ -186,16 +186,6 @@ impl Walk {
                 self.drop_front(context);
                 return Step::Wait;
             }
-            State::Bad(BlockError::Io(error)) if !matches!(error, IoError::Media | IoError::Short) => {
-                // Not the block's fault: it is read again.
-                let (sequence, span) = (front.sequence, front.span);
-                if let Some(front) = self.reads.front_mut() {
-                    front.state = State::Reading;
-                    front.tries = 0;
-                }
-                self.submit(archive, sequence, span, context);
-                return Step::Wait;
-            }
             State::Bad(_) | State::Good(_) => {}
         }
         let Some(read) = self.reads.pop_front() else {
@@ -360,7 +350,7 @@ impl Walk {
             Ok(header) => read.state = State::Good(header),
             Err(BlockError::Io(IoError::Gone)) => read.state = State::Bad(BlockError::Io(IoError::Gone)),
             Err(_) if again => read.state = State::Again,
-            Err(BlockError::Io(error @ (IoError::Media | IoError::Short))) => read.state = State::Probe(0, error),
+            Err(BlockError::Io(error)) => read.state = State::Probe(0, error),
             Err(error) => read.state = State::Bad(error),
         }
         self.go_on_alone(archive, context);
