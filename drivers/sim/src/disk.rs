@@ -334,7 +334,7 @@ impl Disk {
         }
     }
 
-    /// Who was told of failed flushes is dead, and has not written again what they lost.
+    /// Who was told of failed flushes is dead or has closed, and has not written again what they lost.
     pub(crate) fn forget_failed_flushes(&mut self) {
         for lost in std::mem::take(&mut self.phantoms) {
             self.wounds.add(lost, Cause::FailedFlush);

@@ -305,9 +305,12 @@ impl Machines {
         let disk = open.disk;
         let run = self.sites[site.0].run;
         self.sites[site.0].volumes.remove(&volume);
-        self.disks[disk.0]
-            .holders
+        let disk = &mut self.disks[disk.0];
+        disk.holders
             .retain(|holder| (holder.site, holder.run, holder.volume) != (site, run, volume));
+        if disk.holders.is_empty() {
+            disk.forget_failed_flushes();
+        }
         self.post_soon(site, Event::Done { tag, result: Ok(()) });
     }
 
