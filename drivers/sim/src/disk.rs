@@ -10,11 +10,9 @@ use std::sync::Arc;
 use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeForm, VolumeId};
 
 use crate::memory::Lent;
+use crate::mood::{Mood, TEAR_BYTES};
 use crate::wound::{Cause, Wounds};
 use crate::{Effect, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
-
-/// What a write is torn at.
-const TEAR_BYTES: usize = 512;
 
 /// Which disk of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -329,8 +327,16 @@ impl Disk {
         self.phantoms
             .retain(|lost| lost.start < covered.start || covered.end < lost.end);
         match written.wrong {
-            None => self.wounds.heal(&covered),
+            None => self.heal(&covered),
             Some(cause) => self.wounds.add(covered, cause),
+        }
+    }
+
+    /// An honest write is durable. Behind the real end of a counterfeit disk nothing is.
+    fn heal(&mut self, covered: &Range<u64>) {
+        let end = self.counterfeit.map_or(u64::MAX, |(real_bytes, _)| real_bytes);
+        if covered.start < end {
+            self.wounds.heal(&(covered.start..covered.end.min(end)));
         }
     }
 
@@ -413,7 +419,7 @@ impl Disk {
                 let at_bytes = write.at_bytes + u64::try_from(from).expect("lengths fit in 64 bits");
                 self.durable.write(at_bytes, &write.bytes[from..to]);
                 match write.wrong {
-                    None => self.wounds.heal(&range(at_bytes, to - from)),
+                    None => self.heal(&range(at_bytes, to - from)),
                     Some(cause) => self.wounds.add(range(at_bytes, to - from), cause),
                 }
             }
@@ -479,53 +485,6 @@ fn range(at_bytes: u64, length: usize) -> Range<u64> {
     at_bytes..at_bytes + u64::try_from(length).expect("lengths fit in 64 bits")
 }
 
-/// How a power cut treats the writes it finds: the same for all, so that rare patterns are as likely as common ones.
-#[derive(Clone, Copy, Debug)]
-enum Mood {
-    Everything,
-    Nothing,
-    Most,
-    Few,
-    Torn,
-}
-
-impl Mood {
-    fn draw(random: &mut Random) -> Self {
-        match random.below(6) {
-            0 => Mood::Everything,
-            1 => Mood::Nothing,
-            2 => Mood::Most,
-            3 => Mood::Few,
-            _ => Mood::Torn,
-        }
-    }
-
-    /// The ranges of one write that survive.
-    fn survivors(self, length: usize, random: &mut Random) -> Vec<(usize, usize)> {
-        let whole = match self {
-            Mood::Everything => Some(true),
-            Mood::Nothing => Some(false),
-            Mood::Most => Some(random.chance(85)),
-            Mood::Few => Some(random.chance(15)),
-            Mood::Torn => None,
-        };
-        let sectors = length.div_ceil(TEAR_BYTES);
-        let sector = |n: usize| (n * TEAR_BYTES, length.min((n + 1) * TEAR_BYTES));
-        match (whole, random.below(4)) {
-            (Some(true), _) | (None, 0) => vec![(0, length)],
-            (Some(false), _) | (None, 1) => Vec::new(),
-            (None, 2) => {
-                let kept = random.below(u64::try_from(sectors).expect("lengths fit in 64 bits"));
-                vec![(0, usize::try_from(kept).expect("below a length") * TEAR_BYTES)]
-            }
-            (None, _) => {
-                let percent = random.below(100);
-                (0..sectors).filter(|_| random.chance(percent)).map(sector).collect()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -587,6 +546,16 @@ mod tests {
             disk.durable().bytes(0, 1) == [0]
         });
         assert!((20..80).contains(&lost.count()));
+    }
+
+    #[test]
+    fn what_is_behind_the_real_end_stays_lost_whatever_was_on_its_way() {
+        let mut disk = disk();
+        disk.write(8192, block(1));
+        disk.shrink(12288 - 512, Beyond::Vanishes);
+        disk.flush(disk.completed());
+        assert_eq!(disk.wounds.touching(8192..11776).count(), 0);
+        assert_eq!(disk.wounds.touching(11776..12288).count(), 1);
     }
 
     #[test]

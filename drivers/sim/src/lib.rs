@@ -27,6 +27,7 @@ mod link;
 mod machine;
 mod machines;
 mod memory;
+mod mood;
 mod network;
 mod power;
 mod random;
