@@ -41,7 +41,7 @@ pub struct Ledger {
     pub next: u64,
     /// Highest log sequence that was ever written.
     highest: u64,
-    /// The disk did not have its newest superblock at the last start.
+    /// The disk did not have its newest superblock at a start, and no recovery has gone through since.
     superblock_regressed: bool,
     /// Contents that every number of a track had.
     pub contents: BTreeMap<Number, BTreeSet<[u8; 32]>>,
@@ -83,7 +83,7 @@ impl Ledger {
     pub fn starts(&mut self, disk: &Disk) {
         let mut copies = superblock_copies(disk.model.size_bytes).into_iter();
         let is_regressed = |at: u64| disk.wounds.touching(at..at + 4096).any(|wound| wound.cause != Cause::Rot);
-        self.superblock_regressed = disk.counterfeit.is_some() || copies.any(is_regressed);
+        self.superblock_regressed |= disk.counterfeit.is_some() || copies.any(is_regressed);
     }
 
     /// It writes a block.
@@ -159,6 +159,9 @@ impl Ledger {
             self.kept.insert(sequence, entry);
         }
         self.claimed = below;
+        if recovered {
+            self.superblock_regressed = false;
+        }
         Ok(())
     }
 
