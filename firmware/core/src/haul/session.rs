@@ -411,7 +411,12 @@ impl Session {
         let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + origin.payload_bytes);
         self.said_at = context.now.at;
         let tag = context.tag(Purpose::Send(self.link, Some((span.offset_bytes, span.length_bytes))));
-        let message = Message::Block { track: number, lease }.encode();
+        let message = Message::Block {
+            track: number,
+            lease,
+            hash: header.origin_hash,
+        }
+        .encode();
         context.submit(Op::Send {
             tag,
             link: self.link,
