@@ -84,7 +84,8 @@ impl Parts {
         let Some(recorder) = self.recorders.get_mut(&index) else {
             return;
         };
-        if let Some(archive) = &self.archives[recorder.archive] {
+        if let Some(archive) = &mut self.archives[recorder.archive] {
+            archive.expect_track(&recorder.key(archive), context);
             recorder.poll(archive, context);
         }
         if recorder.is_finished() {

@@ -142,6 +142,15 @@ impl Recorder {
         self.feed
     }
 
+    /// The track that it records.
+    pub fn key(&self, archive: &Archive) -> TrackKey {
+        TrackKey {
+            origin: archive.uuid,
+            camera: self.camera.clone(),
+            kind: self.kind,
+        }
+    }
+
     /// The door is open, or not.
     pub fn on_opened(&mut self, result: Result<(), IoError>, context: &mut Context) {
         self.state = match (result, &self.door) {
@@ -357,11 +366,7 @@ impl Recorder {
         let _ = self.carry.extend_from_slice(&rest[..carried]);
         rest.fill(0);
 
-        let key = TrackKey {
-            origin: archive.uuid,
-            camera: self.camera.clone(),
-            kind: self.kind,
-        };
+        let key = self.key(archive);
         let Some(track) = archive.catalog.place(&key) else {
             self.lose(filling.span, whole, context);
             return;
