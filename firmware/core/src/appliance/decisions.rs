@@ -84,8 +84,7 @@ impl Parts {
         let Some(recorder) = self.recorders.get_mut(&index) else {
             return;
         };
-        if let Some(archive) = &mut self.archives[recorder.archive] {
-            archive.expect_track(&recorder.key(archive), context);
+        if let Some(archive) = &self.archives[recorder.archive] {
             recorder.poll(archive, context);
         }
         if recorder.is_finished() {

@@ -136,8 +136,6 @@ pub struct Archive {
     retries_left: u32,
     /// Own tracks that may have lost their last blocks, and how many; stated as gaps when the archive is open.
     lost_ends: Vec<(TrackKey, u64)>,
-    /// Damaged blocks that this opening has passed: they may have been the only ones of a track that nobody knows any more.
-    passed_damaged: u64,
     /// Since when its device has owed an answer, once that is too long.
     silent_since: Option<Instant>,
     /// State when it was last asked for changes.

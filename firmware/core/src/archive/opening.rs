@@ -24,7 +24,7 @@ use crate::format::checkpoint::{Checkpoint, PART_HEAD_BYTES, PartHead};
 use crate::format::header::{self, BlockKind, Epoch, Header};
 use crate::format::record::{GapRange, decode_records};
 use crate::format::superblock::{COPIES, HISTORY_MAX, NO_CHECKPOINT, Quorum, Superblock, copy_offsets, newest};
-use crate::format::{FormatError, NO_HASH, Record, SECTOR_BYTES, TrackKey};
+use crate::format::{FormatError, NO_HASH, Record, SECTOR_BYTES};
 use crate::journal::Code;
 use crate::limits::{self, LOOKAHEAD, READ_TRIES_MAX};
 use crate::purpose::Purpose;
@@ -153,7 +153,6 @@ impl Archive {
             single_copy: false,
             retries_left: limits::OPENING_RETRIES_MAX,
             lost_ends: Vec::new(),
-            passed_damaged: 0,
             silent_since: None,
             shown: None,
         })
@@ -501,33 +500,21 @@ impl Archive {
         for (key, count) in core::mem::take(&mut self.lost_ends) {
             let Some(id) = self.catalog.find(&key) else { continue };
             let from = self.catalog.track(id).tip.next;
-            self.state_lost(key, from, count, context);
+            let gap = GapRange {
+                from,
+                to: from + count,
+                reason: GapReason::Damaged,
+            };
+            // Refused only by an archive that takes nothing: then nothing is numbered either.
+            let record = Record::Gap {
+                key,
+                gap,
+                hash_after: NO_HASH,
+            };
+            // A checkpoint that goes before the record must say it already: behind it nobody looks at the damage again.
+            self.catalog.log_record(&record);
+            let _ = self.append_record(record, Owner::Archive, context);
         }
-    }
-
-    /// A track will be recorded here. If nothing is known of it and this opening has passed damaged blocks, they may have been its
-    /// first ones: their numbers must not be given out again.
-    pub fn expect_track(&mut self, key: &TrackKey, context: &mut Context) {
-        if self.takes() && self.passed_damaged > 0 && self.catalog.find(key).is_none() && self.catalog.place(key).is_some() {
-            self.state_lost(key.clone(), 0, self.passed_damaged, context);
-        }
-    }
-
-    fn state_lost(&mut self, key: TrackKey, from: u64, count: u64, context: &mut Context) {
-        let gap = GapRange {
-            from,
-            to: from + count,
-            reason: GapReason::Damaged,
-        };
-        // Refused only by an archive that takes nothing: then nothing is numbered either.
-        let record = Record::Gap {
-            key,
-            gap,
-            hash_after: NO_HASH,
-        };
-        // A checkpoint that goes before the record must say it already: behind it nobody looks at the damage again.
-        self.catalog.log_record(&record);
-        let _ = self.append_record(record, Owner::Archive, context);
     }
 }
 

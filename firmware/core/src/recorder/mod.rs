@@ -142,15 +142,6 @@ impl Recorder {
         self.feed
     }
 
-    /// The track that it records.
-    pub fn key(&self, archive: &Archive) -> TrackKey {
-        TrackKey {
-            origin: archive.uuid,
-            camera: self.camera.clone(),
-            kind: self.kind,
-        }
-    }
-
     /// The door is open, or not.
     pub fn on_opened(&mut self, result: Result<(), IoError>, context: &mut Context) {
         self.state = match (result, &self.door) {
@@ -366,7 +357,11 @@ impl Recorder {
         let _ = self.carry.extend_from_slice(&rest[..carried]);
         rest.fill(0);
 
-        let key = self.key(archive);
+        let key = TrackKey {
+            origin: archive.uuid,
+            camera: self.camera.clone(),
+            kind: self.kind,
+        };
         let Some(track) = archive.catalog.place(&key) else {
             self.lose(filling.span, whole, context);
             return;

@@ -287,7 +287,6 @@ impl Archive {
     /// Damaged blocks behind the last whole block of a track that is recorded here may have been its own: their numbers must not
     /// be given out again.
     pub(super) fn note_lost_ends(&mut self, scan: &Scan) {
-        self.passed_damaged = scan.damaged.len() as u64;
         let uuid = self.uuid;
         let own = self.catalog.tracks().iter().filter(|track| track.tip.key.origin == uuid);
         let behind = |last: u64| scan.damaged.iter().filter(|at| **at > last).count() as u64;
