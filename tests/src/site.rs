@@ -8,6 +8,8 @@ use drivers_sim::{Brain, SiteId, World};
 use hal::{Event, Instant, Memory, Moment, Ops, Role};
 use serde_json::{Value, json};
 
+pub use crate::reader::superblock_copies;
+
 /// A call is answered in this virtual time.
 const PATIENCE_NS: u64 = 60_000_000_000;
 /// Block memory of a site.

@@ -4,95 +4,19 @@
 //! the journal of completed writes, except where a failed or lying flush has broken that, as real ones do.
 
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
-use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeForm, VolumeId};
+use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeId};
 
 use crate::memory::Lent;
+use crate::mood::{Mood, TEAR_BYTES};
 use crate::wound::{Cause, Wounds};
-use crate::{Effect, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
-
-/// What a write is torn at.
-const TEAR_BYTES: usize = 512;
+use crate::{DiskLatency, DiskModel, Effect, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
 
 /// Which disk of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskId(pub usize);
-
-/// How long operations of a disk take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskLatency {
-    /// A read, besides the transfer.
-    pub read_ns: RangeInclusive<u64>,
-    /// A write, besides the transfer.
-    pub write_ns: RangeInclusive<u64>,
-    /// A flush.
-    pub flush_ns: RangeInclusive<u64>,
-    /// Transfer rate of one operation.
-    pub bytes_per_second: u64,
-    /// All of the above times this.
-    pub factor: u64,
-}
-
-impl Default for DiskLatency {
-    /// A middling flash disk.
-    fn default() -> Self {
-        Self {
-            read_ns: 60_000..=400_000,
-            write_ns: 40_000..=1_500_000,
-            flush_ns: 200_000..=8_000_000,
-            bytes_per_second: 400_000_000,
-            factor: 1,
-        }
-    }
-}
-
-/// What a disk is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskModel {
-    /// Kind of thing.
-    pub form: VolumeForm,
-    /// Size in bytes.
-    pub size_bytes: u64,
-    /// Smallest unit that can be addressed.
-    pub logical_sector_bytes: u32,
-    /// What direct I/O wants memory and offsets aligned to.
-    pub alignment_bytes: u32,
-    /// The write cache. With [`FlushClass::WriteThrough`] a completed write is durable.
-    pub flush: FlushClass,
-    /// Unit of discard; 0 if there is none.
-    pub discard_bytes: u32,
-    /// Serial number; empty for a file.
-    pub serial: String,
-    /// It can be taken out.
-    pub removable: bool,
-}
-
-impl DiskModel {
-    /// A whole disk with 512-byte sectors and a write cache.
-    pub fn disk(size_bytes: u64, serial: &str) -> Self {
-        Self {
-            form: VolumeForm::Disk,
-            size_bytes,
-            logical_sector_bytes: 512,
-            alignment_bytes: 512,
-            flush: FlushClass::WriteBack,
-            discard_bytes: 0,
-            serial: serial.into(),
-            removable: false,
-        }
-    }
-
-    /// A preallocated file.
-    pub(crate) fn file(size_bytes: u64) -> Self {
-        Self {
-            form: VolumeForm::File,
-            alignment_bytes: 4096,
-            ..Self::disk(size_bytes, "")
-        }
-    }
-}
 
 /// The bytes of a disk at one time, to be restored later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +37,8 @@ struct Written {
     bytes: Arc<[u8]>,
     /// Why it is not where it should be, or not what it should be.
     wrong: Option<Cause>,
+    /// Nothing of it reached its place. It stands here because only what is written after it heals that place.
+    lost: bool,
     /// A flush that covers it was said to be done.
     promised: bool,
 }
@@ -266,7 +192,7 @@ impl Disk {
         self.wounds.add(at_bytes..at_bytes + 1, Cause::Rot);
         let turned = self.durable.bytes(at_bytes, 1)[0] ^ mask;
         self.durable.write(at_bytes, &[turned]);
-        let covers = |written: &Written| range(written.at_bytes, written.bytes.len()).contains(&at_bytes);
+        let covers = |written: &Written| !written.lost && range(written.at_bytes, written.bytes.len()).contains(&at_bytes);
         if !self.journal.iter().any(covers) {
             self.current.write(at_bytes, &[turned]);
         }
@@ -297,23 +223,32 @@ impl Disk {
 
     /// Lets a completed write take effect.
     pub(crate) fn write(&mut self, at_bytes: u64, bytes: Arc<[u8]>) {
-        self.put(at_bytes, bytes, None);
+        self.put(at_bytes, bytes, None, false);
     }
 
     /// Lets a completed write take effect that is not what it should be, or not where.
     pub(crate) fn write_wrongly(&mut self, at_bytes: u64, bytes: Arc<[u8]>, cause: Cause) {
         self.wounds.add(range(at_bytes, bytes.len()), cause);
-        self.put(at_bytes, bytes, Some(cause));
+        self.put(at_bytes, bytes, Some(cause), false);
     }
 
-    fn put(&mut self, at_bytes: u64, bytes: Arc<[u8]>, wrong: Option<Cause>) {
-        self.current.write(at_bytes, &bytes);
+    /// Lets a write complete of which nothing reaches its place.
+    pub(crate) fn lose_write(&mut self, at_bytes: u64, bytes: Arc<[u8]>, cause: Cause) {
+        self.wounds.add(range(at_bytes, bytes.len()), cause);
+        self.put(at_bytes, bytes, Some(cause), true);
+    }
+
+    fn put(&mut self, at_bytes: u64, bytes: Arc<[u8]>, wrong: Option<Cause>, lost: bool) {
+        if !lost {
+            self.current.write(at_bytes, &bytes);
+        }
         self.completed += 1;
         let written = Written {
             number: self.completed,
             at_bytes,
             bytes,
             wrong,
+            lost,
             promised: false,
         };
         if self.model.flush == FlushClass::WriteThrough {
@@ -324,17 +259,27 @@ impl Disk {
     }
 
     fn make_durable(&mut self, written: &Written) {
-        self.durable.write(written.at_bytes, &written.bytes);
         let covered = range(written.at_bytes, written.bytes.len());
-        self.phantoms
-            .retain(|lost| lost.start < covered.start || covered.end < lost.end);
+        if !written.lost {
+            self.durable.write(written.at_bytes, &written.bytes);
+            self.phantoms
+                .retain(|lost| lost.start < covered.start || covered.end < lost.end);
+        }
         match written.wrong {
-            None => self.wounds.heal(&covered),
+            None => self.heal(&covered),
             Some(cause) => self.wounds.add(covered, cause),
         }
     }
 
-    /// Who was told of failed flushes is dead, and has not written again what they lost.
+    /// An honest write is durable. Behind the real end of a counterfeit disk nothing is.
+    fn heal(&mut self, covered: &Range<u64>) {
+        let end = self.counterfeit.map_or(u64::MAX, |(real_bytes, _)| real_bytes);
+        if covered.start < end {
+            self.wounds.heal(&(covered.start..covered.end.min(end)));
+        }
+    }
+
+    /// Who was told of failed flushes is dead or has closed, and has not written again what they lost.
     pub(crate) fn forget_failed_flushes(&mut self) {
         for lost in std::mem::take(&mut self.phantoms) {
             self.wounds.add(lost, Cause::FailedFlush);
@@ -344,7 +289,7 @@ impl Disk {
     /// A flush says that it was done, and was not.
     pub(crate) fn lie(&mut self, covers: u64) {
         for written in self.journal.iter_mut().take_while(|written| written.number <= covers) {
-            written.promised = true;
+            written.promised = !written.lost;
         }
     }
 
@@ -383,7 +328,7 @@ impl Disk {
             .journal
             .split_off(self.journal.partition_point(|write| write.number <= covers));
         for write in std::mem::replace(&mut self.journal, rest) {
-            if random.chance(50) {
+            if write.lost || random.chance(50) {
                 self.make_durable(&write);
                 continue;
             }
@@ -403,9 +348,14 @@ impl Disk {
             at_bytes,
             bytes,
             wrong: None,
+            lost: false,
             promised: false,
         });
         for write in std::mem::take(&mut self.journal).into_iter().chain(in_flight) {
+            if write.lost {
+                self.make_durable(&write);
+                continue;
+            }
             if write.promised {
                 self.wounds.add(range(write.at_bytes, write.bytes.len()), Cause::LyingFlush);
             }
@@ -413,7 +363,7 @@ impl Disk {
                 let at_bytes = write.at_bytes + u64::try_from(from).expect("lengths fit in 64 bits");
                 self.durable.write(at_bytes, &write.bytes[from..to]);
                 match write.wrong {
-                    None => self.wounds.heal(&range(at_bytes, to - from)),
+                    None => self.heal(&range(at_bytes, to - from)),
                     Some(cause) => self.wounds.add(range(at_bytes, to - from), cause),
                 }
             }
@@ -479,53 +429,6 @@ fn range(at_bytes: u64, length: usize) -> Range<u64> {
     at_bytes..at_bytes + u64::try_from(length).expect("lengths fit in 64 bits")
 }
 
-/// How a power cut treats the writes it finds: the same for all, so that rare patterns are as likely as common ones.
-#[derive(Clone, Copy, Debug)]
-enum Mood {
-    Everything,
-    Nothing,
-    Most,
-    Few,
-    Torn,
-}
-
-impl Mood {
-    fn draw(random: &mut Random) -> Self {
-        match random.below(6) {
-            0 => Mood::Everything,
-            1 => Mood::Nothing,
-            2 => Mood::Most,
-            3 => Mood::Few,
-            _ => Mood::Torn,
-        }
-    }
-
-    /// The ranges of one write that survive.
-    fn survivors(self, length: usize, random: &mut Random) -> Vec<(usize, usize)> {
-        let whole = match self {
-            Mood::Everything => Some(true),
-            Mood::Nothing => Some(false),
-            Mood::Most => Some(random.chance(85)),
-            Mood::Few => Some(random.chance(15)),
-            Mood::Torn => None,
-        };
-        let sectors = length.div_ceil(TEAR_BYTES);
-        let sector = |n: usize| (n * TEAR_BYTES, length.min((n + 1) * TEAR_BYTES));
-        match (whole, random.below(4)) {
-            (Some(true), _) | (None, 0) => vec![(0, length)],
-            (Some(false), _) | (None, 1) => Vec::new(),
-            (None, 2) => {
-                let kept = random.below(u64::try_from(sectors).expect("lengths fit in 64 bits"));
-                vec![(0, usize::try_from(kept).expect("below a length") * TEAR_BYTES)]
-            }
-            (None, _) => {
-                let percent = random.below(100);
-                (0..sectors).filter(|_| random.chance(percent)).map(sector).collect()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -587,6 +490,29 @@ mod tests {
             disk.durable().bytes(0, 1) == [0]
         });
         assert!((20..80).contains(&lost.count()));
+    }
+
+    #[test]
+    fn what_is_behind_the_real_end_stays_lost_whatever_was_on_its_way() {
+        let mut disk = disk();
+        disk.write(8192, block(1));
+        disk.shrink(12288 - 512, Beyond::Vanishes);
+        disk.flush(disk.completed());
+        assert_eq!(disk.wounds.touching(8192..11776).count(), 0);
+        assert_eq!(disk.wounds.touching(11776..12288).count(), 1);
+    }
+
+    #[test]
+    fn an_older_write_does_not_heal_what_a_lost_one_left() {
+        let mut disk = disk();
+        disk.write(0, block(1));
+        disk.lose_write(0, block(2), Cause::LostWrite);
+        disk.flush(disk.completed());
+        assert_eq!(disk.durable().bytes(0, 1), [1]);
+        assert_eq!(disk.wounds.touching(0..4096).count(), 1);
+        disk.write(0, block(3));
+        disk.flush(disk.completed());
+        assert!(disk.wounds.is_empty());
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Machines {
         if let Some(effect) = effect {
             note(&mut disk.struck, kind, effect, *now_ns);
         }
-        let meant = at_bytes..at_bytes + length_bytes;
+        let meant = at_bytes;
         let at_bytes = if let Some(Effect::Astray { to_bytes }) = effect {
             to_bytes
         } else {
@@ -247,7 +247,7 @@ impl Machines {
                 Ok(())
             }
             (IoKind::Write, Some(Effect::Nothing)) => {
-                disk.wounds.add(meant, cause.unwrap_or(Cause::LostWrite));
+                disk.lose_write(meant, written(flying, memory), cause.unwrap_or(Cause::LostWrite));
                 Ok(())
             }
             (IoKind::Write, _) => {
@@ -263,7 +263,7 @@ impl Machines {
                     }
                     Some(Effect::Astray { .. }) => {
                         let cause = cause.unwrap_or(Cause::Misdirected);
-                        disk.wounds.add(meant, cause);
+                        disk.lose_write(meant, bytes.clone(), cause);
                         disk.write_wrongly(at_bytes, bytes, cause);
                     }
                     Some(Effect::Error(_) | Effect::Nothing) | None => disk.write(at_bytes, bytes),
@@ -305,9 +305,12 @@ impl Machines {
         let disk = open.disk;
         let run = self.sites[site.0].run;
         self.sites[site.0].volumes.remove(&volume);
-        self.disks[disk.0]
-            .holders
+        let disk = &mut self.disks[disk.0];
+        disk.holders
             .retain(|holder| (holder.site, holder.run, holder.volume) != (site, run, volume));
+        if disk.holders.is_empty() {
+            disk.forget_failed_flushes();
+        }
         self.post_soon(site, Event::Done { tag, result: Ok(()) });
     }
 

@@ -18,7 +18,7 @@ pub enum Cause {
     Altered,
     /// A flush was said to be done, and a power cut showed that it was not.
     LyingFlush,
-    /// A flush failed, and what it lost went on reading back until power was gone; the process that had been told died first.
+    /// A flush failed, and what it lost went on reading back until power was gone; who had been told closed or died first.
     FailedFlush,
     /// An earlier state came back.
     Rollback,

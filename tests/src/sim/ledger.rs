@@ -41,7 +41,7 @@ pub struct Ledger {
     pub next: u64,
     /// Highest log sequence that was ever written.
     highest: u64,
-    /// The disk did not have its newest superblock at the last start.
+    /// The disk did not have its newest superblock at a start, and no recovery has gone through since.
     superblock_regressed: bool,
     /// Contents that every number of a track had.
     pub contents: BTreeMap<Number, BTreeSet<[u8; 32]>>,
@@ -49,6 +49,8 @@ pub struct Ledger {
     pub recorded: BTreeMap<String, Vec<Piece>>,
     /// Next number of every track, by what was claimed.
     pub tips: BTreeMap<Track, u64>,
+    /// Log sequences of blocks that came again because their first copy could not be read. It may have become readable since.
+    pub repeated: BTreeSet<u64>,
     /// Numbers that were claimed durable and vanished from the end of the log, with a cause.
     pub lost: BTreeSet<Number>,
     /// How often a track was begun anew, with a cause.
@@ -73,6 +75,7 @@ impl Ledger {
             contents: BTreeMap::new(),
             recorded: BTreeMap::new(),
             tips: BTreeMap::new(),
+            repeated: BTreeSet::new(),
             lost: BTreeSet::new(),
             tracks_forgotten: 0,
             tails_lost: 0,
@@ -83,7 +86,7 @@ impl Ledger {
     pub fn starts(&mut self, disk: &Disk) {
         let mut copies = superblock_copies(disk.model.size_bytes).into_iter();
         let is_regressed = |at: u64| disk.wounds.touching(at..at + 4096).any(|wound| wound.cause != Cause::Rot);
-        self.superblock_regressed = disk.counterfeit.is_some() || copies.any(is_regressed);
+        self.superblock_regressed |= disk.counterfeit.is_some() || copies.any(is_regressed);
     }
 
     /// It writes a block.
@@ -136,6 +139,9 @@ impl Ledger {
                 }
             }
             if let Some((track, number, ..)) = entry.says.piece.clone() {
+                if self.tips.get(&track).is_some_and(|tip| number < *tip) {
+                    self.repeated.insert(sequence);
+                }
                 self.follow(&track, number, number + 1, disk)?;
             }
             if let Some((track, number, hash, discontinuity)) = &entry.says.piece {
@@ -159,6 +165,9 @@ impl Ledger {
             self.kept.insert(sequence, entry);
         }
         self.claimed = below;
+        if recovered {
+            self.superblock_regressed = false;
+        }
         Ok(())
     }
 
@@ -176,11 +185,10 @@ impl Ledger {
             }
             return true;
         }
-        let rolled_back = |sequence: u64| {
-            let mut wounds = wounds.touching(self.geometry.range(sequence, self.kept[&sequence].says.bytes));
-            wounds.any(|wound| wound.cause == Cause::Rollback)
-        };
-        self.place_of(track, number).is_some_and(rolled_back)
+        // A block that came from elsewhere and is damaged is asked for again; its origin may have lost it meanwhile.
+        let came = track.origin != self.geometry.archive;
+        let is_gone = |sequence: u64| self.wounds_at(sequence, wounds).any(|cause| came || cause == Cause::Rollback);
+        self.place_of(track, number).is_some_and(is_gone)
     }
 
     /// A track goes on where it ended, or at a block that the disk has damaged since.

@@ -25,7 +25,8 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use drivers_sim::Echo;
-pub use tally::{Failure, Report, Tally, replay};
+pub use stream::chunk;
+pub use tally::{Failure, Report, Tally, all_codes, replay};
 
 /// Kinds of histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

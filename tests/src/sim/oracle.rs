@@ -51,12 +51,18 @@ pub fn recorded(pieces: &[Piece], camera: &Camera, fates: &[Stretch], dropped: b
 
 /// Whether stream bytes may be missing.
 fn excused(missing: &Run, fates: &[Stretch]) -> Result<(), String> {
-    for stretch in fates {
+    for (at, stretch) in fates.iter().enumerate() {
         let (from, to) = (missing.start.max(stretch.from_bytes), missing.end.min(stretch.to_bytes));
         if from >= to || stretch.fate != Fate::Taken {
             continue;
         }
-        let was_cut_off = stretch.broken && to == stretch.to_bytes;
+        // Bytes that a drain had begun to throw away when the connection broke belong to the end: what was taken before them was
+        // not sealed yet, and nobody was left to say that they were dropped.
+        let end = fates[at..]
+            .iter()
+            .find(|later| later.broken || (later.fate == Fate::Taken && *later != stretch));
+        let was_cut_off =
+            to == stretch.to_bytes && end.is_some_and(|end| end.broken && (end == stretch || end.fate == Fate::Dropped));
         if !was_cut_off {
             return Err(format!("stream bytes {from} to {to} were taken and are not there"));
         }
@@ -125,5 +131,8 @@ mod tests {
         ];
         assert_eq!(judge(&[&stream[..100]], &dropped, false), Ok(()));
         assert!(judge(&[&stream[..99]], &dropped, false).is_err());
+        let mut cut_off = dropped;
+        cut_off[1].broken = true;
+        assert_eq!(judge(&[&stream[..99]], &cut_off, false), Ok(()));
     }
 }

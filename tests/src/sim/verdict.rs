@@ -97,10 +97,13 @@ pub fn verify(play: &mut Play, site: SiteId) -> Result<(), String> {
             "{name}: block {sequence} is damaged, and verify takes it for good: {verified}"
         ));
     }
-    let groundless = named.difference(&damaged).find(|sequence| {
-        let near = sequence.saturating_sub(1)..=**sequence;
-        near.into_iter().all(|sequence| !ledger.is_wounded(sequence, &disk.wounds))
-    });
+    let groundless = named
+        .difference(&damaged)
+        .filter(|at| !ledger.repeated.contains(at))
+        .find(|sequence| {
+            let near = sequence.saturating_sub(1)..=**sequence;
+            near.into_iter().all(|sequence| !ledger.is_wounded(sequence, &disk.wounds))
+        });
     if let Some(sequence) = groundless.filter(|_| ledger.tracks_forgotten == 0) {
         return Err(format!(
             "{name}: block {sequence} is sound, and verify calls it damaged: {verified}"

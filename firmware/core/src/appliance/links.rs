@@ -66,8 +66,8 @@ impl Parts {
         if incoming.listens() {
             incoming.heard(context);
             match (message, body) {
-                (Some(Message::Block { track, lease }), Some(body)) => match self.target_of(&incoming) {
-                    Some(archive) => incoming.on_block(track, lease, body, archive, context),
+                (Some(Message::Block { track, lease, hash }), Some(body)) => match self.target_of(&incoming) {
+                    Some(archive) => incoming.on_block(track, lease, hash, body, archive, context),
                     None => incoming.malformed(context),
                 },
                 (Some(message), None) => self.on_incoming_message(&mut incoming, message, context),

@@ -263,7 +263,6 @@ impl Archive {
             return Err(NotAccepted::Closed);
         }
         if self.is_full() {
-            self.say_full(context);
             return Err(NotAccepted::Full);
         }
         self.catalog.accept_block(block.track, &block.origin, block.hash);
@@ -359,6 +358,9 @@ impl Archive {
             self.look_ahead(context);
             self.submit_writes(context);
             self.flush_if_due(context);
+            if self.is_full() {
+                self.say_full(context);
+            }
         }
         self.mark_if_idle(context);
     }

@@ -318,7 +318,10 @@ impl Parts {
             Ok(()) => {
                 self.settings = settings;
                 if let Some(words) = change.words() {
-                    context.say(Code::Configured, "settings", words);
+                    match &change {
+                        Change::AddArchive(_, archive) => context.say(Code::ArchiveCreated, archive.name.as_str(), words),
+                        _ => context.say(Code::Configured, "settings", words),
+                    }
                 }
                 self.take_effect(client, change, context);
             }

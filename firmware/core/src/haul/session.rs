@@ -66,6 +66,8 @@ pub struct Session {
     suspects: BTreeSet<u32>,
     /// Blocks that did not fit their digest at the target.
     bad_digests: u32,
+    /// The target was full, people were told, and it has taken no block since.
+    full_told: bool,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -78,6 +80,8 @@ struct Track {
     next: u64,
     /// Blocks of it were damaged here since the link came up.
     damaged: bool,
+    /// All missing track sequences below were told to people since the link came up, whatever the target said to them.
+    gaps_told: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -132,6 +136,7 @@ impl Session {
             unacked: VecDeque::new(),
             suspects: BTreeSet::new(),
             bad_digests: 0,
+            full_told: false,
         }
     }
 
@@ -233,6 +238,7 @@ impl Session {
                 lease: Lease::default(),
                 next: 0,
                 damaged: false,
+                gaps_told: 0,
             });
             self.open(number, context);
         }
@@ -411,7 +417,12 @@ impl Session {
         let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + origin.payload_bytes);
         self.said_at = context.now.at;
         let tag = context.tag(Purpose::Send(self.link, Some((span.offset_bytes, span.length_bytes))));
-        let message = Message::Block { track: number, lease }.encode();
+        let message = Message::Block {
+            track: number,
+            lease,
+            hash: header.origin_hash,
+        }
+        .encode();
         context.submit(Op::Send {
             tag,
             link: self.link,
@@ -489,14 +500,19 @@ impl Session {
                 log_sequence,
                 is_block: false,
             });
-            stats.gaps += end - from;
-            let sentence = format!(
-                "Blocks {from} to {} of camera {} will not reach the target: {}.",
-                end - 1,
-                key.camera,
-                super::incoming::gap_words(reason)
-            );
-            context.say(Code::Gap, &archive.name.clone(), sentence);
+            let track = &mut self.tracks[number as usize];
+            let first = from.max(track.gaps_told);
+            if first < end {
+                track.gaps_told = end;
+                stats.gaps += end - first;
+                let sentence = format!(
+                    "Blocks {first} to {} of camera {} will not reach the target: {}.",
+                    end - 1,
+                    key.camera,
+                    super::incoming::gap_words(reason)
+                );
+                context.say(Code::Gap, &archive.name.clone(), sentence);
+            }
             from = end;
         }
         self.tracks[number as usize].next = to;

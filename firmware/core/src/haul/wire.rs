@@ -82,6 +82,8 @@ pub enum Message {
         track: u32,
         /// As given with `Tip`.
         lease: Lease,
+        /// Hash of its origin part.
+        hash: Digest,
     },
     /// S→T: these track sequences will not come.
     Gap {

@@ -6,7 +6,15 @@ use super::*;
 
 impl Incoming {
     /// A block has come. `body` is cut to what arrived; the memory is the oldest lent.
-    pub fn on_block(&mut self, number: u32, lease: Lease, body: Span, archive: &mut Archive, context: &mut Context) {
+    pub fn on_block(
+        &mut self,
+        number: u32,
+        lease: Lease,
+        hash: hal::Digest,
+        body: Span,
+        archive: &mut Archive,
+        context: &mut Context,
+    ) {
         let Some(span) = self.lent.pop_front() else {
             return self.malformed(context);
         };
@@ -14,7 +22,7 @@ impl Incoming {
             body.offset_bytes == span.offset_bytes + ORIGIN_AT as u32,
             "bodies fill the lent spans in order"
         );
-        match self.judge(number, lease, span, body.length_bytes, archive, context) {
+        match self.judge(number, (lease, hash), span, body.length_bytes, archive, context) {
             Verdict::Taken => {}
             Verdict::Again { next } => {
                 self.send(
@@ -42,7 +50,7 @@ impl Incoming {
     pub(super) fn judge(
         &mut self,
         number: u32,
-        lease: Lease,
+        (lease, hash): (Lease, hal::Digest),
         span: Span,
         body_bytes: u32,
         archive: &mut Archive,
@@ -57,6 +65,12 @@ impl Incoming {
         }
         let block = context.memory.bytes_mut(span);
         let (sector, room) = block.split_at_mut(SECTOR_BYTES as usize);
+        // Before anything in it is believed: what was altered on the way is not the peer's word.
+        if origin_hash(sector) != hash {
+            let camera = track.key.camera.clone();
+            let what = format!("A block of camera {camera} came from peer {} with header bytes", self.peer);
+            return self.altered(what, context);
+        }
         let Ok(mut origin) = decode_origin(sector) else {
             return Verdict::Nonsense;
         };
@@ -76,12 +90,9 @@ impl Incoming {
             crate::format::header::encode_origin(sector, &origin, &init);
         }
         if blake3::hash(payload) != origin.payload_digest.0 {
-            let sentence = format!(
-                "Block {} of camera {} came from peer {} with bytes that do not fit its digest; it was not taken.",
-                origin.track_sequence, origin.key.camera, self.peer
-            );
-            context.say(Code::DigestMismatch, &self.peer.clone(), sentence);
-            return Verdict::Rejected(WhyRejected::Digest);
+            let (number, camera) = (origin.track_sequence, &origin.key.camera);
+            let what = format!("Block {number} of camera {camera} came from peer {} with bytes", self.peer);
+            return self.altered(what, context);
         }
         let hash = origin_hash(sector);
         let next = entry.tip.next;
@@ -119,6 +130,12 @@ impl Incoming {
             Ok(()) => Verdict::Taken,
             Err(error) => Verdict::Rejected(why_not(error)),
         }
+    }
+
+    fn altered(&mut self, what: alloc::string::String, context: &mut Context) -> Verdict {
+        let sentence = format!("{what} that do not fit its digest; it was not taken.");
+        context.say(Code::DigestMismatch, &self.peer.clone(), sentence);
+        Verdict::Rejected(WhyRejected::Digest)
     }
 
     /// `Gap`: only by the holder of the lease, only at the tip.

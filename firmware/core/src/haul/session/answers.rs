@@ -39,6 +39,7 @@ impl Session {
                 self.unacked.retain(|sent| {
                     let done = sent.track == track && sent.next <= next;
                     if done && sent.is_block {
+                        self.full_told = false;
                         stats.acknowledged(sent.bytes, now);
                     }
                     !done
@@ -201,7 +202,7 @@ impl Session {
             }
             WhyRejected::Full | WhyRejected::TooMany => {
                 again(ASK_AGAIN);
-                if !matches!(trouble, Some(trouble) if trouble.state == JobState::TargetFull) {
+                if !core::mem::replace(&mut self.full_told, true) {
                     let sentence = format!(
                         "Job {}: {}/{} is full; blocks wait here.",
                         setting.name, setting.peer, setting.archive

@@ -1,0 +1,159 @@
+//! Stories of one appliance and its disk.
+
+use blockhaul_tests::site::VOLUME;
+use drivers_sim::{DiskModel, Effect, Fault, IoKind, SiteId};
+use hal::{IoError, Role};
+
+use crate::stage::{SLOTS, Stage};
+
+fn lobby() -> (Stage, SiteId) {
+    let mut stage = Stage::new();
+    let site = stage.add("lobby", SLOTS, "append");
+    (stage, site)
+}
+
+fn verify(stage: &mut Stage, site: SiteId) {
+    let call = r#"{"method":"io.blockhaul.Archive.Verify","parameters":{"name":"lobby"},"more":true}"#;
+    let caller = stage.world.machines.connect_and_call(site, Role::Admin, call);
+    stage.pass(5);
+    stage.world.machines.leave(caller);
+}
+
+pub fn life() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, SLOTS);
+    stage.pass(3);
+    stage.world.machines.ask_stop(site);
+    stage.pass(5);
+    stage
+}
+
+pub fn bad_blocks() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, 3);
+    let disk = stage.disk(site);
+    let disk = stage.world.machines.disk_mut(disk);
+    disk.flip(Stage::slot(0).start + 5000, 1);
+    let unreadable = Fault::always(IoKind::Read, Stage::slot(1), Effect::Error(IoError::Media));
+    disk.faults.push(unreadable);
+    verify(&mut stage, site);
+    stage
+}
+
+pub fn bad_superblocks() -> Stage {
+    let (mut stage, site) = lobby();
+    let (disk, copies) = (stage.disk(site), stage.superblocks(site));
+    for bad in [&copies[..1], &copies[1..]] {
+        stage.power_cut(site);
+        for copy in bad {
+            stage.world.machines.disk_mut(disk).flip(*copy + 100, 1);
+        }
+        stage.boot(site);
+    }
+    stage
+}
+
+pub fn bad_writes() -> Stage {
+    let (mut stage, site) = lobby();
+    let disk = stage.disk(site);
+    let for_good = Fault::always(IoKind::Write, 0..u64::MAX, Effect::Error(IoError::Media));
+    let once = Fault {
+        times: 1,
+        ..for_good.clone()
+    };
+    for fault in [once, for_good] {
+        stage.world.machines.disk_mut(disk).faults.push(fault);
+        stage.record(site, 1);
+    }
+    stage
+}
+
+pub fn taken_out() -> Stage {
+    let (mut stage, site) = lobby();
+    let disk = stage.disk(site);
+    stage.world.machines.take_disk(disk);
+    stage.record(site, 1);
+    stage.world.machines.return_disk(disk);
+    stage.pass(1);
+    stage
+}
+
+pub fn another_volume() -> Stage {
+    let (mut stage, site) = lobby();
+    let own = stage.disk(site);
+    let model = stage.world.machines.disk(own).model.clone();
+    let blank = DiskModel {
+        serial: "another".into(),
+        ..model
+    };
+    let other = stage.world.machines.add_disk(site, "/dev/other", blank);
+    stage.power_cut(site);
+    stage.world.machines.plug(site, VOLUME, other);
+    stage.boot(site);
+    stage.power_cut(site);
+    stage.world.machines.plug(site, VOLUME, own);
+    stage.world.machines.disk_mut(own).model.size_bytes -= 4096;
+    stage.boot(site);
+    stage
+}
+
+pub fn old_superblocks() -> Stage {
+    let (mut stage, site) = lobby();
+    let (disk, copies) = (stage.disk(site), stage.superblocks(site));
+    let before = stage.world.machines.disk(disk).snapshot();
+    stage.power_cut(site);
+    stage.boot(site);
+    stage.record(site, 1);
+    stage.power_cut(site);
+    for copy in copies {
+        stage.world.machines.disk_mut(disk).roll_back(&before, copy..copy + 4096);
+    }
+    stage.boot(site);
+    stage
+}
+
+pub fn torn_tail() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.add_recorder(site, "lobby", "hall");
+    let disk = stage.disk(site);
+    // Both blocks are on their way before either is durable; the first one is lost.
+    stage.world.machines.hang_disk(disk);
+    stage.feed(site, "gate", 1);
+    stage.feed(site, "hall", 1);
+    stage.pass(1);
+    let lost = Fault::always(IoKind::Write, Stage::slot(0), Effect::Nothing);
+    stage.world.machines.disk_mut(disk).faults.push(lost);
+    stage.world.machines.release_disk(disk);
+    // Long enough for the flush, too short for a superblock that says what is durable.
+    stage.world.run_for(500_000_000);
+    stage.world.machines.disk_mut(disk).faults.clear();
+    stage.power_cut(site);
+    stage.boot(site);
+    stage
+}
+
+pub fn foreign_block() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, 2);
+    stage.power_cut(site);
+    let disk = stage.disk(site);
+    let disk = stage.world.machines.disk_mut(disk);
+    let header = disk.durable().bytes(Stage::slot(1).start, 4096);
+    disk.overwrite(Stage::slot(5).start, &header);
+    stage.boot(site);
+    stage.record(site, 1);
+    stage
+}
+
+pub fn silence() -> Stage {
+    let mut stage = Stage::new();
+    let site = stage.add("lobby", 8 * SLOTS, "append");
+    let disk = stage.disk(site);
+    stage.world.machines.hang_disk(disk);
+    // More than the memory holds, and less than the archive.
+    stage.feed(site, "gate", 1200);
+    stage.pass(15);
+    stage.world.machines.release_disk(disk);
+    stage.pass(5);
+    stage
+}

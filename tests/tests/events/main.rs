@@ -1,0 +1,108 @@
+//! Every code of an event for people is produced by the product on a simulated machine, by a story that somebody can read.
+//!
+//! - `stage`: appliances, cameras, faults and what was said. `disk` and `haul`: the stories of one appliance and of two.
+//!
+//! Not here: whether an event is said whenever it should be; histories from seeds judge that (`tests/src/sim`). Invariant: a code
+//! that the product gets stands in the table of a story, or this fails.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod disk;
+mod haul;
+mod stage;
+
+use std::collections::BTreeSet;
+
+use blockhaul_tests::sim::all_codes;
+use stage::Stage;
+
+/// A story, and the codes that it must produce.
+type Story = (&'static str, fn() -> Stage, &'static [&'static str]);
+
+const STORIES: &[Story] = &[
+    (
+        "an archive is made, filled to its end, and its appliance stopped",
+        disk::life,
+        &[
+            "started",
+            "configured",
+            "archive-created",
+            "archive-ready",
+            "archive-full",
+            "recording-dropped",
+            "stopped",
+        ],
+    ),
+    ("blocks go bad", disk::bad_blocks, &["block-corrupt", "block-unreadable"]),
+    (
+        "superblock copies go bad",
+        disk::bad_superblocks,
+        &["superblock-repaired", "superblock-quorum-lost"],
+    ),
+    (
+        "writes fail, once and for good",
+        disk::bad_writes,
+        &["group-rewritten", "archive-read-only"],
+    ),
+    (
+        "a disk is taken out and put back",
+        disk::taken_out,
+        &["device-removed", "archive-offline", "device-added"],
+    ),
+    (
+        "another disk is in its place, and then its own, smaller",
+        disk::another_volume,
+        &["uuid-mismatch", "geometry-mismatch"],
+    ),
+    ("old superblocks come back", disk::old_superblocks, &["superblock-regressed"]),
+    (
+        "a power cut leaves a later block without the one before",
+        disk::torn_tail,
+        &["tail-discarded"],
+    ),
+    ("a block lies where none should be", disk::foreign_block, &["would-overwrite"]),
+    (
+        "a disk hangs for long",
+        disk::silence,
+        &["device-silent", "recording-dropped", "device-answers", "recording-resumed"],
+    ),
+    ("a job runs once", haul::run, &["run-started", "caught-up", "run-completed"]),
+    ("the target is full", haul::full_target, &["target-full"]),
+    ("a ring goes round while the link is down", haul::overrun, &["overrun", "gap"]),
+    (
+        "a link is down for long",
+        haul::stall,
+        &["nic-down", "stalled", "nic-up", "resumed"],
+    ),
+    ("a bit turns on the way", haul::altered, &["digest-mismatch"]),
+    ("a token is wrong", haul::wrong_token, &["peer-refused"]),
+    ("a grant does not name the camera", haul::out_of_scope, &["scope-violation"]),
+    (
+        "the source is put back to an earlier state and goes on",
+        haul::put_back,
+        &["needs-decision", "diverged"],
+    ),
+];
+
+#[test]
+fn every_story_produces_its_events() {
+    for (story, play, codes) in STORIES {
+        let said = play().said();
+        for code in *codes {
+            assert!(said.contains(*code), "{story}, and there is no event {code}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn every_event_has_a_story() {
+    let told: BTreeSet<&str> = STORIES.iter().flat_map(|(_, _, codes)| codes.iter().copied()).collect();
+    let known: BTreeSet<&str> = all_codes().collect();
+    let untold: Vec<_> = known.difference(&told).collect();
+    assert!(
+        untold.is_empty(),
+        "no story in tests/tests/events produces {untold:?}: write one, or take the code out of the journal"
+    );
+    let unknown: Vec<_> = told.difference(&known).collect();
+    assert!(unknown.is_empty(), "the journal does not know {unknown:?}");
+}

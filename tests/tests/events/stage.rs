@@ -1,0 +1,131 @@
+//! Appliances on simulated machines, one volume each, and what they said.
+//!
+//! Invariant: what was said before a power cut counts, whether it was kept or not.
+
+use std::collections::BTreeSet;
+
+use blockhaul_tests::sim::chunk;
+use blockhaul_tests::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, superblock_copies};
+use drivers_sim::{DiskId, DiskModel, Script, SiteId, World};
+use serde_json::{Value, json};
+
+/// Block size of every archive here: the smallest.
+pub const BLOCK_BYTES: u64 = 64 << 10;
+/// The virtual second.
+pub const SECOND_NS: u64 = 1_000_000_000;
+/// Slots of the smallest archive.
+pub const SLOTS: u64 = 32;
+/// Bytes in front of the first slot, and behind the last.
+const END_BYTES: u64 = 2 << 20;
+
+/// Appliances, and what they said.
+pub struct Stage {
+    /// Everything.
+    pub world: World<Product>,
+    said: BTreeSet<String>,
+    streams: u32,
+}
+
+impl Stage {
+    /// An empty world.
+    pub fn new() -> Stage {
+        Stage {
+            world: World::new(1),
+            said: BTreeSet::new(),
+            streams: 0,
+        }
+    }
+
+    /// An appliance with an archive of its own name and a recorder for the camera `gate`.
+    pub fn add(&mut self, name: &str, slots: u64, mode: &str) -> SiteId {
+        let site = self.world.machines.add_site(name, MEMORY_BYTES);
+        let model = DiskModel::disk(2 * END_BYTES + slots * BLOCK_BYTES, name);
+        self.world.machines.add_disk(site, VOLUME, model);
+        boot(&mut self.world, site);
+        let archive = json!({ "name": name, "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });
+        self.ask(site, "Archive.Create", archive);
+        self.add_recorder(site, name, "gate");
+        site
+    }
+
+    /// A recorder for a camera.
+    pub fn add_recorder(&mut self, site: SiteId, archive: &str, camera: &str) {
+        let recorder = json!({
+            "name": camera, "archive": archive, "camera": camera, "listen": format!("/run/{camera}"), "flush_after_ms": 1000,
+        });
+        self.ask(site, "Recorder.Create", recorder);
+    }
+
+    /// Calls a method, which must be granted.
+    pub fn ask(&mut self, site: SiteId, method: &str, parameters: Value) -> Value {
+        ask(&mut self.world, site, method, parameters)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, seconds: u64) {
+        self.world.run_for(seconds * SECOND_NS);
+    }
+
+    /// A feeder writes that many chunks, a thousand a second, and closes.
+    pub fn feed(&mut self, site: SiteId, camera: &str, chunks: u64) {
+        self.streams += 1;
+        let script = Script {
+            stream: self.streams,
+            chunk,
+            chunks,
+            every_ns: SECOND_NS / 1000,
+        };
+        self.world.machines.feed_path(site, &format!("/run/{camera}"), script);
+    }
+
+    /// The camera `gate` sends that many short streams, each of which becomes a block.
+    pub fn record(&mut self, site: SiteId, blocks: u64) {
+        for _ in 0..blocks {
+            self.feed(site, "gate", 1);
+            self.pass(1);
+        }
+    }
+
+    /// The disk of a site.
+    pub fn disk(&self, site: SiteId) -> DiskId {
+        self.world.machines.disk_at(site, VOLUME).unwrap()
+    }
+
+    /// Where the slot of a number lies.
+    pub fn slot(number: u64) -> std::ops::Range<u64> {
+        let at_bytes = END_BYTES + number * BLOCK_BYTES;
+        at_bytes..at_bytes + BLOCK_BYTES
+    }
+
+    /// Where the superblock copies of a site lie.
+    pub fn superblocks(&self, site: SiteId) -> [u64; 4] {
+        superblock_copies(self.world.machines.disk(self.disk(site)).model.size_bytes)
+    }
+
+    /// Cuts the power of a site.
+    pub fn power_cut(&mut self, site: SiteId) {
+        self.note();
+        self.world.power_cut(site);
+    }
+
+    /// Switches a site on, and waits until it is up.
+    pub fn boot(&mut self, site: SiteId) {
+        boot(&mut self.world, site);
+        self.pass(3);
+    }
+
+    fn note(&mut self) {
+        for site in (0..self.world.machines.sites()).map(SiteId) {
+            for line in self.world.machines.site(site).state.kept() {
+                let event: Value = serde_json::from_slice(&line).unwrap();
+                self.said.insert(event["code"].as_str().unwrap().into());
+            }
+        }
+    }
+
+    /// Codes of everything that was said.
+    pub fn said(mut self) -> BTreeSet<String> {
+        self.note();
+        self.said
+    }
+}
