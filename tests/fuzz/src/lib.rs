@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+mod desk;
 mod golden;
 mod heap;
 mod sector;
@@ -34,7 +35,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 8] = [
+pub const TARGETS: [&Target; 10] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -43,6 +44,8 @@ pub const TARGETS: [&Target; 8] = [
     &targets::frame::TARGET,
     &targets::settings::TARGET,
     &targets::container::TARGET,
+    &targets::control::TARGET,
+    &targets::haul::TARGET,
 ];
 
 /// The target of that name.

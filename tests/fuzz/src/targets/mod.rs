@@ -2,7 +2,9 @@
 
 pub mod checkpoint;
 pub mod container;
+pub mod control;
 pub mod frame;
+pub mod haul;
 pub mod header;
 pub mod message;
 pub mod record;

@@ -44,7 +44,14 @@ pub fn engine() -> Result<PathBuf> {
     // A target is named so that the flags are not for build scripts and macros, which run in the compiler.
     build
         .args(["build", "--profile", "fuzz", "--target", &host, "--package", "blockhaul-fuzz"])
-        .args(["--features", "engine", "--bin", "engine", "--target-dir"])
+        .args([
+            "--no-default-features",
+            "--features",
+            "engine",
+            "--bin",
+            "engine",
+            "--target-dir",
+        ])
         .arg(&folder)
         .env("RUSTFLAGS", FLAGS)
         .stdin(Stdio::null());
