@@ -18,9 +18,9 @@ const KERNEL: u32 = 1;
 
 /// A block device that was added or removed, from a message of the kernel.
 #[derive(Debug, PartialEq, Eq)]
-struct Change {
-    name: String,
-    added: bool,
+pub(crate) struct Change {
+    pub name: String,
+    pub added: bool,
 }
 
 /// Opens the socket for [`watch`].
@@ -55,7 +55,7 @@ pub(crate) async fn watch(world: Rc<World>, socket: AsyncFd<OwnedFd>) {
 }
 
 /// A message is `action@path`, then `KEY=value` strings, each ended by NUL.
-fn change(datagram: &[u8], has_medium: impl Fn(&str) -> bool) -> Option<Change> {
+pub(crate) fn change(datagram: &[u8], has_medium: impl Fn(&str) -> bool) -> Option<Change> {
     let text = std::str::from_utf8(datagram).ok()?;
     let value = |wanted: &str| {
         text.split('\0')

@@ -5,6 +5,8 @@
 
 pub mod clock;
 mod control;
+#[doc(hidden)]
+pub mod decoders;
 mod dial;
 pub mod disk;
 mod doors;

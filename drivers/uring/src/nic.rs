@@ -31,7 +31,8 @@ pub fn list_nics() -> io::Result<Vec<NicFacts>> {
     let mut nics = BTreeMap::new();
     // A `struct ifinfomsg` and a `struct ifaddrmsg` of zeroes ask for every family and every interface.
     dump(libc::RTM_GETLINK, &[0; LINK_BYTES], |body| {
-        if let Some((index, nic)) = link(body) {
+        if let Some((index, mut nic)) = link(body) {
+            nic.speed_mbit = speed_mbit(&nic.name);
             nics.insert(index, nic);
         }
     })?;
@@ -76,8 +77,8 @@ fn dump(kind: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
     }
 }
 
-/// An interface from a link message.
-fn link(body: &[u8]) -> Option<(u32, NicFacts)> {
+/// An interface from a link message; its speed is not in there.
+pub(crate) fn link(body: &[u8]) -> Option<(u32, NicFacts)> {
     let index = u32_at(body, 4)?;
     let flags = u32_at(body, 8)?;
     let running = (libc::IFF_UP | libc::IFF_RUNNING).cast_unsigned();
@@ -111,7 +112,6 @@ fn link(body: &[u8]) -> Option<(u32, NicFacts)> {
             _ => (),
         }
     }
-    nic.speed_mbit = speed_mbit(&nic.name);
     (!nic.name.is_empty()).then_some((index, nic))
 }
 
@@ -122,7 +122,7 @@ fn speed_mbit(name: &str) -> u32 {
 }
 
 /// Interface and address with prefix length from an address message.
-fn address(body: &[u8]) -> Option<(u32, String)> {
+pub(crate) fn address(body: &[u8]) -> Option<(u32, String)> {
     let [family, prefix_bits, ..] = u16_at(body, 0)?.to_ne_bytes();
     let index = u32_at(body, 4)?;
     // On a point-to-point interface IFA_ADDRESS is the other end, IFA_LOCAL our own; IPv6 has IFA_ADDRESS only.

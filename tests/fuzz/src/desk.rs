@@ -85,17 +85,27 @@ pub struct Desk {
     pub dialled: Vec<LinkId>,
 }
 
+/// What an appliance starts with.
+fn board(settings: Option<Vec<u8>>, kept_events: Vec<Vec<u8>>, memory_bytes: u32) -> Board {
+    Board {
+        fingerprint: Fingerprint([1; 32]),
+        version: "fuzz",
+        listening: vec!["[::]:7411".to_owned()],
+        seed: [2; 32],
+        settings,
+        kept_events,
+        memory_bytes,
+    }
+}
+
 impl Desk {
-    fn start(disk: BTreeMap<u64, Rc<[u8; PAGE]>>, settings: Option<Vec<u8>>, memory_bytes: u32, now: Instant) -> Desk {
-        let board = Board {
-            fingerprint: Fingerprint([1; 32]),
-            version: "fuzz",
-            listening: vec!["[::]:7411".to_owned()],
-            seed: [2; 32],
-            settings: settings.clone(),
-            kept_events: Vec::new(),
-            memory_bytes,
-        };
+    /// An appliance that has nothing but events from before.
+    pub fn with_events(kept: Vec<Vec<u8>>) -> Desk {
+        Desk::start(BTreeMap::new(), board(None, kept, PAGE_BYTES), Instant::default())
+    }
+
+    fn start(disk: BTreeMap<u64, Rc<[u8; PAGE]>>, board: Board, now: Instant) -> Desk {
+        let (memory_bytes, settings) = (board.memory_bytes, board.settings.clone());
         let mut ops = Vec::new();
         let appliance = Appliance::start(board, moment(now), &mut ops).expect("settings that were saved");
         let mut desk = Desk {

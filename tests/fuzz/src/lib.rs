@@ -35,7 +35,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 10] = [
+pub const TARGETS: [&Target; 12] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -46,6 +46,8 @@ pub const TARGETS: [&Target; 10] = [
     &targets::container::TARGET,
     &targets::control::TARGET,
     &targets::haul::TARGET,
+    &targets::event::TARGET,
+    &targets::netlink::TARGET,
 ];
 
 /// The target of that name.

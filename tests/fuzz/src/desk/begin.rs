@@ -7,7 +7,7 @@ use std::time::Duration;
 use hal::{ClientId, Fingerprint, Instant, Role};
 use serde_json::{Value, json};
 
-use super::{Desk, VOLUME};
+use super::{Desk, VOLUME, board};
 
 /// A peer that may append: it has the grant, and the job hauls to it.
 pub const NORTH: Fingerprint = Fingerprint([0xb1; 32]);
@@ -39,7 +39,11 @@ pub fn begin() -> (Desk, [u8; 32]) {
 }
 
 fn make() -> (Desk, [u8; 32]) {
-    let mut desk = Desk::start(BTreeMap::new(), None, CREATION_BYTES, Instant::from_ns(1_000_000_000));
+    let mut desk = Desk::start(
+        BTreeMap::new(),
+        board(None, Vec::new(), CREATION_BYTES),
+        Instant::from_ns(1_000_000_000),
+    );
     let archive = json!({ "name": "yard", "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": "append" });
     ask(&mut desk, "Archive.Create", archive);
     let recorder = json!({ "name": "gate", "archive": "yard", "camera": "gate", "listen": "/run/gate" });
@@ -60,7 +64,7 @@ fn make() -> (Desk, [u8; 32]) {
         desk.pass(WHILE);
     }
     let token = token.expect("a token is 64 hexadecimal digits");
-    let mut desk = Desk::start(desk.disk, desk.settings, MEMORY_BYTES, desk.now);
+    let mut desk = Desk::start(desk.disk, board(desk.settings, Vec::new(), MEMORY_BYTES), desk.now);
     desk.pass(WHILE);
     (desk, token.0)
 }

@@ -3,10 +3,12 @@
 pub mod checkpoint;
 pub mod container;
 pub mod control;
+pub mod event;
 pub mod frame;
 pub mod haul;
 pub mod header;
 pub mod message;
+pub mod netlink;
 pub mod record;
 pub mod settings;
 pub mod superblock;
