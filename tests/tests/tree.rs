@@ -39,7 +39,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("image", &[]),
     ("qemu", &["hal", "blockhaul-core", "image"]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
-    ("blockhaul-fuzz", &["hal", "blockhaul-core", "drivers-uring"]),
+    ("blockhaul-fuzz", &["hal", "blockhaul-core"]),
 ];
 
 /// The only crate with `unsafe`.

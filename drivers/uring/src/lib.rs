@@ -5,8 +5,6 @@
 
 pub mod clock;
 mod control;
-#[doc(hidden)]
-pub mod decoders;
 mod dial;
 pub mod disk;
 mod doors;

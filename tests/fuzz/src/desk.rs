@@ -6,9 +6,9 @@
 
 mod answers;
 mod begin;
+mod disk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use blockhaul_core::haul::wire::Message;
@@ -19,7 +19,8 @@ use hal::{
 };
 use serde_json::Value;
 
-pub use begin::{BLOCK_BYTES, NORTH, SOUTH, TOKEN, begin};
+pub use begin::{BLOCK_BYTES, DISK_BYTES, NORTH, SLOTS, SLOTS_AT_BYTES, SOUTH, TOKEN, begin};
+pub use disk::Disk;
 
 /// Path of the only disk.
 pub const VOLUME: &str = "/dev/volume";
@@ -66,7 +67,7 @@ pub struct Desk {
     appliance: Appliance,
     ram: Ram,
     now: Instant,
-    disk: BTreeMap<u64, Rc<[u8; PAGE]>>,
+    disk: Disk,
     open: BTreeSet<VolumeId>,
     settings: Option<Vec<u8>>,
     owed: VecDeque<Event>,
@@ -101,10 +102,21 @@ fn board(settings: Option<Vec<u8>>, kept_events: Vec<Vec<u8>>, memory_bytes: u32
 impl Desk {
     /// An appliance that has nothing but events from before.
     pub fn with_events(kept: Vec<Vec<u8>>) -> Desk {
-        Desk::start(BTreeMap::new(), board(None, kept, PAGE_BYTES), Instant::default())
+        Desk::start(Disk::default(), board(None, kept, PAGE_BYTES), Instant::default())
     }
 
-    fn start(disk: BTreeMap<u64, Rc<[u8; PAGE]>>, board: Board, now: Instant) -> Desk {
+    /// What lies on the disk.
+    pub fn disk(&self) -> Disk {
+        self.disk.clone()
+    }
+
+    /// The same appliance after a power cut, with that on its disk.
+    pub fn again(&self, disk: Disk) -> Desk {
+        let board = board(self.settings.clone(), Vec::new(), self.ram.size_bytes());
+        Desk::start(disk, board, self.now)
+    }
+
+    fn start(disk: Disk, board: Board, now: Instant) -> Desk {
         let (memory_bytes, settings) = (board.memory_bytes, board.settings.clone());
         let mut ops = Vec::new();
         let appliance = Appliance::start(board, moment(now), &mut ops).expect("settings that were saved");

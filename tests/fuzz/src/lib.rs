@@ -12,6 +12,20 @@ mod heap;
 mod sector;
 mod targets;
 
+// The driver's decoders are compiled in here, and not the driver: it needs a hundred packages that the fuzzer would be built with.
+#[path = "../../../drivers/uring/src/hotplug/change.rs"]
+mod change;
+#[path = "../../../drivers/uring/src/nic/facts.rs"]
+mod facts;
+#[path = "../../../drivers/uring/src/frame.rs"]
+mod frame;
+#[allow(dead_code)]
+#[path = "../../../drivers/uring/src/limits.rs"]
+mod limits;
+#[allow(dead_code)]
+#[path = "../../../drivers/uring/src/netlink/messages.rs"]
+mod netlink;
+
 /// A result whose error is a sentence for people.
 pub type Result<T> = std::result::Result<T, String>;
 
@@ -35,7 +49,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 12] = [
+pub const TARGETS: [&Target; 13] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -46,6 +60,7 @@ pub const TARGETS: [&Target; 12] = [
     &targets::container::TARGET,
     &targets::control::TARGET,
     &targets::haul::TARGET,
+    &targets::volume::TARGET,
     &targets::event::TARGET,
     &targets::netlink::TARGET,
 ];

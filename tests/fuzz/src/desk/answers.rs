@@ -1,7 +1,5 @@
 //! What the machine does with each op, and how it answers.
 
-use std::rc::Rc;
-
 use blockhaul_core::haul::wire::Message;
 use hal::{
     DeviceFacts, Event, FeedId, FlushClass, Instant, IoError, LinkError, LinkId, Memory, NicFacts, Op, Span, VolumeFacts,
@@ -9,7 +7,7 @@ use hal::{
 };
 
 use super::begin::DISK_BYTES;
-use super::{Desk, Fill, Link, PAGE, VOLUME};
+use super::{Desk, Fill, Link, VOLUME};
 
 impl Desk {
     pub(super) fn submit(&mut self, op: Op) {
@@ -34,11 +32,11 @@ impl Desk {
                 Event::Opened { tag, result }
             }
             Op::Read { tag, at_bytes, into, .. } => {
-                self.read(at_bytes, into);
+                self.disk.read(at_bytes, self.ram.bytes_mut(into));
                 done(tag, Ok(()))
             }
             Op::Write { tag, at_bytes, from, .. } => {
-                self.write(at_bytes, from);
+                self.disk.put(at_bytes, self.ram.bytes(from));
                 done(tag, Ok(()))
             }
             Op::Flush { tag, .. } | Op::Discard { tag, .. } => done(tag, Ok(())),
@@ -157,27 +155,6 @@ impl Desk {
         let lost: Vec<LinkId> = lost.map(|(link, _)| *link).collect();
         self.trusted = keys;
         lost.into_iter().for_each(|link| self.hang_up(link, LinkError::KeyRefused));
-    }
-
-    fn read(&mut self, at_bytes: u64, into: Span) {
-        let pages = self.ram.bytes_mut(into).chunks_exact_mut(PAGE);
-        for (number, page) in (at_bytes / PAGE as u64..).zip(pages) {
-            match self.disk.get(&number) {
-                Some(there) => page.copy_from_slice(&there[..]),
-                None => page.fill(0),
-            }
-        }
-    }
-
-    fn write(&mut self, at_bytes: u64, from: Span) {
-        let (pages, _) = self.ram.bytes(from).as_chunks::<PAGE>();
-        for (number, page) in (at_bytes / PAGE as u64..).zip(pages) {
-            if page.iter().all(|byte| *byte == 0) {
-                self.disk.remove(&number);
-            } else {
-                self.disk.insert(number, Rc::new(*page));
-            }
-        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! The appliance that every input meets: an archive with some blocks, a recorder, peers, a grant, a job. Made once and copied.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hal::{ClientId, Fingerprint, Instant, Role};
 use serde_json::{Value, json};
 
-use super::{Desk, VOLUME, board};
+use super::{Desk, Disk, VOLUME, board};
 
 /// A peer that may append: it has the grant, and the job hauls to it.
 pub const NORTH: Fingerprint = Fingerprint([0xb1; 32]);
@@ -17,15 +16,19 @@ pub const SOUTH: Fingerprint = Fingerprint([0xb2; 32]);
 pub const TOKEN: [u8; 32] = [7; 32];
 /// Block size of the archive.
 pub const BLOCK_BYTES: u32 = 64 << 10;
-/// The smallest disk for such blocks.
-pub(super) const DISK_BYTES: u64 = (4 << 20) + 32 * BLOCK_BYTES as u64;
+/// Slots of the archive, the fewest there can be.
+pub const SLOTS: u64 = 32;
+/// Where they begin.
+pub const SLOTS_AT_BYTES: u64 = 2 << 20;
+/// The disk has room for nothing more.
+pub const DISK_BYTES: u64 = 2 * SLOTS_AT_BYTES + SLOTS * BLOCK_BYTES as u64;
 
 /// Both ends of a volume are looked at while an archive is made.
 const CREATION_BYTES: u32 = 8 << 20;
 /// The smallest block memory for such blocks.
 const MEMORY_BYTES: u32 = 16 * BLOCK_BYTES;
-/// Pieces that the recorder has brought: a block each.
-const PIECES: usize = 3;
+/// Pieces that the recorder has brought: a block each, with a checkpoint in between.
+const PIECES: usize = 6;
 /// Longer than anything takes that the beginning asks for.
 const WHILE: Duration = Duration::from_secs(15);
 
@@ -40,7 +43,7 @@ pub fn begin() -> (Desk, [u8; 32]) {
 
 fn make() -> (Desk, [u8; 32]) {
     let mut desk = Desk::start(
-        BTreeMap::new(),
+        Disk::default(),
         board(None, Vec::new(), CREATION_BYTES),
         Instant::from_ns(1_000_000_000),
     );

@@ -3,10 +3,10 @@
 //! The first byte's bit 0 mends the CRC of every header.
 
 use blockhaul_core::haul::wire::Message;
-use drivers_uring::frame::{HEADER_BYTES, Header};
-use drivers_uring::limits::BODY_BYTES_MAX;
 use hal::MESSAGE_BYTES_MAX;
 
+use crate::frame::{HEADER_BYTES, Header};
+use crate::limits::BODY_BYTES_MAX;
 use crate::sector::{MENDED, crc32c};
 use crate::targets::message;
 use crate::{Seed, Target, heap};

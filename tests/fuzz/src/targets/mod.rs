@@ -12,3 +12,4 @@ pub mod netlink;
 pub mod record;
 pub mod settings;
 pub mod superblock;
+pub mod volume;

@@ -1,7 +1,8 @@
 //! Messages of the kernel about interfaces, addresses and devices.
 
-use drivers_uring::decoders::{addresses, device_change, links};
-
+use crate::change::change;
+use crate::facts::{address, link};
+use crate::netlink::messages;
 use crate::{Seed, Target, heap};
 
 /// The target.
@@ -26,7 +27,10 @@ const TIMES: usize = 64;
 
 fn check(datagram: &[u8]) {
     let (nics, found, change) = heap::within(TIMES, datagram, || {
-        (links(datagram), addresses(datagram), device_change(datagram))
+        let bodies = || messages(datagram).map(|(_, body)| body);
+        let links: Vec<_> = bodies().filter_map(link).collect();
+        let addresses: Vec<_> = bodies().filter_map(address).collect();
+        (links, addresses, change(datagram, |_| true))
     });
     for (_, nic) in nics {
         assert!(!nic.name.is_empty() && nic.name.len() <= 3 * datagram.len());
@@ -36,8 +40,8 @@ fn check(datagram: &[u8]) {
         let (address, bits) = address.split_once('/').expect("an address has a prefix length");
         assert!(address.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok());
     }
-    if let Some((name, _)) = change {
-        assert!(!name.contains('\0'));
+    if let Some(change) = change {
+        assert!(!change.name.contains('\0') && change.name.len() <= datagram.len());
     }
 }
 

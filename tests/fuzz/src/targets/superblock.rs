@@ -75,7 +75,8 @@ fn right_hash(sector: &[u8; SECTOR]) -> [u8; 32] {
     *blake3::hash(&plain[..HASH_AT]).as_bytes()
 }
 
-fn mend(sector: &mut [u8; SECTOR]) {
+/// Makes hash and CRC right.
+pub(super) fn mend(sector: &mut [u8; SECTOR]) {
     let hash = right_hash(sector);
     sector[HASH_AT..].copy_from_slice(&hash);
     mend_crc(sector);

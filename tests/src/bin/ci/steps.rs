@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 14] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -51,6 +51,11 @@ pub const STEPS: [Step; 13] = [
         name: "test",
         what: "cargo test --workspace",
         run: test,
+    },
+    Step {
+        name: "fuzz",
+        what: "cargo fuzz-decoders: every decoder, guided by coverage, two minutes of one core",
+        run: fuzz,
     },
     Step {
         name: "sim",
@@ -166,6 +171,10 @@ fn core() -> Result<()> {
 
 fn test() -> Result<()> {
     run_cargo(&["test", "--workspace"])
+}
+
+fn fuzz() -> Result<()> {
+    run_cargo(&["fuzz-decoders", "--seconds", "120"])
 }
 
 fn sim() -> Result<()> {

@@ -71,13 +71,14 @@ impl Bench {
         command
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-max_len={}", target.longest))
-            .arg(format!("-dict={}", words.display()))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
-            .args(["-print_final_stats=1", "-reload=0"])
-            .arg(&learned);
+            .args(["-print_final_stats=1", "-reload=0"]);
+        if !target.words.is_empty() {
+            command.arg(format!("-dict={}", words.display()));
+        }
         // The first folder is where it writes what it learns; the others it only reads.
         let known = [corpus::seeds_folder(target), corpus::found_folder(target)];
-        command.args(known.iter().filter(|folder| folder.is_dir()));
+        command.arg(&learned).args(known.iter().filter(|folder| folder.is_dir()));
         let outputs = said.try_clone().map_err(|error| failed(&log, error))?;
         let status = command.stdout(outputs).stderr(said).status();
         let status = status.map_err(|error| format!("{} cannot be run: {error}.", self.engine.display()))?;

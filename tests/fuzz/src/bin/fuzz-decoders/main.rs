@@ -36,6 +36,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = build::wrapped() {
+        return code;
+    }
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
