@@ -29,7 +29,7 @@ const TOP: [&str; 12] = [
 ];
 
 /// Which of our crates each of our crates may use (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("hal", &[]),
     ("blockhaul-core", &["hal"]),
     ("drivers-uring", &["hal"]),
@@ -39,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("image", &[]),
     ("qemu", &["hal", "blockhaul-core", "image"]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
+    ("blockhaul-fuzz", &["hal", "blockhaul-core"]),
 ];
 
 /// The only crate with `unsafe`.

@@ -1,7 +1,9 @@
-//! Netlink: the kernel's sockets for news about NICs and devices, and the bytes on them. Not what the news mean (`nic.rs`,
-//! `hotplug.rs`).
+//! Netlink: the kernel's sockets for news about NICs and devices. Not the bytes on them (`messages`), and not what the news mean
+//! (`nic.rs`, `hotplug.rs`).
 //!
-//! Invariant: only messages from the kernel itself are handed on; a length in a message is checked before it is used.
+//! Invariant: only messages from the kernel itself are handed on.
+
+mod messages;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,12 +14,10 @@ use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, So
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+pub(crate) use messages::{attributes, dump_request, messages, text, u16_at, u32_at, u64_at};
+
 /// Longest datagram: dumps come in pieces of at most 32 KiB.
 const DATAGRAM_BYTES_MAX: usize = 32 * 1024;
-
-/// Length of the header of every message.
-const HEADER_BYTES: usize = 16;
-const ALIGNMENT_BYTES: usize = 4;
 
 /// Opens a socket that hears the groups in a bit mask. No protocol is number 0: routes and interfaces.
 pub(crate) fn open(protocol: Option<Protocol>, groups: u32) -> io::Result<OwnedFd> {
@@ -53,98 +53,5 @@ pub(crate) async fn hear(socket: &AsyncFd<OwnedFd>) -> io::Result<Option<Vec<u8>
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => return Ok(None),
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// A request for everything of a kind.
-pub(crate) fn dump_request(kind: u16, body: &[u8]) -> Vec<u8> {
-    let length_bytes = u32::try_from(HEADER_BYTES + body.len()).expect("requests are short");
-    let flags = u16::try_from(libc::NLM_F_REQUEST | libc::NLM_F_DUMP).expect("flags are 16 bits wide");
-    let mut request = Vec::with_capacity(HEADER_BYTES + body.len());
-    request.extend_from_slice(&length_bytes.to_ne_bytes());
-    request.extend_from_slice(&kind.to_ne_bytes());
-    request.extend_from_slice(&flags.to_ne_bytes());
-    request.extend_from_slice(&1u32.to_ne_bytes());
-    request.extend_from_slice(&0u32.to_ne_bytes());
-    request.extend_from_slice(body);
-    request
-}
-
-/// Kind and body of every message in a datagram.
-pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let length_bytes = u32_at(rest, 0)? as usize;
-        let kind = u16_at(rest, 4)?;
-        let body = rest.get(HEADER_BYTES..length_bytes)?;
-        rest = rest.get(length_bytes.next_multiple_of(ALIGNMENT_BYTES)..).unwrap_or_default();
-        Some((kind, body))
-    })
-}
-
-/// Kind and value of every attribute behind the fixed part of a body.
-pub(crate) fn attributes(body: &[u8], fixed_bytes: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = body.get(fixed_bytes..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let length_bytes = usize::from(u16_at(rest, 0)?);
-        let kind = u16_at(rest, 2)?;
-        let value = rest.get(4..length_bytes)?;
-        rest = rest.get(length_bytes.next_multiple_of(ALIGNMENT_BYTES)..).unwrap_or_default();
-        Some((kind, value))
-    })
-}
-
-/// A number of two bytes.
-pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// A number of four bytes.
-pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// A number of eight bytes.
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// Text that may end with NUL.
-pub(crate) fn text(value: &[u8]) -> String {
-    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
-    String::from_utf8_lossy(&value[..end]).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(kind: u16, length_bytes: u32, body: &[u8]) -> Vec<u8> {
-        let mut bytes = dump_request(kind, body);
-        bytes[..4].copy_from_slice(&length_bytes.to_ne_bytes());
-        bytes
-    }
-
-    #[test]
-    fn messages_are_taken_apart() {
-        let mut datagram = message(16, 21, b"hello\0\0\0");
-        datagram.extend(message(17, 18, b"ab"));
-        let found: Vec<_> = messages(&datagram).collect();
-        assert_eq!(found, [(16, &b"hello"[..]), (17, b"ab")]);
-    }
-
-    #[test]
-    fn lengths_that_lie_end_it() {
-        for length_bytes in [0, 1, 15, 22, u32::MAX] {
-            let datagram = message(16, length_bytes, b"hello");
-            let found: Vec<_> = messages(&datagram).map(|(_, body)| body.len()).collect();
-            assert!(found.is_empty(), "{length_bytes}: {found:?}");
-        }
-        for length_bytes in [0u16, 3, 9, u16::MAX] {
-            let mut body = length_bytes.to_ne_bytes().to_vec();
-            body.extend_from_slice(&[1, 0, 9, 9, 9, 9]);
-            assert_eq!(attributes(&body, 0).count(), 0, "{length_bytes}");
-        }
-        assert_eq!(attributes(&[], 16).count(), 0);
     }
 }

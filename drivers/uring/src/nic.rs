@@ -1,9 +1,10 @@
 //! Network interfaces: what there is, and news when that changes. Not addresses of peers and not routes.
 
+mod facts;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,14 +12,11 @@ use hal::{Event, NicFacts};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::unix::AsyncFd;
 
-use crate::netlink::{ask, attributes, dump_request, hear, messages, open, take, text, u16_at, u32_at, u64_at};
+use crate::netlink::{ask, dump_request, hear, messages, open, take, u32_at};
 use crate::readiness::watched;
 use crate::world::World;
+use facts::{ADDRESS_BYTES, LINK_BYTES, address, link};
 
-/// Length of `struct ifinfomsg`.
-const LINK_BYTES: usize = 16;
-/// Length of `struct ifaddrmsg`.
-const ADDRESS_BYTES: usize = 8;
 /// Groups of changes: links, IPv4 and IPv6 addresses (`RTMGRP_*`).
 const NEWS: u32 = 0x1 | 0x10 | 0x100;
 /// The kernel answers a dump at once, or something is wrong with it.
@@ -31,7 +29,8 @@ pub fn list_nics() -> io::Result<Vec<NicFacts>> {
     let mut nics = BTreeMap::new();
     // A `struct ifinfomsg` and a `struct ifaddrmsg` of zeroes ask for every family and every interface.
     dump(libc::RTM_GETLINK, &[0; LINK_BYTES], |body| {
-        if let Some((index, nic)) = link(body) {
+        if let Some((index, mut nic)) = link(body) {
+            nic.speed_mbit = speed_mbit(&nic.name);
             nics.insert(index, nic);
         }
     })?;
@@ -76,68 +75,10 @@ fn dump(kind: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
     }
 }
 
-/// An interface from a link message.
-fn link(body: &[u8]) -> Option<(u32, NicFacts)> {
-    let index = u32_at(body, 4)?;
-    let flags = u32_at(body, 8)?;
-    let running = (libc::IFF_UP | libc::IFF_RUNNING).cast_unsigned();
-    let mut nic = NicFacts {
-        name: String::new(),
-        up: flags & running == running,
-        speed_mbit: 0,
-        mtu_bytes: 0,
-        addresses: Vec::new(),
-        hardware: String::new(),
-        received_bytes: 0,
-        sent_bytes: 0,
-        errors: 0,
-    };
-    for (kind, value) in attributes(body, LINK_BYTES) {
-        match kind {
-            libc::IFLA_IFNAME => nic.name = text(value),
-            libc::IFLA_MTU => nic.mtu_bytes = u32_at(value, 0)?,
-            libc::IFLA_ADDRESS if value.iter().any(|byte| *byte != 0) => {
-                let digits: Vec<_> = value.iter().map(|byte| format!("{byte:02x}")).collect();
-                nic.hardware = digits.join(":");
-            }
-            // `struct rtnl_link_stats64`: packets and bytes of both directions, then errors and drops of both.
-            libc::IFLA_STATS64 => {
-                nic.received_bytes = u64_at(value, 16)?;
-                nic.sent_bytes = u64_at(value, 24)?;
-                nic.errors = (4..8)
-                    .filter_map(|field| u64_at(value, 8 * field))
-                    .fold(0, u64::saturating_add);
-            }
-            _ => (),
-        }
-    }
-    nic.speed_mbit = speed_mbit(&nic.name);
-    (!nic.name.is_empty()).then_some((index, nic))
-}
-
 /// Netlink does not tell it. A NIC without carrier says -1 or nothing.
 fn speed_mbit(name: &str) -> u32 {
     let told = fs::read_to_string(format!("/sys/class/net/{name}/speed"));
     told.ok().and_then(|speed| speed.trim().parse().ok()).unwrap_or(0)
-}
-
-/// Interface and address with prefix length from an address message.
-fn address(body: &[u8]) -> Option<(u32, String)> {
-    let [family, prefix_bits, ..] = u16_at(body, 0)?.to_ne_bytes();
-    let index = u32_at(body, 4)?;
-    // On a point-to-point interface IFA_ADDRESS is the other end, IFA_LOCAL our own; IPv6 has IFA_ADDRESS only.
-    let find = |wanted| {
-        attributes(body, ADDRESS_BYTES)
-            .find(|(kind, _)| *kind == wanted)
-            .map(|(_, value)| value)
-    };
-    let value = find(libc::IFA_LOCAL).or_else(|| find(libc::IFA_ADDRESS))?;
-    let address = match i32::from(family) {
-        libc::AF_INET => Ipv4Addr::from(*value.first_chunk::<4>()?).to_string(),
-        libc::AF_INET6 => Ipv6Addr::from(*value.first_chunk::<16>()?).to_string(),
-        _ => return None,
-    };
-    Some((index, format!("{address}/{prefix_bits}")))
 }
 
 /// Opens the socket for [`watch`].
@@ -232,11 +173,5 @@ mod tests {
             ..counted
         };
         assert!(differs(&before, &down));
-    }
-
-    #[test]
-    fn junk_is_no_interface() {
-        assert_eq!(link(&[0; 7]), None);
-        assert_eq!(address(&[2, 24, 0, 0, 1, 0, 0, 0, 6, 0, 2, 0, 1, 2]), None);
     }
 }

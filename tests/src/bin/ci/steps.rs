@@ -53,6 +53,11 @@ pub const STEPS: [Step; 14] = [
         run: test,
     },
     Step {
+        name: "fuzz",
+        what: "cargo fuzz-decoders: every decoder, guided by coverage, two minutes of one core",
+        run: fuzz,
+    },
+    Step {
         name: "sim",
         what: "cargo sim: 10,000 histories of archives, 3,000 of hauling",
         run: sim,
@@ -182,6 +187,10 @@ fn core() -> Result<()> {
 
 fn test() -> Result<()> {
     run_cargo(&["test", "--workspace"])
+}
+
+fn fuzz() -> Result<()> {
+    run_cargo(&["fuzz-decoders", "--seconds", "120"])
 }
 
 fn sim() -> Result<()> {

@@ -1,0 +1,19 @@
+//! The fuzzer: libFuzzer over the target that the variable `FUZZ_TARGET` names. `cargo fuzz-decoders` builds and runs it.
+#![no_main]
+#![forbid(unsafe_code)]
+
+use std::sync::OnceLock;
+
+use blockhaul_fuzz::Target;
+use libfuzzer_sys::fuzz_target;
+
+/// Looked up once: the fuzzer runs one target in its life.
+static TARGET: OnceLock<&'static Target> = OnceLock::new();
+
+fuzz_target!(|input: &[u8]| {
+    let target = TARGET.get_or_init(|| {
+        let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+        blockhaul_fuzz::target(&name).unwrap_or_else(|why| panic!("{why}"))
+    });
+    (target.check)(input);
+});

@@ -1,0 +1,42 @@
+//! How much memory a decoder takes at most: a length that an input claims must not be believed beyond the input.
+//!
+//! Counts what the whole process allocates, so only one measurement runs at a time.
+
+use std::sync::{Mutex, PoisonError};
+
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// What messages and error texts may take, whatever the input.
+const FREE_BYTES: usize = 16 << 10;
+
+/// Does something, and panics if meanwhile more than `times` the input and a little was allocated at once.
+pub fn within<T>(times: usize, input: &[u8], what: impl FnOnce() -> T) -> T {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    let result = what();
+    let taken = HEAP.peak_usage().saturating_sub(before);
+    let allowed = times * input.len() + FREE_BYTES;
+    assert!(
+        taken <= allowed,
+        "{taken} bytes were allocated for {} bytes of input; {allowed} are allowed",
+        input.len()
+    );
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    #[should_panic(expected = "were allocated")]
+    fn too_much_is_noticed_though_it_is_never_touched() {
+        within(2, &[0; 10], || drop(Vec::<u8>::with_capacity(1 << 20)));
+    }
+}

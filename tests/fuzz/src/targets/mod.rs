@@ -1,0 +1,15 @@
+//! The targets, one decoder a file.
+
+pub mod checkpoint;
+pub mod container;
+pub mod control;
+pub mod event;
+pub mod frame;
+pub mod haul;
+pub mod header;
+pub mod message;
+pub mod netlink;
+pub mod record;
+pub mod settings;
+pub mod superblock;
+pub mod volume;
