@@ -121,6 +121,7 @@ fn seeds() -> Vec<Seed> {
         entries: vec![Entry::OTHER; 8],
         tips: tips.collect(),
         gaps: vec![(2, gap)],
+        new_tracks_begin: 7,
     };
     let part = |part: u32, capacity: usize| {
         let mut payload = vec![0; capacity];

@@ -132,7 +132,7 @@ impl Peers {
                     *from = known.next;
                 }
             }
-            Message::Block { track, lease } => {
+            Message::Block { track, lease, hash } => {
                 if let Some(known) = self.tracks.get(&(link, *track)) {
                     *lease = known.lease;
                     if body.len() > ORIGIN_BYTES {
@@ -143,6 +143,7 @@ impl Peers {
                 if let Some((sector, payload)) = body.split_at_mut_checked(ORIGIN_BYTES) {
                     put(sector, 356, &(payload.len() as u32).to_le_bytes());
                     put(sector, 392, blake3::hash(payload).as_bytes());
+                    *hash = Digest(*blake3::hash(&sector[..ORIGIN_END - ORIGIN_AT]).as_bytes());
                 }
             }
             _ => {}

@@ -89,7 +89,14 @@ pub fn samples() -> Vec<(&'static str, Message)> {
                 lease,
             },
         ),
-        ("block", Message::Block { track: 0, lease }),
+        (
+            "block",
+            Message::Block {
+                track: 0,
+                lease,
+                hash: Digest([6; 32]),
+            },
+        ),
         (
             "gap",
             Message::Gap {

@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 14] = [
+pub const STEPS: [Step; 15] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",

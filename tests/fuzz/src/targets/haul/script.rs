@@ -145,7 +145,11 @@ fn block(how: u8, payload: &[u8]) -> Vec<u8> {
     encode_origin(&mut sector, &origin, b"");
     let length = sector.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1) - ORIGIN_AT;
     let begin = &sector[ORIGIN_AT..][..length];
-    let message = Message::Block { track: 0, lease: LEASE };
+    let message = Message::Block {
+        track: 0,
+        lease: LEASE,
+        hash: NO_HASH,
+    };
     let head = frame(how | BODY, &message);
     [
         &head[..],
