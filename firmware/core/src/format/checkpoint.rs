@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::bytes::{i64_at, put, u32_at, u64_at};
+use super::bytes::{all_zero, i64_at, put, u32_at, u64_at};
 use super::record::{GapRange, reason_from, reason_number};
 use super::track::TIP_BYTES;
 use super::{FormatError, Tip};
@@ -109,7 +109,8 @@ impl PartHead {
             gaps: u32_at(payload, 32),
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
-        if head.part < head.parts && covered == Some(u64::from(head.entries)) {
+        let zero = all_zero(&payload[36..PART_HEAD_BYTES]);
+        if zero && head.part < head.parts && covered == Some(u64::from(head.entries)) {
             Ok(head)
         } else {
             Err(FormatError::Field)
@@ -193,7 +194,7 @@ impl Checkpoint {
             .map(|bytes| {
                 let (from, to) = (u64_at(bytes, 8), u64_at(bytes, 16));
                 let track = u32_at(bytes, 0);
-                if from < to && (track as usize) < tips.len() {
+                if from < to && (track as usize) < tips.len() && all_zero(&bytes[5..8]) {
                     Ok((
                         track,
                         GapRange {

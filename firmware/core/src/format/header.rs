@@ -14,6 +14,8 @@ use crate::recorder::container::{Container, INIT_BYTES_MAX};
 pub const MAGIC: [u8; 8] = *b"bhblock\0";
 /// Where the origin part begins.
 pub const ORIGIN_AT: usize = 256;
+/// Where the digest of the payload is, in every kind of block.
+const DIGEST_AT: usize = 392;
 /// Where the init data begins.
 pub const INIT_AT: usize = 512;
 /// First byte behind origin part and init data: what the origin hash covers ends here.
@@ -131,7 +133,7 @@ pub fn encode_origin(sector: &mut [u8], origin: &Origin, init: &[u8]) {
     put(sector, 368, &origin.begin_utc_ns.to_le_bytes());
     put(sector, 376, &origin.end_utc_ns.to_le_bytes());
     put(sector, 384, &origin.begin_boot_ns.to_le_bytes());
-    put(sector, 392, &origin.payload_digest.0);
+    put(sector, DIGEST_AT, &origin.payload_digest.0);
     put(sector, 424, &origin.previous_origin.0);
     put(sector, 456, &(init.len() as u16).to_le_bytes());
     put(sector, INIT_AT, init);
@@ -140,7 +142,7 @@ pub fn encode_origin(sector: &mut [u8], origin: &Origin, init: &[u8]) {
 /// Writes the origin part of a system or checkpoint block: nothing but the digest of its payload.
 pub fn encode_no_origin(sector: &mut [u8], payload_digest: Digest) {
     sector[ORIGIN_AT..ORIGIN_END].fill(0);
-    put(sector, 392, &payload_digest.0);
+    put(sector, DIGEST_AT, &payload_digest.0);
 }
 
 /// The origin part of a header sector that may come from anywhere. Checks every field, not the payload.
@@ -174,7 +176,7 @@ pub fn decode_origin(sector: &[u8]) -> Result<Origin, FormatError> {
         begin_utc_ns: i64_at(sector, 368),
         end_utc_ns: i64_at(sector, 376),
         begin_boot_ns: u64_at(sector, 384),
-        payload_digest: Digest(array_at(sector, 392)),
+        payload_digest: Digest(array_at(sector, DIGEST_AT)),
         previous_origin: Digest(array_at(sector, 424)),
     })
 }
@@ -278,12 +280,17 @@ pub fn decode(sector: &[u8]) -> Result<Header, FormatError> {
             }
             Some(origin)
         }
-        BlockKind::System | BlockKind::Checkpoint => None,
+        BlockKind::System | BlockKind::Checkpoint => {
+            if !all_zero(&sector[ORIGIN_AT..DIGEST_AT]) || !all_zero(&sector[DIGEST_AT + 32..ORIGIN_END]) {
+                return Err(FormatError::Field);
+            }
+            None
+        }
     };
     Ok(Header {
         placement,
         origin,
-        payload_digest: Digest(array_at(sector, 392)),
+        payload_digest: Digest(array_at(sector, DIGEST_AT)),
         origin_hash: origin_hash(sector),
     })
 }
