@@ -4,7 +4,7 @@
 
 use hal::{ClockQuality, Digest, Uuid};
 
-use super::bytes::{all_zero, array_at, i64_at, put, u16_at, u32_at, u64_at};
+use super::bytes::{all_zero, array_at, count_at, i64_at, put, u16_at, u32_at, u64_at};
 use super::track::{CAMERA_BYTES, camera_at};
 use super::{FORMAT_VERSION, FormatError, Lease, SECTOR_BYTES, TrackKey, crc32c};
 use crate::Kind;
@@ -163,10 +163,10 @@ pub fn decode_origin(sector: &[u8]) -> Result<Origin, FormatError> {
             kind: Kind::from_number(sector[352]).ok_or(FormatError::Field)?,
         },
         epoch: Epoch {
-            counter: u64_at(sector, 272),
+            counter: count_at(sector, 272)?,
             nonce: u64_at(sector, 280),
         },
-        track_sequence: u64_at(sector, 360),
+        track_sequence: count_at(sector, 360)?,
         container: Container::from_number(sector[353]).ok_or(FormatError::Field)?,
         clock: clock_from(sector[354])?,
         key_frame: flags & 1 != 0,
@@ -256,17 +256,17 @@ pub fn decode(sector: &[u8]) -> Result<Header, FormatError> {
     let placement = Placement {
         kind,
         archive: Uuid(array_at(sector, 16)),
-        log_sequence: u64_at(sector, 32),
-        slot: u64_at(sector, 40),
+        log_sequence: count_at(sector, 32)?,
+        slot: count_at(sector, 40)?,
         epoch: Epoch {
-            counter: u64_at(sector, 48),
+            counter: count_at(sector, 48)?,
             nonce: u64_at(sector, 56),
         },
-        epoch_start: u64_at(sector, 64),
-        durable_sequence: u64_at(sector, 72),
+        epoch_start: count_at(sector, 64)?,
+        durable_sequence: count_at(sector, 72)?,
         previous_header: Digest(array_at(sector, 80)),
         lease: Lease {
-            counter: u64_at(sector, 112),
+            counter: count_at(sector, 112)?,
             nonce: u64_at(sector, 120),
         },
         payload_bytes: u32_at(sector, 128),
