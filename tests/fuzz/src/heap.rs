@@ -12,7 +12,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// What messages and error texts may take, whatever the input.
-const FREE_BYTES: usize = 16 << 10;
+const FREE_BYTES: usize = 64 << 10;
 
 /// Does something, and panics if meanwhile more than `times` the input and a little was allocated at once.
 pub fn within<T>(times: usize, input: &[u8], what: impl FnOnce() -> T) -> T {
