@@ -13,14 +13,18 @@ use hal::{ClientId, Role};
 use super::superblock;
 use crate::desk::{BLOCK_BYTES, DISK_BYTES, Disk, SLOTS, SLOTS_AT_BYTES, begin};
 use crate::sector::{MENDED, SECTOR, mend_crc};
-use crate::{Seed, Target};
+use crate::{Seed, Target, heap};
 
 /// The target.
 pub const TARGET: Target = Target {
     name: "volume",
     what: "a changed volume is opened and read",
     longest: 1024,
-    check,
+    check: |input| {
+        // Made before anything is counted.
+        begin();
+        heap::of_appliance(|| check(input));
+    },
     seeds,
     words: &["bhsuper\\x00", "bhblock\\x00"],
 };
