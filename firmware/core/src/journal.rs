@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use hal::{Moment, Op, Ops};
 
 use crate::control::types::{EventRecord, Severity};
+use crate::format::COUNT_MAX;
 use crate::limits::EVENTS_MAX;
 
 /// Every kind of event. The code is what programs match.
@@ -155,9 +156,10 @@ impl core::hash::Hash for Journal {
 }
 
 impl Journal {
-    /// Continues where the kept lines end. Lines that cannot be read are passed over.
+    /// Continues where the kept lines end. Lines that cannot be read, or have a number that cannot be, are passed over.
     pub fn new(kept: &[Vec<u8>]) -> Journal {
-        let mut records: VecDeque<EventRecord> = kept.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let lines = kept.iter().filter_map(|line| serde_json::from_slice(line).ok());
+        let mut records: VecDeque<EventRecord> = lines.filter(|record: &EventRecord| record.number <= COUNT_MAX).collect();
         while records.len() > EVENTS_MAX {
             records.pop_front();
         }

@@ -12,20 +12,30 @@ static HEAP: PeakAlloc = PeakAlloc;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// What messages and error texts may take, whatever the input.
-const FREE_BYTES: usize = 16 << 10;
+const FREE_BYTES: usize = 64 << 10;
+
+/// What a whole appliance with its machine may take, most of which is its block memory.
+const APPLIANCE_BYTES: usize = 16 << 20;
 
 /// Does something, and panics if meanwhile more than `times` the input and a little was allocated at once.
 pub fn within<T>(times: usize, input: &[u8], what: impl FnOnce() -> T) -> T {
+    at_most(times * input.len() + FREE_BYTES, what)
+}
+
+/// The same for what an input does to a whole appliance.
+pub fn of_appliance<T>(what: impl FnOnce() -> T) -> T {
+    at_most(APPLIANCE_BYTES, what)
+}
+
+fn at_most<T>(allowed: usize, what: impl FnOnce() -> T) -> T {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let result = what();
     let taken = HEAP.peak_usage().saturating_sub(before);
-    let allowed = times * input.len() + FREE_BYTES;
     assert!(
         taken <= allowed,
-        "{taken} bytes were allocated for {} bytes of input; {allowed} are allowed",
-        input.len()
+        "{taken} bytes were allocated at once; {allowed} are allowed"
     );
     result
 }

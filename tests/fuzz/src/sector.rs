@@ -14,7 +14,7 @@ pub const MENDED: u8 = 1;
 /// Where header and superblock have their CRC.
 const CRC_AT: usize = 12;
 
-const CRC_32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// CRC-32C by a program that is not the product's.
 pub fn crc32c(bytes: &[u8]) -> u32 {

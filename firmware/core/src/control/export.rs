@@ -148,11 +148,11 @@ impl Export {
                     }
                 }
                 if self.call.from_utc_ns.is_none() {
-                    self.exported.missing += origin.track_sequence;
+                    self.exported.missing = self.exported.missing.saturating_add(origin.track_sequence);
                 }
             }
             Some(next) if next < origin.track_sequence => {
-                self.exported.missing += origin.track_sequence - next;
+                self.exported.missing = self.exported.missing.saturating_add(origin.track_sequence - next);
                 if origin.container == Container::MpegTs {
                     let packet = null_packet();
                     // The end of the header sector has done its service.

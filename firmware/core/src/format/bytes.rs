@@ -1,6 +1,8 @@
 //! Numbers at fixed offsets of a byte slice, little endian. The slices are our own sectors: an offset out of bounds is our own
 //! mistake and panics.
 
+use super::{COUNT_MAX, FormatError};
+
 /// `N` bytes at `at`.
 pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
@@ -21,6 +23,16 @@ pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
 /// 64-bit number at `at`.
 pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array_at(bytes, at))
+}
+
+/// Sequence, generation or counter at `at`: one that no archive can reach is refused, so that what is added to it fits.
+pub fn count_at(bytes: &[u8], at: usize) -> Result<u64, FormatError> {
+    let count = u64_at(bytes, at);
+    if count <= COUNT_MAX {
+        Ok(count)
+    } else {
+        Err(FormatError::Field)
+    }
 }
 
 /// Signed 64-bit number at `at`.

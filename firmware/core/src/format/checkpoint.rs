@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::bytes::{i64_at, put, u32_at, u64_at};
+use super::bytes::{all_zero, count_at, i64_at, put, u32_at, u64_at};
 use super::record::{GapRange, reason_from, reason_number};
 use super::track::TIP_BYTES;
 use super::{FormatError, Tip};
@@ -106,7 +106,7 @@ impl PartHead {
         let head = PartHead {
             part: u32_at(payload, 0),
             parts: u32_at(payload, 4),
-            sequence: u64_at(payload, 8),
+            sequence: count_at(payload, 8)?,
             from_sequence: u64_at(payload, 16),
             entries: u32_at(payload, 24),
             tips: u32_at(payload, 28),
@@ -114,7 +114,8 @@ impl PartHead {
             new_tracks_begin: u64_at(payload, 40),
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
-        if head.part < head.parts && covered == Some(u64::from(head.entries)) {
+        let zero = all_zero(&payload[36..PART_HEAD_BYTES]);
+        if zero && head.part < head.parts && covered == Some(u64::from(head.entries)) {
             Ok(head)
         } else {
             Err(FormatError::Field)
@@ -197,9 +198,9 @@ impl Checkpoint {
         let gaps = gaps
             .chunks_exact(GAP_BYTES)
             .map(|bytes| {
-                let (from, to) = (u64_at(bytes, 8), u64_at(bytes, 16));
+                let (from, to) = (count_at(bytes, 8)?, count_at(bytes, 16)?);
                 let track = u32_at(bytes, 0);
-                if from < to && (track as usize) < tips.len() {
+                if from < to && (track as usize) < tips.len() && all_zero(&bytes[5..8]) {
                     Ok((
                         track,
                         GapRange {

@@ -4,7 +4,7 @@
 
 use hal::{ClockQuality, Digest, Uuid};
 
-use super::bytes::{all_zero, array_at, i64_at, put, u16_at, u32_at, u64_at};
+use super::bytes::{all_zero, array_at, count_at, i64_at, put, u16_at, u32_at, u64_at};
 use super::track::{CAMERA_BYTES, camera_at};
 use super::{FORMAT_VERSION, FormatError, Lease, SECTOR_BYTES, TrackKey, crc32c};
 use crate::Kind;
@@ -14,6 +14,8 @@ use crate::recorder::container::{Container, INIT_BYTES_MAX};
 pub const MAGIC: [u8; 8] = *b"bhblock\0";
 /// Where the origin part begins.
 pub const ORIGIN_AT: usize = 256;
+/// Where the digest of the payload is, in every kind of block.
+const DIGEST_AT: usize = 392;
 /// Where the init data begins.
 pub const INIT_AT: usize = 512;
 /// First byte behind origin part and init data: what the origin hash covers ends here.
@@ -131,7 +133,7 @@ pub fn encode_origin(sector: &mut [u8], origin: &Origin, init: &[u8]) {
     put(sector, 368, &origin.begin_utc_ns.to_le_bytes());
     put(sector, 376, &origin.end_utc_ns.to_le_bytes());
     put(sector, 384, &origin.begin_boot_ns.to_le_bytes());
-    put(sector, 392, &origin.payload_digest.0);
+    put(sector, DIGEST_AT, &origin.payload_digest.0);
     put(sector, 424, &origin.previous_origin.0);
     put(sector, 456, &(init.len() as u16).to_le_bytes());
     put(sector, INIT_AT, init);
@@ -140,7 +142,7 @@ pub fn encode_origin(sector: &mut [u8], origin: &Origin, init: &[u8]) {
 /// Writes the origin part of a system or checkpoint block: nothing but the digest of its payload.
 pub fn encode_no_origin(sector: &mut [u8], payload_digest: Digest) {
     sector[ORIGIN_AT..ORIGIN_END].fill(0);
-    put(sector, 392, &payload_digest.0);
+    put(sector, DIGEST_AT, &payload_digest.0);
 }
 
 /// The origin part of a header sector that may come from anywhere. Checks every field, not the payload.
@@ -161,10 +163,10 @@ pub fn decode_origin(sector: &[u8]) -> Result<Origin, FormatError> {
             kind: Kind::from_number(sector[352]).ok_or(FormatError::Field)?,
         },
         epoch: Epoch {
-            counter: u64_at(sector, 272),
+            counter: count_at(sector, 272)?,
             nonce: u64_at(sector, 280),
         },
-        track_sequence: u64_at(sector, 360),
+        track_sequence: count_at(sector, 360)?,
         container: Container::from_number(sector[353]).ok_or(FormatError::Field)?,
         clock: clock_from(sector[354])?,
         key_frame: flags & 1 != 0,
@@ -174,7 +176,7 @@ pub fn decode_origin(sector: &[u8]) -> Result<Origin, FormatError> {
         begin_utc_ns: i64_at(sector, 368),
         end_utc_ns: i64_at(sector, 376),
         begin_boot_ns: u64_at(sector, 384),
-        payload_digest: Digest(array_at(sector, 392)),
+        payload_digest: Digest(array_at(sector, DIGEST_AT)),
         previous_origin: Digest(array_at(sector, 424)),
     })
 }
@@ -254,17 +256,17 @@ pub fn decode(sector: &[u8]) -> Result<Header, FormatError> {
     let placement = Placement {
         kind,
         archive: Uuid(array_at(sector, 16)),
-        log_sequence: u64_at(sector, 32),
-        slot: u64_at(sector, 40),
+        log_sequence: count_at(sector, 32)?,
+        slot: count_at(sector, 40)?,
         epoch: Epoch {
-            counter: u64_at(sector, 48),
+            counter: count_at(sector, 48)?,
             nonce: u64_at(sector, 56),
         },
-        epoch_start: u64_at(sector, 64),
-        durable_sequence: u64_at(sector, 72),
+        epoch_start: count_at(sector, 64)?,
+        durable_sequence: count_at(sector, 72)?,
         previous_header: Digest(array_at(sector, 80)),
         lease: Lease {
-            counter: u64_at(sector, 112),
+            counter: count_at(sector, 112)?,
             nonce: u64_at(sector, 120),
         },
         payload_bytes: u32_at(sector, 128),
@@ -278,12 +280,17 @@ pub fn decode(sector: &[u8]) -> Result<Header, FormatError> {
             }
             Some(origin)
         }
-        BlockKind::System | BlockKind::Checkpoint => None,
+        BlockKind::System | BlockKind::Checkpoint => {
+            if !all_zero(&sector[ORIGIN_AT..DIGEST_AT]) || !all_zero(&sector[DIGEST_AT + 32..ORIGIN_END]) {
+                return Err(FormatError::Field);
+            }
+            None
+        }
     };
     Ok(Header {
         placement,
         origin,
-        payload_digest: Digest(array_at(sector, 392)),
+        payload_digest: Digest(array_at(sector, DIGEST_AT)),
         origin_hash: origin_hash(sector),
     })
 }

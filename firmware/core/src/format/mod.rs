@@ -27,6 +27,9 @@ pub const FORMAT_VERSION: u16 = 1;
 /// Size of the header in front of every payload, of a superblock copy, and of whatever is read or written at once at least.
 pub const SECTOR_BYTES: u32 = 4096;
 
+/// Highest sequence, generation or counter.
+pub const COUNT_MAX: u64 = 1 << 62;
+
 /// Hash of nothing: before the first block of a log or track, and of a predecessor that is not known.
 pub const NO_HASH: hal::Digest = hal::Digest([0; 32]);
 

@@ -4,7 +4,7 @@
 
 use hal::{Digest, Fingerprint};
 
-use super::bytes::{all_zero, array_at, put, u32_at, u64_at};
+use super::bytes::{all_zero, array_at, count_at, put, u32_at, u64_at};
 use super::track::TRACK_KEY_BYTES;
 use super::{FormatError, Lease, TrackKey};
 use crate::control::types::GapReason;
@@ -95,25 +95,31 @@ impl Record {
             return Err(FormatError::Field);
         }
         let key = TrackKey::decode(&bytes[8..8 + TRACK_KEY_BYTES])?;
-        let (first, second, last) = (u64_at(bytes, 96), u64_at(bytes, 104), array_at(bytes, 112));
+        let (first, last) = (count_at(bytes, 96)?, array_at(bytes, 112));
         match bytes[0] {
             1 if bytes[1] == 0 => Ok(Record::Lease {
                 key,
                 lease: Lease {
                     counter: first,
-                    nonce: second,
+                    nonce: u64_at(bytes, 104),
                 },
                 holder: Fingerprint(last),
             }),
-            2 if first < second => Ok(Record::Gap {
-                key,
-                gap: GapRange {
+            2 => {
+                let gap = GapRange {
                     from: first,
-                    to: second,
+                    to: count_at(bytes, 104)?,
                     reason: reason_from(bytes[1])?,
-                },
-                hash_after: Digest(last),
-            }),
+                };
+                if gap.from >= gap.to {
+                    return Err(FormatError::Field);
+                }
+                Ok(Record::Gap {
+                    key,
+                    gap,
+                    hash_after: Digest(last),
+                })
+            }
             _ => Err(FormatError::Field),
         }
     }

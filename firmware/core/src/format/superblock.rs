@@ -5,10 +5,10 @@
 use alloc::vec::Vec;
 use hal::{Digest, Uuid};
 
-use super::bytes::{all_zero, array_at, i64_at, put, u16_at, u32_at, u64_at};
+use super::bytes::{all_zero, array_at, count_at, i64_at, put, u16_at, u32_at, u64_at};
 use super::header::Epoch;
 use super::track::camera_at;
-use super::{FORMAT_VERSION, FormatError, SECTOR_BYTES, crc32c};
+use super::{COUNT_MAX, FORMAT_VERSION, FormatError, SECTOR_BYTES, crc32c};
 use crate::Name;
 use crate::control::types::Mode;
 
@@ -147,20 +147,18 @@ impl Superblock {
         let history = (0..count)
             .map(|index| {
                 let at = 256 + index * 24;
-                (
-                    Epoch {
-                        counter: u64_at(sector, at),
-                        nonce: u64_at(sector, at + 8),
-                    },
-                    u64_at(sector, at + 16),
-                )
+                let epoch = Epoch {
+                    counter: count_at(sector, at)?,
+                    nonce: u64_at(sector, at + 8),
+                };
+                Ok((epoch, count_at(sector, at + 16)?))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let superblock = Superblock {
             archive: Uuid(array_at(sector, 16)),
             label: camera_at(&sector[160..224])?,
             mode,
-            generation: u64_at(sector, 32),
+            generation: count_at(sector, 32)?,
             parent: Digest(array_at(sector, 40)),
             block_bytes: u32_at(sector, 72),
             logical_sector_bytes: u32_at(sector, 76),
@@ -170,11 +168,11 @@ impl Superblock {
             segment_blocks: u32_at(sector, 104),
             made_utc_ns: i64_at(sector, 112),
             epoch: Epoch {
-                counter: u64_at(sector, 120),
+                counter: count_at(sector, 120)?,
                 nonce: u64_at(sector, 128),
             },
-            epoch_start: u64_at(sector, 136),
-            durable_sequence: u64_at(sector, 144),
+            epoch_start: count_at(sector, 136)?,
+            durable_sequence: count_at(sector, 144)?,
             checkpoint_sequence: u64_at(sector, 152),
             history,
         };
@@ -196,8 +194,7 @@ impl Superblock {
             && self.segment_blocks >= crate::limits::SEGMENT_BLOCKS_MIN
             && self.slots >= crate::limits::SEGMENTS_MIN * segment
             && self.slots_at_bytes >= 2 << 20
-            && (self.checkpoint_sequence == NO_CHECKPOINT || self.checkpoint_sequence <= 1 << 62)
-            && self.history.iter().all(|(_, start)| *start <= 1 << 62)
+            && (self.checkpoint_sequence == NO_CHECKPOINT || self.checkpoint_sequence <= COUNT_MAX)
             && self.slots.is_multiple_of(segment)
             && self.volume_bytes < 1 << 62
             && self.slots_at_bytes.is_multiple_of(u64::from(SECTOR_BYTES))
@@ -206,8 +203,6 @@ impl Superblock {
                 .checked_mul(block)
                 .and_then(|bytes| bytes.checked_add(self.slots_at_bytes))
                 .is_some_and(|end| end <= self.volume_bytes)
-            && self.epoch_start <= 1 << 62
-            && self.durable_sequence <= 1 << 62
     }
 
     /// Hash of the content, the same for all four copies.

@@ -2,7 +2,7 @@
 
 use hal::{Digest, Fingerprint, Uuid};
 
-use super::bytes::{all_zero, array_at, i64_at, put, u64_at};
+use super::bytes::{all_zero, array_at, count_at, i64_at, put, u64_at};
 use super::{FormatError, NO_HASH};
 use crate::{Kind, Name};
 
@@ -118,12 +118,12 @@ impl Tip {
         }
         Ok(Tip {
             key: TrackKey::decode(bytes)?,
-            next: u64_at(bytes, 88),
+            next: count_at(bytes, 88)?,
             hash: Digest(array_at(bytes, 96)),
-            last_log_sequence: u64_at(bytes, 128),
+            last_log_sequence: count_at(bytes, 128)?,
             last_utc_ns: i64_at(bytes, 136),
             lease: Lease {
-                counter: u64_at(bytes, 144),
+                counter: count_at(bytes, 144)?,
                 nonce: u64_at(bytes, 152),
             },
             holder: Fingerprint(array_at(bytes, 160)),

@@ -22,7 +22,7 @@ use crate::context::{Context, Ready};
 use crate::control::types::{GapReason, IncomingStatus};
 use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
-use crate::format::{Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
+use crate::format::{COUNT_MAX, Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
 use crate::journal::Code;
 use crate::limits::{CREDIT_MAX, HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX};
 use crate::purpose::Purpose;

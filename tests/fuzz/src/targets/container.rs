@@ -10,7 +10,7 @@ use crate::{Seed, Target, heap};
 pub const TARGET: Target = Target {
     name: "container",
     what: "MPEG-TS and fragmented MP4",
-    longest: 4096,
+    longest: 2048,
     check,
     seeds,
     words: &[

@@ -11,14 +11,18 @@ use hal::{ClientId, Role};
 use serde_json::{Value, json};
 
 use crate::desk::{BLOCK_BYTES, VOLUME, begin};
-use crate::{Seed, Target};
+use crate::{Seed, Target, heap};
 
 /// The target.
 pub const TARGET: Target = Target {
     name: "control",
     what: "calls of control clients, to a real appliance",
     longest: 1024,
-    check,
+    check: |input| {
+        // Made before anything is counted.
+        begin();
+        heap::of_appliance(|| check(input));
+    },
     seeds,
     words: &[
         "{\\x22method\\x22:\\x22io.blockhaul.",

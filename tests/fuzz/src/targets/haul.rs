@@ -1,7 +1,8 @@
 //! Frames from other appliances, to a real one: it is the target of two links of one peer and one of another, and its job is the
 //! source of a fourth.
 //!
-//! An input is frames in the form of [`script`]. Whatever comes, nothing is acknowledged that was not sent and right.
+//! An input is frames in the form of [`script`]. Whatever comes, nothing is acknowledged that was not sent and right, and nothing
+//! is sent without credit.
 
 mod script;
 
@@ -14,15 +15,19 @@ use blockhaul_core::haul::wire::Message;
 use hal::{ClientId, Digest, Fingerprint, LinkError, LinkId, Role};
 use script::{Frame, ORIGIN_BYTES, Whose, put};
 
-use crate::Target;
 use crate::desk::{Desk, NORTH, SOUTH, TOKEN, begin};
+use crate::{Target, heap};
 
 /// The target.
 pub const TARGET: Target = Target {
     name: "haul",
     what: "frames of peers, to a real appliance",
     longest: 2048,
-    check,
+    check: |input| {
+        // Made before anything is counted.
+        begin();
+        heap::of_appliance(|| check(input));
+    },
     seeds: script::seeds,
     words: &[],
 };
@@ -46,6 +51,7 @@ fn check(input: &[u8]) {
         links: BTreeMap::new(),
         used: 0,
         tracks: BTreeMap::new(),
+        credit: 0,
     };
     for frame in script::frames(input).take(FRAMES_MAX) {
         peers.send(&frame);
@@ -70,6 +76,8 @@ struct Peers {
     links: BTreeMap<Whose, LinkId>,
     used: u64,
     tracks: BTreeMap<(LinkId, u32), Track>,
+    /// Blocks that the job may still send on all its links together.
+    credit: u64,
 }
 
 impl Peers {
@@ -154,6 +162,8 @@ impl Peers {
     /// What may be acknowledged after this has been sent.
     fn note(&mut self, link: LinkId, message: &Message, body: &[u8]) {
         match message {
+            Message::Welcome { credit, .. } => self.credit += u64::from(*credit),
+            Message::Credit { blocks } => self.credit += u64::from(*blocks),
             Message::Gap { track, to, .. } => {
                 if let Some(known) = self.tracks.get_mut(&(link, *track)) {
                     known.below = known.below.max(*to);
@@ -209,6 +219,10 @@ impl Peers {
                         "acknowledged below {next}, and only below {} was sent",
                         known.below
                     );
+                }
+                Message::Block { .. } => {
+                    let left = self.credit.checked_sub(1);
+                    self.credit = left.expect("a block was sent without credit");
                 }
                 _ => {}
             }

@@ -163,7 +163,7 @@ impl Incoming {
             let next = tip.next;
             return self.reject(number, WhyRejected::Expected(next), context);
         }
-        if to <= from || to > 1 << 62 {
+        if to <= from || to > COUNT_MAX {
             return self.malformed(context);
         }
         let key = track.key.clone();
