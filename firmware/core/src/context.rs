@@ -129,6 +129,10 @@ impl Context<'_> {
         {
             self.shared.tags.note_read(*tag, *volume, *at_bytes, *into);
         }
+        if let Op::Close { volume, .. } = &op {
+            self.shared.tags.let_go(*volume, self.now.at);
+            self.ask_at(Ready::Again, self.shared.tags.next_due());
+        }
         self.ops.push(op);
     }
 }

@@ -99,19 +99,29 @@ impl<P> Tags<P> {
         slot.again.is_some()
     }
 
-    /// Takes a read whose time to be submitted again has come.
-    pub fn due(&mut self, now: Instant) -> Option<Op> {
+    /// A volume is let go of: no read of it is submitted again, and those that were put off are over now.
+    pub fn let_go(&mut self, volume: VolumeId, now: Instant) {
+        let of_it = |slot: &&mut Slot<P>| slot.read.is_some_and(|read| read.volume == volume);
+        for slot in self.slots.iter_mut().filter(of_it) {
+            slot.read = None;
+            slot.again = slot.again.map(|_| now);
+        }
+    }
+
+    /// Takes a read whose time has come: the op to be submitted again, none if its volume was let go of.
+    pub fn due(&mut self, now: Instant) -> Option<(Tag, Option<Op>)> {
         let is_due = |slot: &Slot<P>| slot.again.is_some_and(|at| at <= now);
         let index = self.slots.iter().position(is_due)?;
         let slot = &mut self.slots[index];
         slot.again = None;
-        let Read { volume, at_bytes, into } = slot.read?;
-        Some(Op::Read {
-            tag: Tag(u64::from(slot.turn) << 32 | index as u64),
+        let tag = Tag(u64::from(slot.turn) << 32 | index as u64);
+        let again = slot.read.map(|Read { volume, at_bytes, into }| Op::Read {
+            tag,
             volume,
             at_bytes,
             into,
-        })
+        });
+        Some((tag, again))
     }
 
     /// When the next read is to be submitted again.

@@ -26,10 +26,15 @@ impl Parts {
         true
     }
 
-    /// Submits again what is due.
-    pub(super) fn read_again(context: &mut Context) {
-        while let Some(op) = context.shared.tags.due(context.now.at) {
-            context.submit(op);
+    /// Submits again what is due; of a volume that was let go of meanwhile it says that it is gone.
+    pub(super) fn read_again(&mut self, context: &mut Context) {
+        while let Some((tag, again)) = context.shared.tags.due(context.now.at) {
+            if let Some(op) = again {
+                context.submit(op);
+            } else {
+                let purpose = context.shared.tags.take(tag);
+                self.on_done(purpose, Err(IoError::Gone), context);
+            }
         }
         context.ask_at(Ready::Again, context.shared.tags.next_due());
     }

@@ -27,7 +27,7 @@ impl Parts {
                 Ready::Reading(client) => self.decide_reading(client, context),
                 Ready::Waiting => self.decide_waiting(context),
                 Ready::Silence => self.look_for_silence(context),
-                Ready::Again => Parts::read_again(context),
+                Ready::Again => self.read_again(context),
             }
         }
         self.mind_silence(context);
