@@ -111,10 +111,10 @@ impl PartHead {
             entries: u32_at(payload, 24),
             tips: u32_at(payload, 28),
             gaps: u32_at(payload, 32),
-            new_tracks_begin: u64_at(payload, 40),
+            new_tracks_begin: count_at(payload, 40)?,
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
-        let zero = all_zero(&payload[36..PART_HEAD_BYTES]);
+        let zero = all_zero(&payload[36..40]);
         if zero && head.part < head.parts && covered == Some(u64::from(head.entries)) {
             Ok(head)
         } else {
