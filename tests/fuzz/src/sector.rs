@@ -57,6 +57,10 @@ pub fn mend_crc(sector: &mut [u8; SECTOR]) {
 
 /// Where two byte strings differ first, and how, for an assertion that says more than two long lists.
 pub fn differ(one: &[u8], other: &[u8]) -> Option<String> {
+    // As a whole first: a loop over bytes is counted byte by byte when fuzzing.
+    if one == other {
+        return None;
+    }
     if one.len() != other.len() {
         return Some(format!("{} bytes and {} bytes", one.len(), other.len()));
     }

@@ -122,8 +122,10 @@ impl PartHead {
         }
     }
 
-    fn content_bytes(&self) -> usize {
-        self.entries as usize * ENTRY_BYTES + self.tips as usize * TIP_BYTES + self.gaps as usize * GAP_BYTES
+    /// More than an address holds on small machines, if the counts lie.
+    fn content_bytes(&self) -> u64 {
+        let bytes = |count: u32, each: usize| u64::from(count) * each as u64;
+        bytes(self.entries, ENTRY_BYTES) + bytes(self.tips, TIP_BYTES) + bytes(self.gaps, GAP_BYTES)
     }
 }
 
@@ -179,17 +181,16 @@ impl Checkpoint {
     /// The entries alone, from the payload of part 0, where they all are (see `limits::SEGMENT_BLOCKS_MAX`).
     pub fn decode_entries(payload: &[u8]) -> Result<(PartHead, Vec<Entry>), FormatError> {
         let head = PartHead::decode(payload)?;
-        let bytes = head.entries as usize * ENTRY_BYTES;
-        let content = &payload[PART_HEAD_BYTES..];
-        if head.part != 0 || content.len() < bytes {
+        let entries = payload[PART_HEAD_BYTES..].chunks_exact(ENTRY_BYTES);
+        if head.part != 0 || entries.len() < head.entries as usize {
             return Err(FormatError::Field);
         }
-        Ok((head, content[..bytes].chunks_exact(ENTRY_BYTES).map(Entry::decode).collect()))
+        Ok((head, entries.take(head.entries as usize).map(Entry::decode).collect()))
     }
 
     /// Everything, from the joined contents of all parts (each payload without its [`PART_HEAD_BYTES`]).
     pub fn decode(head: &PartHead, content: &[u8]) -> Result<Checkpoint, FormatError> {
-        if content.len() != head.content_bytes() {
+        if content.len() as u64 != head.content_bytes() {
             return Err(FormatError::Field);
         }
         let (entries, rest) = content.split_at(head.entries as usize * ENTRY_BYTES);

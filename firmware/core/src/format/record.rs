@@ -147,7 +147,7 @@ pub fn decode_records(payload: &[u8]) -> Result<alloc::vec::Vec<Record>, FormatE
         return Err(FormatError::Field);
     }
     let body = &payload[COUNT_BYTES..];
-    if u32_at(payload, 0) as usize * RECORD_BYTES != body.len() {
+    if u64::from(u32_at(payload, 0)) * RECORD_BYTES as u64 != body.len() as u64 {
         return Err(FormatError::Field);
     }
     body.chunks_exact(RECORD_BYTES).map(Record::decode).collect()

@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use super::PAGE;
 
+/// Compared as a whole: a loop over bytes would be counted byte by byte when fuzzing.
+static ZERO: [u8; PAGE] = [0; PAGE];
+
 /// Pages by number; one that is not there is zero.
 #[derive(Clone, Default)]
 pub struct Disk(BTreeMap<u64, Rc<[u8; PAGE]>>);
@@ -41,7 +44,7 @@ impl Disk {
             let from = (at % PAGE as u64) as usize;
             let (some, after) = rest.split_at(rest.len().min(PAGE - from));
             let number = at / PAGE as u64;
-            if some.len() == PAGE && some.iter().all(|byte| *byte == 0) {
+            if some == ZERO {
                 self.0.remove(&number);
             } else {
                 let page = self.0.entry(number).or_insert_with(|| Rc::new([0; PAGE]));

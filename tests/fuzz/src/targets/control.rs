@@ -257,3 +257,26 @@ fn seeds() -> Vec<Seed> {
     ));
     seeds
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calls_to_begin_with_make_sense() {
+        for (method, parameters) in calls() {
+            let (mut desk, _) = begin();
+            desk.call(ClientId(1), Role::Admin, &message(method, &parameters));
+            desk.pass(WHILE);
+            desk.leave(ClientId(1));
+            desk.pass(WHILE);
+            let errors = desk.replies.iter().filter_map(|(_, reply)| reply["error"].as_str());
+            let senseless: Vec<&str> = errors
+                .filter(|error| error.ends_with("Usage") || error.contains("varlink"))
+                .collect();
+            assert!(senseless.is_empty(), "{method}: {:?}", desk.replies);
+            let hears_later = method == "Recorder.Record";
+            assert!(hears_later || !desk.replies.is_empty(), "{method} is not answered");
+        }
+    }
+}

@@ -26,7 +26,7 @@ pub const TARGET: Target = Target {
     check: |input| {
         // Made before anything is counted.
         begin();
-        heap::of_appliance(|| check(input));
+        heap::of_appliance(|| drop(play(input)));
     },
     seeds: script::seeds,
     words: &[],
@@ -37,7 +37,8 @@ const WHILE: Duration = Duration::from_secs(3);
 /// Frames of one input: more would only make it slow.
 const FRAMES_MAX: usize = 32;
 
-fn check(input: &[u8]) {
+/// All frames of an input, and a while after them.
+fn play(input: &[u8]) -> Peers {
     let (mut desk, token) = begin();
     desk.reachable = true;
     desk.call(
@@ -52,12 +53,14 @@ fn check(input: &[u8]) {
         used: 0,
         tracks: BTreeMap::new(),
         credit: 0,
+        heard: Vec::new(),
     };
     for frame in script::frames(input).take(FRAMES_MAX) {
         peers.send(&frame);
     }
     peers.desk.pass(WHILE);
     peers.listen();
+    peers
 }
 
 /// What a peer knows of a track that it has opened.
@@ -78,6 +81,7 @@ struct Peers {
     tracks: BTreeMap<(LinkId, u32), Track>,
     /// Blocks that the job may still send on all its links together.
     credit: u64,
+    heard: Vec<Message>,
 }
 
 impl Peers {
@@ -194,6 +198,7 @@ impl Peers {
     /// What the appliance has said since.
     fn listen(&mut self) {
         for (link, message) in std::mem::take(&mut self.desk.said) {
+            self.heard.push(message.clone());
             match message {
                 Message::Tip {
                     track,
@@ -227,5 +232,40 @@ impl Peers {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(seed: &str) -> Vec<Message> {
+        let seeds = (TARGET.seeds)();
+        let input = seeds.iter().find(|(name, _)| name == seed).map(|(_, input)| input);
+        play(input.expect("a seed of that name")).heard
+    }
+
+    #[test]
+    fn the_conversations_to_begin_with_come_to_blocks_and_acknowledgements() {
+        let acked = |seed| {
+            let heard = heard(seed);
+            let acks = heard.into_iter().filter_map(|message| match message {
+                Message::Ack { next, .. } => Some(next),
+                _ => None,
+            });
+            acks.max()
+        };
+        assert_eq!(acked("blocks"), Some(3));
+        assert_eq!(acked("block-twice"), Some(1));
+        assert_eq!(acked("gap-and-block"), Some(6));
+        assert_eq!(acked("comes-again"), Some(2));
+        assert_eq!(acked("two-peers"), None);
+        let sent = |seed| {
+            heard(seed)
+                .iter()
+                .filter(|message| matches!(message, Message::Block { .. }))
+                .count()
+        };
+        assert!(sent("job-caught-up") > 2, "the job sends its blocks");
     }
 }
