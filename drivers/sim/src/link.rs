@@ -265,7 +265,9 @@ impl Machines {
 
     /// Tells an appliance that its link is down, after giving back every send.
     fn bring_down(&mut self, number: u64, which: usize, why: LinkError) {
-        let Self { wires, sites, .. } = self;
+        let Self {
+            wires, sites, random, ..
+        } = self;
         let end = &mut wires.get_mut(&number).expect("looked up before").ends[which];
         if end.phase == Phase::Down {
             return;
@@ -282,8 +284,9 @@ impl Machines {
             site.post(event, sending.lent.into_iter().collect());
         }
         for lent in &end.lent {
-            // A body may have begun to arrive.
-            let part = lent.span.part(0, lent.span.length_bytes / 2);
+            // A body may have arrived up to any byte.
+            let arrived = random.below(u64::from(lent.span.length_bytes) + 1);
+            let part = lent.span.part(0, u32::try_from(arrived).expect("below a length"));
             site.memory.lent_bytes_mut(part).fill(0xee);
         }
         site.post(Event::LinkDown { link: end.link, why }, end.lent.drain(..).collect());

@@ -101,20 +101,51 @@ impl Machines {
 
     /// Resets every link between two sites, in the middle of whatever is on the way. Returns how many there were.
     pub fn cut_links(&mut self, a: SiteId, b: SiteId) -> usize {
-        let between = |wire: &crate::wire::Wire| {
-            let sites = (wire.ends[0].site, wire.ends[1].site);
-            sites == (a, b) || sites == (b, a)
-        };
-        let wires: Vec<u64> = self
-            .wires
-            .iter()
-            .filter(|(_, wire)| between(wire))
-            .map(|(number, _)| *number)
-            .collect();
+        let wires = self.wires_between(a, b);
         for wire in &wires {
             self.cut_wire(*wire);
         }
         wires.len()
+    }
+
+    /// Lets one site lose its links to another, which hears nothing of it: its ends stay half-open, and what was on the way to them
+    /// comes late, perhaps after what a new link brings. Returns how many there were.
+    pub fn strand_links(&mut self, from: SiteId, to: SiteId) -> usize {
+        let wires = self.wires_between(from, to);
+        for number in &wires {
+            self.say(&format!("link {number} is stranded"));
+            let late_ns = self.random.within(&(0..=5_000_000_000));
+            let now_ns = self.now_ns;
+            let wire = self.wires.get_mut(number).expect("listed");
+            let which = usize::from(wire.ends[1].site == from);
+            let end = &mut wire.ends[which];
+            end.last_arrival_ns += late_ns;
+            let mut arrivals = Vec::new();
+            for item in &mut end.on_the_way {
+                item.arrives_at_ns += late_ns;
+                arrivals.push(item.arrives_at_ns.saturating_sub(now_ns));
+            }
+            for delay_ns in arrivals {
+                self.after(
+                    delay_ns,
+                    Due::Arrive {
+                        wire: *number,
+                        from: which,
+                    },
+                );
+            }
+            self.break_soon(*number, which, LinkError::Lost, 0);
+        }
+        wires.len()
+    }
+
+    fn wires_between(&self, a: SiteId, b: SiteId) -> Vec<u64> {
+        let between = |wire: &crate::wire::Wire| {
+            let sites = (wire.ends[0].site, wire.ends[1].site);
+            sites == (a, b) || sites == (b, a)
+        };
+        let wires = self.wires.iter().filter(|(_, wire)| between(wire));
+        wires.map(|(number, _)| *number).collect()
     }
 
     /// Resets one link of a site.
@@ -127,8 +158,11 @@ impl Machines {
     fn cut_wire(&mut self, number: u64) {
         self.say(&format!("link {number} is cut"));
         let Some(wire) = self.wires.get_mut(&number) else { return };
+        // What left first may still get there; the cut is behind it, at any byte.
         for end in &mut wire.ends {
-            end.on_the_way.clear();
+            let frames = u64::try_from(end.on_the_way.len()).expect("a count");
+            let kept = self.random.below(frames + 1);
+            end.on_the_way.truncate(usize::try_from(kept).expect("a count"));
         }
         for end in 0..2 {
             let delay_ns = self.random.within(&(0..=50_000_000));

@@ -12,7 +12,7 @@ use super::tally::Report;
 use super::verdict;
 
 /// All faults that these histories know.
-const FAULTS: [Fault; 28] = [
+const FAULTS: [Fault; 30] = [
     Fault::PowerCut,
     Fault::PowerCuts,
     Fault::Kill,
@@ -39,6 +39,8 @@ const FAULTS: [Fault; 28] = [
     Fault::Counterfeit,
     Fault::Gone,
     Fault::Swapped,
+    Fault::Cloned,
+    Fault::StateFull,
     Fault::Rollback,
     Fault::PartRollback,
 ];

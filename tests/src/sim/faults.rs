@@ -65,6 +65,10 @@ pub enum Fault {
     Gone,
     /// Another disk is in its place at a start.
     Swapped,
+    /// A copy of the disk, byte for byte, is on the same machine for a while.
+    Cloned,
+    /// There is no room for the settings.
+    StateFull,
     /// At a power cut, an earlier state of the disk comes back.
     Rollback,
     /// At a power cut, an earlier state of a part of the disk comes back.
@@ -103,6 +107,8 @@ impl Fault {
             Fault::Counterfeit => "counterfeit capacity",
             Fault::Gone => "disks gone and back",
             Fault::Swapped => "disks swapped",
+            Fault::Cloned => "disks cloned",
+            Fault::StateFull => "state folders full",
             Fault::Rollback => "rollbacks",
             Fault::PartRollback => "rollbacks of a part",
             Fault::Network(fault) => fault.words(),
@@ -119,7 +125,7 @@ impl Fault {
 }
 
 /// What can strike one operation of a few.
-const ERRORS: [IoError; 3] = [IoError::Media, IoError::Short, IoError::TimedOut];
+const ERRORS: [IoError; 4] = [IoError::Media, IoError::Short, IoError::TimedOut, IoError::Full];
 
 impl Play {
     /// Lets a fault happen at a site; `others` are all sites.
@@ -203,6 +209,8 @@ impl Play {
                 self.world.kill(site);
             }
             Fault::Swapped => self.swap(site)?,
+            Fault::Cloned => self.clone_disk(site)?,
+            Fault::StateFull => self.fill_state_folder(site)?,
             Fault::Rollback | Fault::PartRollback => {
                 if let Some(snapshot) = snapshot {
                     let size = self.world.machines.disk(disk).model.size_bytes;
@@ -406,6 +414,56 @@ impl Play {
         }
         self.world.machines.plug(site, VOLUME, own);
         Ok(())
+    }
+
+    /// A copy of the disk, byte for byte, is attached beside it, before a start or while the appliance runs: it is left alone.
+    fn clone_disk(&mut self, site: SiteId) -> Result<(), String> {
+        const CLONE: &str = "/dev/clone";
+        let own = self.disk(site);
+        let clone = self.world.machines.clone_disk(own, site, CLONE);
+        let before = self.world.machines.disk(clone).snapshot();
+        if self.chance(50) {
+            self.world.kill(site);
+            self.pass(SECOND_NS)?;
+            self.boot(site)?;
+        }
+        let span_ns = self.draw(5 * SECOND_NS);
+        self.pass(span_ns)?;
+        if self.world.machines.site(site).is_running() {
+            let archive = json!({ "name": "another", "volume": CLONE, "block_bytes": 65536 });
+            if self.ask(site, "Archive.Create", archive).is_ok() {
+                return Err("a copy of an archive was overwritten, and nobody had typed its name".into());
+            }
+        }
+        if self.world.machines.disk(clone).snapshot() != before {
+            return Err("a copy of a disk was written to".into());
+        }
+        self.world.machines.unplug(site, CLONE);
+        Ok(())
+    }
+
+    /// The settings cannot be kept: a change is refused, and nothing of it is in effect.
+    fn fill_state_folder(&mut self, site: SiteId) -> Result<(), String> {
+        if !self.world.machines.site(site).is_running() {
+            return Ok(());
+        }
+        self.world.machines.site_mut(site).state.failing_saves = 1;
+        let name = self.world.machines.site(site).name.clone();
+        let recorder =
+            json!({ "name": "late", "archive": name, "camera": "late", "listen": "/run/late", "flush_after_ms": 1000 });
+        let made = self.ask(site, "Recorder.Create", recorder);
+        self.world.machines.site_mut(site).state.failing_saves = 0;
+        let listed = self.ask(site, "Recorder.List", json!({}))?;
+        let is_there = listed["recorders"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|recorder| recorder["name"] == "late");
+        match made {
+            Ok(_) => Err("a change of the settings was granted, and the settings could not be kept".into()),
+            Err(_) if is_there => Err("a change of the settings was refused, and is in effect".into()),
+            Err(_) => Ok(()),
+        }
     }
 
     /// The last fault of a site is over; its appliance is started anew, because some of what it found ends with a restart only.

@@ -23,10 +23,14 @@ pub enum Fault {
     Altered,
     /// A network interface goes down and up.
     Nic,
+    /// One end loses its connections; the other is not told, and what was on the way to it comes late.
+    Stranded,
+    /// One end starts anew behind a partition: the other holds connections of a process that is no more.
+    HalfOpen,
 }
 
 /// All of them.
-pub const ALL: [Fault; 8] = [
+pub const ALL: [Fault; 10] = [
     Fault::Cut,
     Fault::OneWay,
     Fault::Partition,
@@ -35,6 +39,8 @@ pub const ALL: [Fault; 8] = [
     Fault::Narrow,
     Fault::Altered,
     Fault::Nic,
+    Fault::Stranded,
+    Fault::HalfOpen,
 ];
 
 impl Fault {
@@ -49,6 +55,8 @@ impl Fault {
             Fault::Narrow => "narrow paths",
             Fault::Altered => "bodies altered",
             Fault::Nic => "interfaces down",
+            Fault::Stranded => "links stranded",
+            Fault::HalfOpen => "links half-open",
         }
     }
 }
@@ -75,6 +83,22 @@ impl Play {
                 self.world.machines.set_nic(site, "eth0", false);
                 self.pass(span_ns)?;
                 self.world.machines.set_nic(site, "eth0", true);
+                return Ok(());
+            }
+            Fault::Stranded => {
+                self.world.machines.strand_links(site, other);
+                return Ok(());
+            }
+            Fault::HalfOpen => {
+                self.world.machines.partition(site, other, true);
+                if self.chance(50) {
+                    self.power_cut(other)?;
+                } else {
+                    self.world.kill(other);
+                }
+                self.boot(other)?;
+                self.pass(span_ns)?;
+                self.world.machines.partition(site, other, false);
                 return Ok(());
             }
             Fault::OneWay | Fault::Partition => Path {

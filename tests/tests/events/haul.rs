@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use crate::stage::{SLOTS, Stage};
 
 /// `lobby` hauls to `vault`.
-struct Pair {
-    stage: Stage,
-    lobby: SiteId,
-    vault: SiteId,
+pub struct Pair {
+    pub stage: Stage,
+    pub lobby: SiteId,
+    pub vault: SiteId,
 }
 
-fn pair(vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
+/// The two, and a job. `cameras` are those of the grant; `token` stands for the right one.
+pub fn pair(vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
     let mut stage = Stage::new();
     let lobby = stage.add("lobby", SLOTS, "ring");
     let vault = stage.add("vault", vault_slots, "append");

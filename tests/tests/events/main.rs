@@ -1,6 +1,7 @@
 //! Every code of an event for people is produced by the product on a simulated machine, by a story that somebody can read.
 //!
 //! - `stage`: appliances, cameras, faults and what was said. `disk` and `haul`: the stories of one appliance and of two.
+//! - `found`: stories of what histories from seeds found once, each with its own judgement.
 //!
 //! Not here: whether an event is said whenever it should be; histories from seeds judge that (`tests/src/sim`). Invariant: a code
 //! that the product gets stands in the table of a story, or this fails.
@@ -8,6 +9,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod disk;
+mod found;
 mod haul;
 mod stage;
 

@@ -114,6 +114,13 @@ impl Stage {
         self.pass(3);
     }
 
+    /// How often a site has said something, as far as it was kept.
+    pub fn times(&self, site: SiteId, code: &str) -> usize {
+        let kept = self.world.machines.site(site).state.kept();
+        let events = kept.iter().map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        events.filter(|event| event["code"] == code).count()
+    }
+
     fn note(&mut self) {
         for site in (0..self.world.machines.sites()).map(SiteId) {
             for line in self.world.machines.site(site).state.kept() {
