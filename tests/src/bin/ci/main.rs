@@ -46,15 +46,15 @@ fn main() -> ExitCode {
 }
 
 fn print_table(passed: &[(&Step, Duration)], failed: Option<(&Step, Duration)>, left: &[&Step]) {
-    println!("\nstep        result   seconds");
+    println!("\nstep          result   seconds");
     for (step, took) in passed {
-        println!("{:<10}  passed  {:>8.1}", step.name, took.as_secs_f64());
+        println!("{:<12}  passed  {:>8.1}", step.name, took.as_secs_f64());
     }
     if let Some((step, took)) = failed {
-        println!("{:<10}  FAILED  {:>8.1}", step.name, took.as_secs_f64());
+        println!("{:<12}  FAILED  {:>8.1}", step.name, took.as_secs_f64());
     }
     for step in left {
-        println!("{:<10}  not run        -", step.name);
+        println!("{:<12}  not run        -", step.name);
     }
     println!();
 }
