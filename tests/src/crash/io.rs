@@ -215,8 +215,6 @@ enum Outcome {
     Done,
     /// Not everything, and that was told.
     Told,
-    /// Not everything, and nothing told of it.
-    Silent,
 }
 
 /// What came of a scenario.
@@ -228,8 +226,6 @@ pub struct Row {
     pub runs: u64,
     /// Of them, those in which everything was done nevertheless.
     pub survived: u64,
-    /// Those in which something waits and nothing tells of it: reads that go on failing for want of memory or time.
-    pub silent: u64,
     /// Time.
     pub took: Duration,
 }
@@ -259,7 +255,6 @@ pub fn scenario(scenario: &Scenario, step: u64, say: &dyn Fn(u64)) -> Result<Row
                         Some(outcome) => {
                             row.runs += 1;
                             row.survived += u64::from(outcome == Outcome::Done);
-                            row.silent += u64::from(outcome == Outcome::Silent);
                             row.operations[kind] = row.operations[kind].max(nth);
                         }
                     }
@@ -280,7 +275,6 @@ pub fn one(scenario: &Scenario, case: &Case) -> Result<&'static str, String> {
         None => "The scenario has fewer operations: nothing was struck.",
         Some(Outcome::Done) => "Everything was done nevertheless, and everything holds.",
         Some(Outcome::Told) => "Not everything could be done, that is told, and everything holds.",
-        Some(Outcome::Silent) => "Something waits and nothing tells of it; everything holds.",
     })
 }
 
@@ -315,12 +309,9 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<Outco
     let warnings = take.warnings().split_off(warned);
     let told = !warnings.is_empty() || !["ready", "none"].contains(&state.as_str());
     let refused = done.as_ref().is_err_and(|why| why.contains("is refused: "));
-    // An error that is not the block's fault is waited for, without a bound and without a word.
-    let waits = kind == IoKind::Read && matches!(case.error, IoError::Exhausted | IoError::TimedOut) && case.sticky;
-    let silent = done.is_err() && !told && !refused;
     if let Err(why) = &done
-        && silent
-        && !waits
+        && !told
+        && !refused
     {
         return Err(format!("no event, no state, no refusal tells of it, and yet {why}"));
     }
@@ -355,7 +346,6 @@ fn play(scenario: &Scenario, case: &Case, mut take: Take) -> Result<Option<Outco
     }
     Ok(Some(match done {
         Ok(()) => Outcome::Done,
-        Err(_) if silent => Outcome::Silent,
         Err(_) => Outcome::Told,
     }))
 }
