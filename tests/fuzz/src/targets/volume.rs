@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use blockhaul_core::format::superblock::{COPIES, copy_offsets};
 use hal::{ClientId, Role};
+use serde_json::Value;
 
 use super::superblock;
 use crate::desk::{BLOCK_BYTES, DISK_BYTES, Disk, SLOTS, SLOTS_AT_BYTES, begin};
@@ -23,7 +24,7 @@ pub const TARGET: Target = Target {
     check: |input| {
         // Made before anything is counted.
         begin();
-        heap::of_appliance(|| check(input));
+        heap::of_appliance(|| drop(read(input)));
     },
     seeds,
     words: &["bhsuper\\x00", "bhblock\\x00"],
@@ -38,9 +39,10 @@ const WHILE: Duration = Duration::from_secs(2);
 /// Header and the beginning of the payload: what changes may reach.
 const REACH: usize = 2 * SECTOR;
 
-fn check(input: &[u8]) {
+/// The last answer to each call, after the volume was changed and opened.
+fn read(input: &[u8]) -> Vec<Value> {
     let Some((&flags, changes)) = input.split_first() else {
-        return;
+        return Vec::new();
     };
     let (desk, _) = begin();
     let mut disk = desk.disk();
@@ -59,12 +61,16 @@ fn check(input: &[u8]) {
         r#"{"method":"io.blockhaul.Archive.Gaps","parameters":{"archive":"yard","camera":"gate"}}"#,
         r#"{"method":"io.blockhaul.Archive.Export","parameters":{"archive":"yard","camera":"gate"}}"#,
     ];
+    let mut answers = Vec::new();
     for (client, call) in calls.into_iter().enumerate() {
         desk.replies.clear();
         desk.call(ClientId(client as u64), Role::Admin, call.as_bytes());
         desk.pass(WHILE);
-        assert!(!desk.replies.is_empty(), "not answered: {call}");
+        let answer = desk.replies.pop();
+        let (_, answer) = answer.unwrap_or_else(|| panic!("not answered: {call}"));
+        answers.push(answer);
     }
+    answers
 }
 
 /// Where a place begins, if there is one.
@@ -163,4 +169,32 @@ fn seeds() -> Vec<Seed> {
         ("slot-lost", input(0, &[&[COPY_SLOT, 20, 2]])),
     ];
     seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verified(seed: &str) -> (Value, Value) {
+        let seeds = seeds();
+        let input = seeds.iter().find(|(name, _)| name == seed).map(|(_, input)| input);
+        let answers = read(input.expect("a seed of that name"));
+        (
+            answers[0]["parameters"]["archives"][0]["state"].clone(),
+            answers[2]["parameters"].clone(),
+        )
+    }
+
+    #[test]
+    fn changes_are_seen_and_only_where_they_are() {
+        let (state, untouched) = verified("as-it-is");
+        assert_eq!(state, "ready");
+        let good = untouched["good"].as_u64();
+        assert!(good >= Some(6), "{untouched}");
+        assert_eq!(untouched["damaged_count"], 0);
+        let (state, damaged) = verified("payload-damaged");
+        assert_eq!((state, &damaged["damaged_count"]), ("ready".into(), &1.into()));
+        assert_eq!(damaged["good"].as_u64(), good.map(|good| good - 1));
+        assert_eq!(verified("copy-damaged").0, "ready");
+    }
 }
