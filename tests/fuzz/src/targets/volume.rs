@@ -12,7 +12,7 @@ use hal::{ClientId, Role};
 use serde_json::Value;
 
 use super::superblock;
-use crate::desk::{BLOCK_BYTES, DISK_BYTES, Disk, SLOTS, SLOTS_AT_BYTES, begin};
+use crate::desk::{BLOCK_BYTES, DISK_BYTES, Disk, PIECES, SLOTS, SLOTS_AT_BYTES, begin, piece_bytes};
 use crate::sector::{MENDED, SECTOR, mend_crc};
 use crate::{Seed, Target, heap};
 
@@ -70,7 +70,21 @@ fn read(input: &[u8]) -> Vec<Value> {
         let (_, answer) = answer.unwrap_or_else(|| panic!("not answered: {call}"));
         answers.push(answer);
     }
+    if flags & MENDED == 0 {
+        nothing_is_made_up(&desk.delivered);
+    }
     answers
+}
+
+/// Whatever was changed, without right checksums only what was recorded is exported, in its order.
+fn nothing_is_made_up(exported: &[Vec<u8>]) {
+    let place = |chunk: &Vec<u8>| (0..PIECES).find(|piece| chunk[..] == piece_bytes(*piece));
+    let places: Option<Vec<usize>> = exported.iter().map(place).collect();
+    let places = places.expect("something was exported that was never recorded");
+    assert!(
+        places.is_sorted_by(|one, next| one < next),
+        "blocks were exported out of order or twice: {places:?}"
+    );
 }
 
 /// Where a place begins, if there is one.
@@ -192,6 +206,8 @@ mod tests {
         let good = untouched["good"].as_u64();
         assert!(good >= Some(6), "{untouched}");
         assert_eq!(untouched["damaged_count"], 0);
+        let exported = &read(&[0])[4]["parameters"]["blocks"];
+        assert_eq!(exported, PIECES);
         let (state, damaged) = verified("payload-damaged");
         assert_eq!((state, &damaged["damaged_count"]), ("ready".into(), &1.into()));
         assert_eq!(damaged["good"].as_u64(), good.map(|good| good - 1));
