@@ -158,7 +158,7 @@ fn seeds() -> Vec<Seed> {
     let seeds = [
         ("as-it-is", input(0, &[])),
         ("copy-damaged", input(0, &[&put(1, 40, b"x")])),
-        ("later-durable", input(MENDED, &[&all(&50u64.to_le_bytes(), 144)])),
+        ("later-durable", input(MENDED, &[&all(&20u64.to_le_bytes(), 144)])),
         ("other-checkpoint", input(MENDED, &[&all(&2u64.to_le_bytes(), 152)])),
         ("no-checkpoint", input(MENDED, &[&all(&u64::MAX.to_le_bytes(), 152)])),
         ("later-epoch", input(MENDED, &[&all(&9u64.to_le_bytes(), 120)])),
