@@ -19,7 +19,7 @@ use hal::{
 };
 use serde_json::Value;
 
-pub use begin::{BLOCK_BYTES, DISK_BYTES, NORTH, SLOTS, SLOTS_AT_BYTES, SOUTH, TOKEN, begin};
+pub use begin::{BLOCK_BYTES, DISK_BYTES, NORTH, PIECES, SLOTS, SLOTS_AT_BYTES, SOUTH, TOKEN, begin, piece_bytes};
 pub use disk::Disk;
 
 /// Path of the only disk.
@@ -80,6 +80,8 @@ pub struct Desk {
     pub reachable: bool,
     /// Answers since they were last taken.
     pub replies: Vec<(ClientId, Value)>,
+    /// Chunks that clients were sent since they were last taken.
+    pub delivered: Vec<Vec<u8>>,
     /// Messages on links since they were last taken.
     pub said: Vec<(LinkId, Message)>,
     /// Links that have come up since they were last taken.
@@ -134,6 +136,7 @@ impl Desk {
             clients: BTreeMap::new(),
             reachable: false,
             replies: Vec::new(),
+            delivered: Vec::new(),
             said: Vec::new(),
             dialled: Vec::new(),
         };
@@ -177,7 +180,9 @@ impl Desk {
             };
             self.now = self.now.max(next);
             match fill.filter(|(until, _)| *until <= self.now) {
-                Some((_, feed)) => self.filled(feed, &[], false),
+                Some((_, feed)) => {
+                    self.filled(feed, &[], false);
+                }
                 None => self.happen(Event::Tick),
             }
         }
@@ -216,9 +221,9 @@ impl Desk {
         self.fills.keys().next().copied()
     }
 
-    /// A feeder brings bytes, as many as there is room for.
-    pub fn filled(&mut self, feed: FeedId, bytes: &[u8], end: bool) {
-        let Some(fill) = self.fills.remove(&feed) else { return };
+    /// A feeder brings bytes, as many as there is room for; returns how many were taken.
+    pub fn filled(&mut self, feed: FeedId, bytes: &[u8], end: bool) -> usize {
+        let Some(fill) = self.fills.remove(&feed) else { return 0 };
         let mut length = bytes.len();
         if let Some(into) = fill.into {
             length = length.min(into.length_bytes as usize);
@@ -229,6 +234,7 @@ impl Desk {
             bytes: length as u64,
             end,
         });
+        length
     }
 
     /// A peer calls; only those who are trusted come in.

@@ -194,7 +194,7 @@ impl Superblock {
             && self.segment_blocks >= crate::limits::SEGMENT_BLOCKS_MIN
             && self.slots >= crate::limits::SEGMENTS_MIN * segment
             && self.slots_at_bytes >= 2 << 20
-            && (self.checkpoint_sequence == NO_CHECKPOINT || self.checkpoint_sequence <= COUNT_MAX)
+            && self.sequences_are_sound()
             && self.slots.is_multiple_of(segment)
             && self.volume_bytes < 1 << 62
             && self.slots_at_bytes.is_multiple_of(u64::from(SECTOR_BYTES))
@@ -203,6 +203,18 @@ impl Superblock {
                 .checked_mul(block)
                 .and_then(|bytes| bytes.checked_add(self.slots_at_bytes))
                 .is_some_and(|end| end <= self.volume_bytes)
+    }
+
+    /// Whether the log can have come as far as this says: one that is appended to ends with its slots. Opening goes back from the
+    /// checkpoint segment by segment, which must come to an end.
+    fn sequences_are_sound(&self) -> bool {
+        let end = match self.mode {
+            Mode::Append => self.slots,
+            Mode::Ring => COUNT_MAX,
+        };
+        self.epoch_start <= end
+            && self.durable_sequence <= end
+            && (self.checkpoint_sequence == NO_CHECKPOINT || self.checkpoint_sequence < end)
     }
 
     /// Hash of the content, the same for all four copies.

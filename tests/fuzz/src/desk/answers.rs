@@ -69,7 +69,8 @@ impl Desk {
                 }
                 return;
             }
-            Op::Deliver { tag, client, .. } => {
+            Op::Deliver { tag, client, chunk } => {
+                self.delivered.push(self.ram.bytes(chunk).to_vec());
                 let there = self.clients.contains_key(&client);
                 let result = if there { Ok(()) } else { Err(IoError::Gone) };
                 Event::Delivered { tag, client, result }

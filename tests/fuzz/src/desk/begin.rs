@@ -28,7 +28,7 @@ const CREATION_BYTES: u32 = 8 << 20;
 /// The smallest block memory for such blocks.
 const MEMORY_BYTES: u32 = 16 * BLOCK_BYTES;
 /// Pieces that the recorder has brought: a block each, with a checkpoint in between.
-const PIECES: usize = 6;
+pub const PIECES: usize = 6;
 /// Longer than anything takes that the beginning asks for.
 const WHILE: Duration = Duration::from_secs(15);
 
@@ -39,6 +39,11 @@ thread_local! {
 /// A copy of the appliance at rest, and the token of its grant.
 pub fn begin() -> (Desk, [u8; 32]) {
     BEGIN.with(|begin| begin.get_or_init(make).clone())
+}
+
+/// The payload of a block that the recorder made.
+pub fn piece_bytes(piece: usize) -> [u8; 300] {
+    [piece as u8 + 1; 300]
 }
 
 fn make() -> (Desk, [u8; 32]) {
@@ -63,7 +68,13 @@ fn make() -> (Desk, [u8; 32]) {
     ask(&mut desk, "Job.Create", job);
     for piece in 0..PIECES {
         let feed = desk.thirsty().expect("the recorder waits for bytes");
-        desk.filled(feed, &[piece as u8 + 1; 300], true);
+        let bytes = piece_bytes(piece);
+        // The first byte comes alone: no block is taken for a feeder that says nothing.
+        let mut brought = 0;
+        while brought < bytes.len() {
+            brought += desk.filled(feed, &bytes[brought..], false);
+        }
+        desk.filled(feed, &[], true);
         desk.pass(WHILE);
     }
     let token = token.expect("a token is 64 hexadecimal digits");
