@@ -122,10 +122,15 @@ impl Verify {
                 "camera {} has block {} twice",
                 origin.key.camera, origin.track_sequence
             )),
-            Some((last, hash)) if last + 1 == origin.track_sequence && hash != origin.previous_origin => Some(format!(
-                "block {} of camera {} does not follow the one before it",
-                origin.track_sequence, origin.key.camera
-            )),
+            // One behind a stated loss knows no predecessor; what was lost may be readable again.
+            Some((last, hash))
+                if last + 1 == origin.track_sequence && hash != origin.previous_origin && origin.previous_origin != NO_HASH =>
+            {
+                Some(format!(
+                    "block {} of camera {} does not follow the one before it",
+                    origin.track_sequence, origin.key.camera
+                ))
+            }
             Some(_) | None => None,
         }
     }
