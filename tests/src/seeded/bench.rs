@@ -33,12 +33,12 @@ pub const BENCHES: [Bench; 8] = [
     Bench {
         name: "archive",
         unit: "histories",
-        run: |tried| histories(Kind::Archive, 0..200, tried),
+        run: |tried| histories(Kind::Archive, 0..300, tried),
     },
     Bench {
         name: "hauling",
         unit: "histories",
-        run: |tried| histories(Kind::Hauling, 0..100, tried),
+        run: |tried| histories(Kind::Hauling, 0..150, tried),
     },
     Bench {
         name: "crash-states",
@@ -56,19 +56,19 @@ pub const BENCHES: [Bench; 8] = [
         run: turned_bits,
     },
     Bench {
-        name: "exhaust",
-        unit: "states",
-        run: explore,
-    },
-    Bench {
         name: "archive-on",
         unit: "histories",
-        run: |tried| histories(Kind::Archive, 200..10_000, tried),
+        run: |tried| histories(Kind::Archive, 300..5_000, tried),
     },
     Bench {
         name: "hauling-on",
         unit: "histories",
-        run: |tried| histories(Kind::Hauling, 100..3_000, tried),
+        run: |tried| histories(Kind::Hauling, 150..1_500, tried),
+    },
+    Bench {
+        name: "exhaust",
+        unit: "states",
+        run: explore,
     },
 ];
 

@@ -43,6 +43,9 @@ pub struct Ledger {
     highest: u64,
     /// The disk did not have its newest superblock at a start, and no recovery has gone through since.
     superblock_regressed: bool,
+    /// Blocks that an opening could not find: until a recovery has gone through, it may have written down where the log ends
+    /// without them.
+    hidden: BTreeSet<u64>,
     /// Contents that every number of a track had.
     pub contents: BTreeMap<Number, BTreeSet<[u8; 32]>>,
     /// What was recorded here, by camera, in the order in which it was claimed.
@@ -72,6 +75,7 @@ impl Ledger {
             next: 0,
             highest: 0,
             superblock_regressed: false,
+            hidden: BTreeSet::new(),
             contents: BTreeMap::new(),
             recorded: BTreeMap::new(),
             tips: BTreeMap::new(),
@@ -87,6 +91,12 @@ impl Ledger {
         let mut copies = superblock_copies(disk.model.size_bytes).into_iter();
         let is_regressed = |at: u64| disk.wounds.touching(at..at + 4096).any(|wound| wound.cause != Cause::Rot);
         self.superblock_regressed |= disk.counterfeit.is_some() || copies.any(is_regressed);
+        let cannot_find = |(sequence, entry): (&u64, &Entry)| {
+            let range = self.geometry.range(*sequence, entry.says.bytes);
+            (self.is_wounded(*sequence, &disk.wounds) || disk.cannot_read(range)).then_some(*sequence)
+        };
+        let hidden: Vec<u64> = self.kept.iter().filter_map(cannot_find).collect();
+        self.hidden.extend(hidden);
     }
 
     /// It writes a block.
@@ -167,6 +177,7 @@ impl Ledger {
         self.claimed = below;
         if recovered {
             self.superblock_regressed = false;
+            self.hidden.clear();
         }
         Ok(())
     }
@@ -226,7 +237,9 @@ impl Ledger {
         }
         let rolled_back = wounds.iter().any(|wound| wound.cause == Cause::Rollback);
         let evidence = (end + 1..claimed).find(|sequence| {
-            !self.is_wounded(*sequence, wounds) && self.on_image(*sequence, image).is_ok_and(|durable| durable > end)
+            !self.is_wounded(*sequence, wounds)
+                && !self.hidden.contains(sequence)
+                && self.on_image(*sequence, image).is_ok_and(|durable| durable > end)
         });
         if let Some(evidence) = evidence.filter(|_| !rolled_back) {
             return Err(format!("{sentence}, though block {evidence} says that it was durable"));

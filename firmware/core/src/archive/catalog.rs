@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use hal::Digest;
 
 use crate::control::types::GapReason;
-use crate::format::checkpoint::{Entry, NO_TRACK};
+use crate::format::checkpoint::Entry;
 use crate::format::record::GapRange;
 use crate::format::{Checkpoint, NO_HASH, Origin, Record, Tip, TrackKey};
 use crate::limits::{GAPS_MAX, TRACKS_MAX};
@@ -226,15 +226,19 @@ impl Catalog {
             Record::Gap { key, gap, hash_after } => {
                 if let Some(id) = self.place(key) {
                     let logged = &mut self.tracks[id.0 as usize].logged;
-                    logged.next = gap.to;
+                    // What was lost may be readable again: blocks that the log has come before the statement that they are missing.
+                    let missing = GapRange {
+                        from: gap.from.max(logged.next),
+                        ..*gap
+                    };
+                    logged.next = gap.to.max(logged.next);
                     logged.hash = *hash_after;
-                    if self.gaps.back() == Some(&(id, *gap)) {
-                        return;
+                    if missing.from < missing.to {
+                        if self.gaps.len() == GAPS_MAX {
+                            self.gaps.pop_front();
+                        }
+                        self.gaps.push_back((id, missing));
                     }
-                    if self.gaps.len() == GAPS_MAX {
-                        self.gaps.pop_front();
-                    }
-                    self.gaps.push_back((id, *gap));
                 }
             }
         }
@@ -260,7 +264,12 @@ impl Catalog {
         );
     }
 
-    /// A block of no track, or a damaged one, has its place in the log.
+    /// A damaged block has its place in the log.
+    pub fn log_damaged(&mut self, log_sequence: u64) {
+        self.log(log_sequence, Entry::DAMAGED);
+    }
+
+    /// A block of no track has its place in the log.
     pub fn log_other(&mut self, log_sequence: u64) {
         self.log(log_sequence, Entry::OTHER);
     }
@@ -308,7 +317,7 @@ impl Catalog {
         if self.tracks.get(entry.track as usize).is_some_and(same) {
             return Some(TrackId(entry.track));
         }
-        if entry.track == NO_TRACK {
+        if !entry.names_track() {
             return None;
         }
         self.tracks.iter().position(same).map(|place| TrackId(place as u32))

@@ -33,7 +33,7 @@ pub use opening::Opening;
 use crate::Name;
 use crate::context::{Context, Ready};
 use crate::control::types::{ArchiveStatus, Mode, VolumeState};
-use crate::format::checkpoint::{Entry, NO_TRACK};
+use crate::format::checkpoint::Entry;
 use crate::format::header::{Epoch, Header, header_hash};
 use crate::format::{FormatError, SECTOR_BYTES, Superblock, TrackKey, header};
 use crate::journal::Code;
@@ -443,7 +443,7 @@ impl Archive {
         if self.superblock.mode == Mode::Append {
             return None;
         }
-        let mut data = self.catalog.recent_all().filter(|(_, entry)| entry.track != NO_TRACK);
+        let mut data = self.catalog.recent_all().filter(|(_, entry)| entry.names_track());
         let (first, begun) = data.next()?;
         let blocks = self.log.next.checked_sub(first).filter(|blocks| *blocks > 0)?;
         let span_ns = now.utc_ns.checked_sub(begun.begin_utc_ns).filter(|span| *span > 0)?;

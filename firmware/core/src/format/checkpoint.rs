@@ -18,11 +18,13 @@ pub const ENTRY_BYTES: usize = 32;
 pub const GAP_BYTES: usize = 24;
 /// [`Entry::track`] of a block that belongs to no track.
 pub const NO_TRACK: u32 = u32::MAX;
+/// [`Entry::track`] of a block that was damaged when the entry was made: whose it is, the block itself may tell another time.
+pub const DAMAGED: u32 = u32::MAX - 1;
 
 /// One block in the index: where it stands is where it lies in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// Place of its track in the table of tips, or [`NO_TRACK`] (system, checkpoint, damaged).
+    /// Place of its track in the table of tips, or [`NO_TRACK`] (system, checkpoint), or [`DAMAGED`].
     pub track: u32,
     /// First four bytes of the BLAKE3 of its encoded track key, as a little endian number: the table may have been another.
     pub track_check: u32,
@@ -43,6 +45,17 @@ impl Entry {
         begin_utc_ns: 0,
         hash_prefix: 0,
     };
+
+    /// A block that was damaged.
+    pub const DAMAGED: Entry = Entry {
+        track: DAMAGED,
+        ..Entry::OTHER
+    };
+
+    /// Whether it says which track the block belongs to.
+    pub fn names_track(&self) -> bool {
+        self.track != NO_TRACK && self.track != DAMAGED
+    }
 
     fn encode(&self, into: &mut [u8]) {
         into[..ENTRY_BYTES].fill(0);

@@ -237,7 +237,7 @@ impl Archive {
 
     pub(super) fn pass_damaged(&mut self, scan: &mut Scan, error: BlockError, context: &mut Context) {
         self.quarantine(scan.at, error, context);
-        self.catalog.log_other(scan.at);
+        self.catalog.log_damaged(scan.at);
         scan.damaged.push(scan.at);
         scan.last = None;
         scan.at += 1;
@@ -271,6 +271,15 @@ impl Archive {
         let base = if checkpoint == NO_CHECKPOINT { 0 } else { checkpoint };
         if scan.unreadable.contains(&head) {
             let why = format!("block {head}, where its log may end, cannot be read; nothing is written over it");
+            self.become_read_only(Code::ArchiveReadOnly, why, context);
+            return;
+        }
+        let hidden = scan.unreadable.iter().find(|at| **at > head);
+        if let Some(hidden) = hidden.filter(|_| self.header_in_log(scan).is_some()) {
+            let why = format!(
+                "block {head} is damaged, and whether it was durable may be said by block {hidden}, which cannot be read; \
+                 nothing is written over them"
+            );
             self.become_read_only(Code::ArchiveReadOnly, why, context);
             return;
         }

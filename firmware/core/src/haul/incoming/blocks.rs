@@ -113,7 +113,8 @@ impl Incoming {
                 None => Verdict::Rejected(WhyRejected::Expected(next)),
             };
         }
-        let unknown_before = entry.tip.hash == NO_HASH && next > 0;
+        // Behind a loss nobody may know the block before: the target for want of it, or the origin, which has lost it since.
+        let unknown_before = (entry.tip.hash == NO_HASH || origin.previous_origin == NO_HASH) && next > 0;
         if !unknown_before && origin.previous_origin != entry.tip.hash && !has(Bug::AheadAccepted) {
             return Verdict::Rejected(WhyRejected::Diverged);
         }
