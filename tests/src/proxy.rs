@@ -100,11 +100,12 @@ impl Network {
 fn pump(mut from: TcpStream, mut to: TcpStream, count: Option<&AtomicU64>) {
     let mut buffer = vec![0; 256 * 1024];
     while let Ok(read) = from.read(&mut buffer) {
-        if read == 0 || to.write_all(&buffer[..read]).is_err() {
-            break;
-        }
+        // Counted before they are passed on: whoever has an answer finds its question counted.
         if let Some(count) = count {
             count.fetch_add(read as u64, Ordering::Relaxed);
+        }
+        if read == 0 || to.write_all(&buffer[..read]).is_err() {
+            break;
         }
     }
     let _ = from.shutdown(Shutdown::Read);
