@@ -200,8 +200,8 @@ fn sim() -> Result<()> {
 
 fn crash_states() -> Result<()> {
     run_cargo(&["crash-states"])?;
-    run_cargo(&["crash-states", "io", "--quick"])?;
-    run_cargo(&["crash-states", "bits"])
+    run_cargo(&["crash-states", "io"])?;
+    run_cargo(&["crash-states", "bits", "--quick"])
 }
 
 fn exhaust() -> Result<()> {
