@@ -496,14 +496,15 @@ impl Job {
         context.ask_at(Ready::Job(self.index), due.into_iter().flatten().min());
         // Told when it was behind for a while, not for every block.
         let behind = context.now.at.since(self.caught_up_at.unwrap_or_default());
-        if caught_up && !self.was_caught_up && (self.caught_up_at.is_none() || behind >= BEHIND_FOR_LONG) {
+        let tells = caught_up && self.trouble.is_none();
+        if tells && !self.was_caught_up && (self.caught_up_at.is_none() || behind >= BEHIND_FOR_LONG) {
             context.say(
                 Code::CaughtUp,
                 &self.setting.name.clone(),
                 format!("Job {} has caught up.", self.setting.name),
             );
         }
-        self.was_caught_up = caught_up;
+        self.was_caught_up = tells;
         if caught_up {
             self.moved_at = context.now.at;
             self.caught_up_at = Some(context.now.at);
