@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
-use blockhaul_tests::crash::{Extent, WORKLOADS, bits, io, workload};
+use blockhaul_tests::crash::{Extent, WORKLOADS, bits, io, lineage, workload};
 
 const NOTHING_SAID: &(dyn Fn(usize, usize) + Sync) = &|_, _| {};
 
@@ -30,4 +30,9 @@ fn a_turned_bit_is_noticed() {
         let count = bits::place(place, all / 24, NOTHING_SAID).unwrap_or_else(|why| panic!("{why}"));
         assert!(count >= 24);
     }
+}
+
+#[test]
+fn a_block_of_a_history_that_was_put_back_is_not_taken_up() {
+    lineage().unwrap_or_else(|why| panic!("{why}"));
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use blockhaul_core::seeded::{Bug, seed};
-use blockhaul_tests::seeded::{BENCHES, chase, name, named};
+use blockhaul_tests::seeded::{BENCHES, QUICK, chase, name, named};
 use clap::Parser;
 
 /// Bugs that are hunted at once.
@@ -28,6 +28,9 @@ struct Arguments {
     /// One bench, in this process; its first find in full.
     #[arg(long, requires = "bug")]
     bench: Option<String>,
+    /// Only the bugs that are found soon.
+    #[arg(long, conflicts_with = "bug")]
+    quick: bool,
     /// Every bench for each bug, not only until one finds it.
     #[arg(long)]
     all: bool,
@@ -72,6 +75,7 @@ fn one(bug: &str, bench: &str) -> Result<(), String> {
 fn hunt(arguments: &Arguments) -> Result<(), String> {
     let bugs: Vec<Bug> = match &arguments.bug {
         Some(bug) => vec![named(bug)?],
+        None if arguments.quick => QUICK.to_vec(),
         None => Bug::ALL.to_vec(),
     };
     let begun = Instant::now();

@@ -12,6 +12,7 @@ mod cuts;
 mod hauling;
 pub mod io;
 mod judge;
+mod lineage;
 mod run;
 mod states;
 mod take;
@@ -20,5 +21,6 @@ mod watched;
 mod workloads;
 
 pub use judge::Counts;
+pub use lineage::lineage;
 pub use run::{Extent, Row, one, say_state_on_panic, workload};
 pub use workloads::{WORKLOADS, Workload};

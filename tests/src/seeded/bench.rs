@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::crash::{Extent, WORKLOADS, bits, io, workload};
+use crate::crash::{Extent, WORKLOADS, bits, io, lineage, workload};
 use crate::exhaust::{Limits, SCENARIOS, limits};
 use crate::sim::{Echo, Kind};
 
@@ -29,7 +29,15 @@ pub struct Bench {
 }
 
 /// All of them: first a little of everything, then the long way.
-pub const BENCHES: [Bench; 8] = [
+pub const BENCHES: [Bench; 9] = [
+    Bench {
+        name: "lineage",
+        unit: "histories",
+        run: |tried| {
+            tried.store(1, Ordering::Relaxed);
+            lineage()
+        },
+    },
     Bench {
         name: "archive",
         unit: "histories",

@@ -11,6 +11,20 @@ pub use chase::{Catch, chase};
 
 use blockhaul_core::seeded::Bug;
 
+/// Bugs that are found soon: what is hunted at every change.
+pub const QUICK: [Bug; 10] = [
+    Bug::AckBeforeFlush,
+    Bug::FlushForgotten,
+    Bug::ShortWriteTaken,
+    Bug::StopsAtFirstBadBlock,
+    Bug::TrustsHighestHeader,
+    Bug::EpochWithoutNonce,
+    Bug::OneSuperblockPair,
+    Bug::NoSuperblockRepair,
+    Bug::MemoryBackTooEarly,
+    Bug::DigestMadeAnew,
+];
+
 /// Name of a bug on a command line: `ack-before-flush`.
 pub fn name(bug: Bug) -> String {
     let mut name = String::new();
