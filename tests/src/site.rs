@@ -18,6 +18,7 @@ pub const MEMORY_BYTES: u32 = 8 << 20;
 pub const VOLUME: &str = "/dev/sim0";
 
 /// One appliance.
+#[derive(Clone, Debug)]
 pub struct Product(Appliance);
 
 impl Brain for Product {

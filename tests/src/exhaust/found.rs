@@ -5,38 +5,12 @@
 use std::rc::Rc;
 
 use super::bench::Bench;
-use super::judge::Track;
 use super::pages::{BYTES, Page, Pages};
 use super::scenario::{BLOCK_BYTES, SLOTS, SLOTS_AT};
-use crate::reader::{Content, block, geometry};
+use crate::reader::{Block, block, geometry};
 
 /// What a slot holds: a whole block, or why it does not.
-pub type Slot = Rc<Result<Found, String>>;
-
-/// A whole block.
-#[derive(Clone, Debug)]
-pub struct Found {
-    log_sequence: u64,
-    header_hash: [u8; 32],
-    previous_header: [u8; 32],
-    /// If it is a piece of a track.
-    pub piece: Option<Piece>,
-}
-
-/// A piece of a track.
-#[derive(Clone, Debug)]
-pub struct Piece {
-    /// Whose.
-    pub track: Track,
-    /// Number within the track.
-    pub sequence: u64,
-    /// Its hash.
-    pub hash: [u8; 32],
-    /// Hash of the piece before.
-    pub previous: [u8; 32],
-    /// Stream bytes.
-    pub payload: Vec<u8>,
-}
+pub type Slot = Rc<Result<Block, String>>;
 
 /// Every block of a log from `oldest` to `head`, each linked to the one before.
 pub fn log(disk: &Pages, oldest: u64, head: u64, bench: &mut Bench) -> Result<Vec<Slot>, String> {
@@ -71,21 +45,7 @@ fn slot(disk: &Pages, slot: u64, bench: &mut Bench) -> Slot {
     let superblocks = 0..SLOTS_AT / BYTES;
     let image = disk.image(&bench.store, superblocks.chain(from..from + BLOCK_BYTES / BYTES));
     let found = geometry(&image).and_then(|geometry| block(&image, &geometry, slot));
-    let found = Rc::new(found.map(|block| Found {
-        log_sequence: block.log_sequence,
-        header_hash: block.header_hash,
-        previous_header: block.previous_header,
-        piece: match block.content {
-            Content::Piece(piece) => Some(Piece {
-                track: piece.track,
-                sequence: piece.sequence,
-                hash: piece.hash,
-                previous: piece.previous,
-                payload: piece.payload,
-            }),
-            Content::Records(_) | Content::Checkpoint => None,
-        },
-    }));
+    let found = Rc::new(found);
     bench.slots.insert((slot, pages), found.clone());
     found
 }

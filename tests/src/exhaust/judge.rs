@@ -10,10 +10,11 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::bench::Bench;
-use super::found::{Found, log};
+use super::found::log;
 use super::site::is_piece;
 use super::world::World;
 pub use crate::reader::Track;
+use crate::reader::{Block, Content};
 
 type Sequences = BTreeMap<u64, [u8; 32]>;
 
@@ -130,7 +131,11 @@ impl World {
         })?;
         let mut found: BTreeMap<Track, Sequences> = BTreeMap::new();
         for block in blocks {
-            if let Ok(Found { piece: Some(piece), .. }) = block.as_ref() {
+            if let Ok(Block {
+                content: Content::Piece(piece),
+                ..
+            }) = block.as_ref()
+            {
                 let sequences = found.entry(piece.track.clone()).or_default();
                 let next = sequences.last_key_value().map(|(last, _)| last + 1);
                 if next.is_some_and(|next| next != piece.sequence) {

@@ -1,33 +1,14 @@
 //! The product's core opens an image in this process, on a simulated disk: quick enough for thousands of images.
 
-use blockhaul_core::{Appliance, Board};
 use blockhaul_tests::Result;
-use drivers_sim::{Brain, DiskId, DiskModel, SiteId, World};
-use hal::{Event, Instant, Memory, Moment, Ops, Role};
+use blockhaul_tests::site::{MEMORY_BYTES, Product, VOLUME, boot};
+use drivers_sim::{DiskId, DiskModel, SiteId, World};
+use hal::Role;
 use serde_json::{Value, json};
 
 use crate::stage::VAULT;
 
-const VOLUME: &str = "/dev/sim0";
-const MEMORY_BYTES: u32 = 8 << 20;
 const SECOND_NS: u64 = 1_000_000_000;
-
-#[derive(Clone)]
-struct Product(Appliance);
-
-impl Brain for Product {
-    fn step(&mut self, now: Moment, event: Event, memory: &mut dyn Memory, ops: &mut Ops) {
-        self.0.step(now, event, memory, ops);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.0.deadline()
-    }
-
-    fn stopped(&self) -> bool {
-        self.0.stopped()
-    }
-}
 
 /// A machine with [`VAULT`] on its disk, switched off. Clones share what neither has changed.
 #[derive(Clone)]
@@ -60,19 +41,7 @@ impl Machine {
 
     /// Switches on, waits for the end of the search for the end of the log, and asks for the archive.
     pub fn open(&mut self) -> Result<Value> {
-        self.world.boot(self.site, |board, _, ops| {
-            let now = board.now;
-            let board = Board {
-                fingerprint: board.fingerprint,
-                version: "replay",
-                listening: board.listening,
-                seed: board.seed,
-                settings: board.settings,
-                kept_events: board.kept_events,
-                memory_bytes: board.memory_bytes,
-            };
-            Product(Appliance::start(board, now, ops).unwrap())
-        });
+        boot(&mut self.world, self.site);
         for _ in 0..100 {
             self.world.run_for(SECOND_NS / 5);
             let info = self.info()?;

@@ -2,8 +2,8 @@
 //! nobody is told: the op stays in flight and is submitted again, for as long as it takes. If that is long, it is said like any
 //! other silence of a device (`silence.rs`).
 //!
-//! Invariant: whoever reads a volume is told success, damage (`Media`, `Short`) or absence (`Gone`), nothing else. Not so while a
-//! volume is looked at before an archive is made on it: a person waits for that.
+//! Invariant: whoever reads the volume of an archive is told success, damage (`Media`, `Short`) or absence (`Gone`), nothing else, as
+//! long as the volume is not let go of. A volume on which an archive is to be made is another matter: a person waits for that.
 
 use hal::{IoError, Tag};
 

@@ -274,15 +274,6 @@ impl Archive {
             self.become_read_only(Code::ArchiveReadOnly, why, context);
             return;
         }
-        let hidden = scan.unreadable.iter().find(|at| **at > head);
-        if let Some(hidden) = hidden.filter(|_| self.header_in_log(scan).is_some()) {
-            let why = format!(
-                "block {head} is damaged, and whether it was durable may be said by block {hidden}, which cannot be read; \
-                 nothing is written over them"
-            );
-            self.become_read_only(Code::ArchiveReadOnly, why, context);
-            return;
-        }
         self.log.checkpoint_wanted =
             (scan.complete.is_none() && scan.from < base) || head > base + u64::from(self.superblock.segment_blocks);
         if self.single_copy {
