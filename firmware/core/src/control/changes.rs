@@ -1,21 +1,22 @@
-//! Changing the settings: checked, made durable, and only then in effect. One at a time.
+//! Changing the settings: checked (`applied.rs`), made durable, and only then in effect. One at a time.
+
+mod applied;
 
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use hal::{ClientId, IoError, Op, Uuid};
 
-use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, Refusal, RefusalCode};
+use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, RefusalCode};
 use super::{refuse, reply};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::journal::Code;
-use crate::limits::{NAMED_MAX, SETTINGS_BYTES_MAX};
+use crate::limits::SETTINGS_BYTES_MAX;
 use crate::purpose::Purpose;
-use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
+use crate::settings::{ArchiveSetting, JobSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
 #[derive(Clone, Debug, Default, Hash)]
@@ -58,188 +59,7 @@ pub enum Change {
     LearnTarget(Name, Option<Uuid>),
 }
 
-fn not_found(what: &str, name: &str) -> Refusal {
-    refusal(
-        RefusalCode::NotFound,
-        format!("There is no {what} {name}."),
-        format!("See what there is: blockhaul {what} list"),
-    )
-}
-
-fn taken(what: &str, name: &str) -> Refusal {
-    refusal(
-        RefusalCode::Refused,
-        format!("There is a {what} {name} already."),
-        "Choose another name, or remove that one first.",
-    )
-}
-
-/// Removes the one that fits; says whether there was one.
-fn remove<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> bool {
-    let before = list.len();
-    list.retain(|one| !fits(one));
-    list.len() < before
-}
-
 impl Change {
-    /// The settings with this change, if it can be.
-    fn apply(&self, settings: &mut Settings) -> Result<(), Refusal> {
-        let archive = |settings: &Settings, name: &Name| {
-            if settings.archives.iter().any(|archive| archive.name == *name) {
-                Ok(())
-            } else {
-                Err(not_found("archive", name))
-            }
-        };
-        let peer = |settings: &Settings, name: &Name| {
-            if settings.peers.iter().any(|peer| peer.name == *name) {
-                Ok(())
-            } else {
-                Err(not_found("peer", name))
-            }
-        };
-        let adds_to = match self {
-            Change::AddRecorder(_) => settings.recorders.len(),
-            Change::AddPeer(_) => settings.peers.len(),
-            Change::AddGrant(..) => settings.grants.len(),
-            Change::AddJob(_) => settings.jobs.len(),
-            _ => 0,
-        };
-        if adds_to >= NAMED_MAX {
-            let sentence = format!("There are {NAMED_MAX} of that kind already.");
-            return Err(refusal(RefusalCode::Refused, sentence, "Remove what is not needed."));
-        }
-        match self {
-            Change::AddArchive(_, setting) => settings.archives.push(setting.clone()),
-            Change::AddRecorder(setting) => {
-                archive(settings, &setting.archive)?;
-                if settings.recorders.iter().any(|recorder| recorder.name == setting.name) {
-                    return Err(taken("recorder", &setting.name));
-                }
-                let same_track = |other: &&RecorderCreate| {
-                    other.archive == setting.archive && other.camera == setting.camera && other.kind == setting.kind
-                };
-                if let Some(other) = settings.recorders.iter().find(same_track) {
-                    let sentence = format!(
-                        "Camera {} is recorded into {} by recorder {} already.",
-                        setting.camera, setting.archive, other.name
-                    );
-                    return Err(refusal(
-                        RefusalCode::Refused,
-                        sentence,
-                        "Choose another camera, kind or archive.",
-                    ));
-                }
-                settings.recorders.push(setting.clone());
-            }
-            Change::RemoveRecorder(name) => {
-                if !remove(&mut settings.recorders, |recorder| recorder.name == *name) {
-                    return Err(not_found("recorder", name));
-                }
-            }
-            Change::AddPeer(setting) => {
-                if settings.peers.iter().any(|peer| peer.name == setting.name) {
-                    return Err(taken("peer", &setting.name));
-                }
-                if let Some(other) = settings.peers.iter().find(|peer| peer.key == setting.key) {
-                    let sentence = format!("That key belongs to peer {} already.", other.name);
-                    return Err(refusal(
-                        RefusalCode::Refused,
-                        sentence,
-                        "Compare the fingerprint with `blockhaul identity` there.",
-                    ));
-                }
-                settings.peers.push(setting.clone());
-            }
-            Change::RemovePeer(name) => {
-                let user = settings
-                    .jobs
-                    .iter()
-                    .find(|job| job.peer == *name)
-                    .map(|job| format!("job {}", job.name));
-                let user = user.or(settings
-                    .grants
-                    .iter()
-                    .find(|grant| grant.peer == *name)
-                    .map(|grant| format!("grant {}", grant.id)));
-                if let Some(user) = user {
-                    let sentence = format!("Peer {name} is used by {user}.");
-                    return Err(refusal(
-                        RefusalCode::Busy,
-                        sentence,
-                        "Delete the job or revoke the grant first.",
-                    ));
-                }
-                if !remove(&mut settings.peers, |peer| peer.name == *name) {
-                    return Err(not_found("peer", name));
-                }
-            }
-            Change::AddGrant(call, token) => {
-                peer(settings, &call.peer)?;
-                archive(settings, &call.archive)?;
-                settings.grants.push(GrantSetting {
-                    id: grant_id(token),
-                    peer: call.peer.clone(),
-                    archive: call.archive.clone(),
-                    cameras: call.cameras.clone(),
-                    token_hash: hal::Digest(*blake3::hash(token).as_bytes()),
-                });
-            }
-            Change::RevokeGrant(id) => {
-                if !remove(&mut settings.grants, |grant| grant.id == *id) {
-                    return Err(not_found("grant", id));
-                }
-            }
-            Change::AddJob(setting) => {
-                archive(settings, &setting.from)?;
-                peer(settings, &setting.peer)?;
-                if settings.jobs.iter().any(|job| job.name == setting.name) {
-                    return Err(taken("job", &setting.name));
-                }
-                let same =
-                    |job: &&JobSetting| job.from == setting.from && job.peer == setting.peer && job.archive == setting.archive;
-                let overlaps = |job: &&JobSetting| {
-                    job.cameras.is_empty()
-                        || setting.cameras.is_empty()
-                        || job.cameras.iter().any(|camera| setting.cameras.contains(camera))
-                };
-                if let Some(other) = settings.jobs.iter().filter(same).find(overlaps) {
-                    let sentence = format!(
-                        "Job {} hauls the same cameras from {} to {}/{}.",
-                        other.name, setting.from, setting.peer, setting.archive
-                    );
-                    return Err(refusal(
-                        RefusalCode::Refused,
-                        sentence,
-                        "Choose other cameras or another target.",
-                    ));
-                }
-                settings.jobs.push(setting.clone());
-            }
-            Change::EnableJob(name, enabled) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
-                Some(job) => job.enabled = *enabled,
-                None => return Err(not_found("job", name)),
-            },
-            Change::DeleteJob(name) => {
-                let job = settings.jobs.iter().find(|job| job.name == *name);
-                match job {
-                    None => return Err(not_found("job", name)),
-                    Some(job) if job.enabled => {
-                        let next = format!("blockhaul job disable {name}");
-                        return Err(refusal(RefusalCode::Busy, format!("Job {name} is switched on."), next));
-                    }
-                    Some(_) => settings.jobs.retain(|job| job.name != *name),
-                }
-            }
-            Change::LearnTarget(name, target) => {
-                if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {
-                    job.target = *target;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// What an operator reads later.
     fn words(&self) -> Option<String> {
         Some(match self {

@@ -2,7 +2,16 @@
 //!
 //! Reads only.
 
-use super::*;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use hal::Moment;
+
+use crate::Name;
+use crate::appliance::Parts;
+use crate::archive::Archive;
+use crate::context::Context;
+use crate::control::types::{Check, Doctor, JobStatus, Status, VolumeState};
 
 impl Parts {
     pub(super) fn archive_name(&self, index: usize) -> Name {

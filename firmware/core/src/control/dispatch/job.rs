@@ -1,0 +1,148 @@
+//! `io.blockhaul.Job`: definitions and runs.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+use hal::{ClientId, Digest, Role};
+
+use super::{Done, Outcome, no_such, no_such_method, parse};
+use crate::appliance::Parts;
+use crate::archive::creation::refusal;
+use crate::context::{Context, Ready};
+use crate::control::changes::Change;
+use crate::control::reply;
+use crate::control::types::{Call, JobCreate, JobRun, JobShown, JobWait, Jobs, Named, Nothing, RefusalCode, RunStarted};
+use crate::control::waiting::What;
+use crate::settings::JobSetting;
+
+/// Methods, and the least role for each.
+pub(super) const METHODS: &[(&str, Role)] = &[
+    ("Create", Role::Admin),
+    ("List", Role::Read),
+    ("Show", Role::Read),
+    ("Run", Role::Operate),
+    ("Wait", Role::Read),
+    ("Enable", Role::Operate),
+    ("Disable", Role::Operate),
+    ("Delete", Role::Admin),
+    ("Kick", Role::Operate),
+];
+
+impl Parts {
+    pub(super) fn call_job(&mut self, client: ClientId, method: &str, call: &Call, context: &mut Context) -> Done {
+        let name = || parse::<Named>(call).map(|named| named.name);
+        match method {
+            "Create" => self.create_job(client, parse(call)?, context)?,
+            "List" => {
+                let jobs = self.job_states(context.now);
+                reply(client, &Jobs { jobs }, false, context);
+            }
+            "Show" => {
+                let name = name()?;
+                let job = self.job_status(&name, context.now).ok_or_else(|| no_such("job", &name))?;
+                reply(client, &JobShown { job }, false, context);
+            }
+            "Run" => self.run_job(client, &parse(call)?, context)?,
+            "Wait" => {
+                let wait: JobWait = parse(call)?;
+                self.job_place(&wait.name).ok_or_else(|| no_such("job", &wait.name))?;
+                let until = wait.timeout_ms.map(|ms| context.now.at + Duration::from_millis(ms));
+                self.wait(
+                    client,
+                    What::Job {
+                        job: wait.name,
+                        wait_for: wait.wait_for,
+                    },
+                    until,
+                    context,
+                );
+            }
+            "Enable" => self.change(Some(client), Change::EnableJob(name()?, true), context),
+            "Disable" => self.change(Some(client), Change::EnableJob(name()?, false), context),
+            "Delete" => self.change(Some(client), Change::DeleteJob(name()?), context),
+            "Kick" => {
+                let name = name()?;
+                let index = self.job_place(&name).ok_or_else(|| no_such("job", &name))?;
+                if let Some(job) = &mut self.jobs[index] {
+                    job.kick(context);
+                }
+                reply(client, &Nothing {}, false, context);
+            }
+            _ => return Err(no_such_method()),
+        }
+        Ok(())
+    }
+
+    fn create_job(&mut self, client: ClientId, call: JobCreate, context: &mut Context) -> Done {
+        let token: Digest = call.token.trim().parse().map_err(|_| {
+            Outcome::Refused(refusal(
+                RefusalCode::Usage,
+                "The token is not 64 hexadecimal digits.",
+                "Use the token that `blockhaul grant create` printed on the target.",
+            ))
+        })?;
+        let made = || format!("{}-to-{}-{}", call.from, call.peer, call.archive);
+        let shortened: String = made().chars().take(crate::NAME_BYTES_MAX).collect();
+        let name = match &call.name {
+            Some(name) => name.clone(),
+            None => shortened.parse().unwrap_or_else(|_| call.from.clone()),
+        };
+        let setting = JobSetting {
+            name,
+            from: call.from,
+            peer: call.peer,
+            archive: call.archive,
+            cameras: call.cameras,
+            mode: call.mode,
+            token,
+            enabled: true,
+            target: None,
+        };
+        self.change(Some(client), Change::AddJob(setting), context);
+        Ok(())
+    }
+
+    fn run_job(&mut self, client: ClientId, call: &JobRun, context: &mut Context) -> Done {
+        let index = self.job_place(&call.name).ok_or_else(|| no_such("job", &call.name))?;
+        let Some(job) = &mut self.jobs[index] else { return Ok(()) };
+        if !job.setting.enabled {
+            let next = format!("blockhaul job enable {}", call.name);
+            return Err(refusal(RefusalCode::Busy, format!("Job {} is switched off.", call.name), next).into());
+        }
+        let (run, joined) = job.run(context);
+        if call.wait {
+            let until = call.timeout_ms.map(|ms| context.now.at + Duration::from_millis(ms));
+            self.wait(
+                client,
+                What::Run {
+                    job: call.name.clone(),
+                    run,
+                    joined,
+                },
+                until,
+                context,
+            );
+        } else {
+            reply(
+                client,
+                &RunStarted {
+                    run,
+                    joined,
+                    result: None,
+                },
+                false,
+                context,
+            );
+        }
+        Ok(())
+    }
+
+    /// Forgets a job whose link has been closed.
+    pub(in crate::control) fn forget_job(&mut self, index: usize, context: &mut Context) {
+        if let Some(job) = &mut self.jobs[index] {
+            job.hang_up(context);
+        }
+        self.retire_job(index);
+        context.ask_at(Ready::Job(index), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! What `io.blockhaul.Job` takes and gives: definitions and runs.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use super::{JobMode, JobStatus};
+use crate::Name;
+
+/// Parameters of `Create`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobCreate {
+    /// Its name; made from source and target if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Archive it hauls from.
+    pub from: Name,
+    /// Peer it hauls to.
+    pub peer: Name,
+    /// The peer's name of the archive it hauls to.
+    pub archive: Name,
+    /// Cameras; all if empty.
+    #[serde(default)]
+    pub cameras: Vec<Name>,
+    /// When it runs.
+    pub mode: JobMode,
+    /// The target's token: 64 hexadecimal digits.
+    pub token: String,
+}
+
+/// Reply of `List`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Jobs {
+    /// All jobs.
+    pub jobs: Vec<JobStatus>,
+}
+
+/// Reply of `Show` and `Create`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobShown {
+    /// State and numbers.
+    pub job: JobStatus,
+}
+
+/// Parameters of `Run`. Joins the run that is on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRun {
+    /// Job.
+    pub name: Name,
+    /// Answer when the run has ended.
+    #[serde(default)]
+    pub wait: bool,
+    /// Stop waiting after this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// Reply of `Run`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Number of the run.
+    pub run: u64,
+    /// It was on already.
+    pub joined: bool,
+    /// How it ended, if that was waited for: `completed` or `partial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
+/// What `Wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitFor {
+    /// Everything durable here is durable there.
+    CaughtUp,
+    /// No run is on.
+    Idle,
+}
+
+/// Parameters of `Wait`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobWait {
+    /// Job.
+    pub name: Name,
+    /// What for.
+    pub wait_for: WaitFor,
+    /// Stop waiting after this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
