@@ -8,6 +8,7 @@ pub mod grant;
 pub mod job;
 pub mod media;
 pub mod peer;
+pub mod plan;
 pub mod recorder;
 pub mod value;
 
