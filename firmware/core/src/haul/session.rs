@@ -225,6 +225,9 @@ impl Session {
                     let whole = lasting.run.bounds.below.is_none_or(|below| below >= archive.log.durable);
                     if whole {
                         self.state_missing_ends(archive, lasting.stats, context);
+                    } else {
+                        // What is missing behind the bound is another run's business.
+                        self.suspects.clear();
                     }
                     break;
                 }
