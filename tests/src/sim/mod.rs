@@ -13,6 +13,7 @@ mod faults;
 mod hauling;
 mod ledger;
 mod network;
+mod operator;
 mod oracle;
 mod play;
 pub(crate) mod product;
