@@ -92,7 +92,7 @@ impl Volume {
             .iter()
             .filter_map(|block| match &block.content {
                 Content::Piece(piece) => Some((block.log_sequence, piece.payload.len() as u64)),
-                Content::Records(_) | Content::Checkpoint => None,
+                Content::Records { .. } | Content::Checkpoint => None,
             })
             .collect();
         Ok(Volume {

@@ -29,7 +29,7 @@ pub struct Bench {
 }
 
 /// All of them: first a little of everything, then the long way.
-pub const BENCHES: [Bench; 9] = [
+pub const BENCHES: [Bench; 10] = [
     Bench {
         name: "lineage",
         unit: "histories",
@@ -37,6 +37,11 @@ pub const BENCHES: [Bench; 9] = [
             tried.store(1, Ordering::Relaxed);
             lineage()
         },
+    },
+    Bench {
+        name: "peer",
+        unit: "histories",
+        run: |tried| histories(Kind::Peer, 0..200, tried),
     },
     Bench {
         name: "archive",
