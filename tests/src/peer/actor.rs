@@ -2,7 +2,7 @@
 //!
 //! Invariant: a puppet does nothing by itself; it keeps what it was told, in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use blockhaul_core::haul::wire::Message;
 use drivers_sim::Brain;
@@ -35,6 +35,8 @@ pub enum Told {
 pub struct Puppet {
     /// What has not been taken.
     pub told: VecDeque<Told>,
+    /// Links that are up.
+    pub up: BTreeSet<LinkId>,
 }
 
 impl Brain for Actor {
@@ -42,8 +44,14 @@ impl Brain for Actor {
         match self {
             Actor::Appliance(product) => product.step(now, event, memory, ops),
             Actor::Puppet(puppet) => puppet.told.extend(match event {
-                Event::LinkUp { link, .. } => Some(Told::Up(link)),
-                Event::LinkDown { link, .. } => Some(Told::Down(link)),
+                Event::LinkUp { link, .. } => {
+                    puppet.up.insert(link);
+                    Some(Told::Up(link))
+                }
+                Event::LinkDown { link, .. } => {
+                    puppet.up.remove(&link);
+                    Some(Told::Down(link))
+                }
                 Event::Frame { link, message, body } => {
                     let body = body.map(|span| memory.bytes(span).to_vec()).unwrap_or_default();
                     Some(Told::Frame(link, Message::decode(&message), body))

@@ -168,9 +168,13 @@ impl Stage {
     pub fn ask(&mut self, method: &str, parameters: Value) -> Result<Value, String> {
         let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters }).to_string();
         let caller = self.world.machines.connect_and_call(self.site, Role::Admin, &call);
-        self.pass_until(PATIENCE_NS, |stage| {
-            stage.world.machines.replies(caller) > 0 || stage.world.machines.is_gone(caller)
-        })?;
+        let limit_ns = self.now_ns() + PATIENCE_NS;
+        let is_over = |stage: &Stage| {
+            let machines = &stage.world.machines;
+            machines.replies(caller) > 0 || machines.is_gone(caller) || stage.now_ns() > limit_ns
+        };
+        // A reply comes without an event: not more time than that is to pass meanwhile.
+        while !self.pass_until(SECOND_NS / 1000, is_over)? {}
         let reply = self.world.machines.take_reply(caller);
         self.world.machines.leave(caller);
         let reply = reply.ok_or_else(|| format!("{method} is not answered"))?;
@@ -217,17 +221,26 @@ impl Stage {
         Err("a known peer does not get in".into())
     }
 
-    /// A puppet hangs up, and hears no more of that link.
+    /// A puppet hangs up, if the link is up, and hears no more of it.
     pub fn hang_up(&mut self, puppet: SiteId, link: LinkId) -> Result<(), String> {
-        self.world.machines.submit(puppet, Op::HangUp { link });
-        let down = |told: &Told| matches!(told, Told::Down(of) if *of == link);
-        self.pass_until(PATIENCE_NS, |stage| stage.told(puppet).iter().any(down))?;
+        if self.is_up(puppet, link) {
+            self.world.machines.submit(puppet, Op::HangUp { link });
+            self.pass_until(PATIENCE_NS, |stage| !stage.is_up(puppet, link))?;
+        }
         self.take_told(puppet);
         Ok(())
     }
 
-    /// A puppet sends a frame on a link that is up.
+    /// Whether a link of a puppet is up, as far as it was told.
+    pub fn is_up(&self, puppet: SiteId, link: LinkId) -> bool {
+        self.mind(puppet).up.contains(&link)
+    }
+
+    /// A puppet sends a frame, if the link is up.
     pub fn send(&mut self, puppet: SiteId, link: LinkId, message: &Message, body: &[u8]) {
+        if !self.is_up(puppet, link) {
+            return;
+        }
         self.tags += 1;
         let places = u64::from(MEMORY_BYTES / BLOCK_BYTES);
         let span = Span {
@@ -244,8 +257,11 @@ impl Stage {
         self.world.machines.submit(puppet, op);
     }
 
-    /// A puppet has memory for bodies that come on a link.
+    /// A puppet has memory for one body that comes on a link, if that is up.
     pub fn lend(&mut self, puppet: SiteId, link: LinkId, place: u32) {
+        if !self.is_up(puppet, link) {
+            return;
+        }
         let into = Span {
             offset_bytes: place * BLOCK_BYTES,
             length_bytes: BLOCK_BYTES,
@@ -255,8 +271,12 @@ impl Stage {
 
     /// What a puppet was told.
     pub fn told(&self, puppet: SiteId) -> &VecDeque<Told> {
+        &self.mind(puppet).told
+    }
+
+    fn mind(&self, puppet: SiteId) -> &Puppet {
         match self.world.brain(puppet) {
-            Some(Actor::Puppet(puppet)) => &puppet.told,
+            Some(Actor::Puppet(puppet)) => puppet,
             Some(Actor::Appliance(_)) | None => unreachable!("it is a puppet, and nobody switches it off"),
         }
     }

@@ -130,11 +130,7 @@ impl Wire {
     }
 
     /// Ends the link, if it is still up.
-    pub fn hang_up(mut self, stage: &mut Stage) -> Result<(), String> {
-        self.read(stage)?;
-        if self.is_closed() {
-            return Ok(());
-        }
+    pub fn hang_up(self, stage: &mut Stage) -> Result<(), String> {
         stage.hang_up(self.puppet, self.link)
     }
 
