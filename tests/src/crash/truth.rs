@@ -116,7 +116,7 @@ impl Truth {
                         let ends = gaps.iter().filter(|(of, _, _)| of == track).map(|(_, _, to)| *to);
                         there = ends.fold(there, u64::max);
                     }
-                    Content::Piece(_) | Content::Checkpoint => {}
+                    Content::Piece(_) | Content::Checkpoint { .. } => {}
                 }
             }
             if there < *next && (oldest == 0 || there > 0) {
@@ -166,7 +166,7 @@ pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
                     ends.insert(track.clone(), (*to, None));
                 }
             }
-            Content::Checkpoint => {}
+            Content::Checkpoint { .. } => {}
         }
     }
     Ok(ends)

@@ -52,7 +52,7 @@ pub fn read(image: &Image, head: u64) -> Result<BTreeMap<Track, Shelf>, String> 
                     shelves.entry(track.clone()).or_default().miss(&track, from..to)?;
                 }
             }
-            Content::Checkpoint => {}
+            Content::Checkpoint { .. } => {}
         }
     }
     Ok(shelves)

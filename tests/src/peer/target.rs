@@ -38,6 +38,9 @@ const DRAIN_NS: u64 = 120 * SECOND_NS;
 /// Credit that a target gives at most.
 const CREDIT_MAX: u64 = 6;
 
+/// At the third a source takes the link for bad.
+const DIGESTS_MAX: u32 = 3;
+
 /// How a target treats a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
@@ -77,6 +80,8 @@ struct Session {
     manner: Manner,
     credit: u64,
     tracks: Vec<Opened>,
+    /// Digests that were said not to fit.
+    bad_digests: u32,
     /// The source must hang up now.
     must_close: bool,
 }
@@ -249,6 +254,7 @@ impl History {
             manner,
             credit,
             tracks: Vec::new(),
+            bad_digests: 0,
             must_close: false,
         };
         let frames = 5 + self.stage.draw(40);
@@ -470,6 +476,8 @@ impl History {
                 let why = [WhyRejected::Expected(wrong), WhyRejected::Fenced, WhyRejected::Digest];
                 let why = why[self.stage.draw(3) as usize];
                 self.say(session.link, &Message::Rejected { track, why });
+                session.bad_digests += u32::from(why == WhyRejected::Digest);
+                session.must_close |= session.bad_digests == DIGESTS_MAX;
                 let known: &mut Opened = &mut session.tracks[track as usize];
                 (known.open, known.rejected) = (None, true);
             }

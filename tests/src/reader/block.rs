@@ -34,7 +34,12 @@ pub enum Content {
         leases: Vec<Granted>,
     },
     /// A part of a checkpoint.
-    Checkpoint,
+    Checkpoint {
+        /// Its number.
+        part: u32,
+        /// Its length.
+        payload_bytes: u64,
+    },
 }
 
 /// A block that is whole.
@@ -87,7 +92,10 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
             gaps: gaps(&payload),
             leases: leases(&payload),
         },
-        3 => Content::Checkpoint,
+        3 if length >= 4 => Content::Checkpoint {
+            part: u32_at(&payload, 0),
+            payload_bytes: length as u64,
+        },
         other => return Err(format!("a block of kind {other}")),
     };
     let header_hash = *blake3::hash(&sector).as_bytes();

@@ -16,7 +16,8 @@ pub use block::{Block, Content, Piece, block, linked, log};
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-const SECTOR: usize = 4096;
+/// Bytes of a superblock copy, and of a block header.
+pub const SECTOR: usize = 4096;
 const FIRST_SUPERBLOCK_AT: u64 = 1 << 20;
 
 /// A track: origin archive, camera, kind.
@@ -105,6 +106,19 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
 pub fn superblock_copies(size_bytes: u64) -> [u64; 4] {
     let end = size_bytes / SECTOR as u64 * SECTOR as u64;
     [1 << 20, 3 << 19, end - (2 << 20), end - (3 << 19)]
+}
+
+/// A superblock copy of another archive, right in all its sums if this one is.
+pub fn renamed(copy: &[u8], archive: [u8; 16]) -> Vec<u8> {
+    let mut other = copy.to_vec();
+    other[16..32].copy_from_slice(&archive);
+    let mut content = other.clone();
+    content[10] = 0;
+    content[12..16].fill(0);
+    other[4064..].copy_from_slice(blake3::hash(&content[..4064]).as_bytes());
+    let sum = checksum(&other);
+    other[12..16].copy_from_slice(&sum.to_le_bytes());
+    other
 }
 
 /// The generation that each of the four superblock copies says, on a volume of that size; none for a copy that is not whole.
