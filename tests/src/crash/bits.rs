@@ -66,7 +66,7 @@ pub const PLACES: [(Place, &str, usize, &str); 4] = [
     (
         Place::Checkpoint,
         "checkpoint",
-        4_000,
+        1_000,
         "the archive opens degraded with the same end and the same tracks, and verify names that block alone",
     ),
 ];
@@ -125,9 +125,9 @@ impl Volume {
         let settings = take.settings();
         for camera in 0..CAMERAS {
             take.camera(camera)?;
-            take.feed(camera, 1);
+            take.blocks(camera, 1)?;
+            take.ask("Recorder.Remove", &json!({ "name": format!("camera-{camera}") }))?;
         }
-        take.settle(&[])?;
         let mut volume = Volume::at_rest(take, settings, SLOTS_OF_TRACKS)?;
         for block in log(&volume.image, 0, volume.head)? {
             if let Content::Checkpoint { part, payload_bytes } = block.content {

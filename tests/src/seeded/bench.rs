@@ -41,7 +41,7 @@ pub const BENCHES: [Bench; 10] = [
     Bench {
         name: "peer",
         unit: "histories",
-        run: |tried| histories(Kind::Peer, 0..200, tried),
+        run: |tried| histories(Kind::Peer, 0..100, tried),
     },
     Bench {
         name: "archive",
