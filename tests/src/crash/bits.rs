@@ -46,6 +46,12 @@ pub enum Place {
 /// All places: name on the command line, bits that are turned, what must come of it.
 pub const PLACES: [(Place, &str, usize, &str); 4] = [
     (
+        Place::Checkpoint,
+        "checkpoint",
+        1_000,
+        "the archive opens degraded with the same end and the same tracks, and verify names that block alone",
+    ),
+    (
         Place::Superblock,
         "superblock",
         4 * SECTOR_BITS,
@@ -62,12 +68,6 @@ pub const PLACES: [(Place, &str, usize, &str); 4] = [
         "payload",
         100_000,
         "verify names that block alone; export, of one in 100, leaves it out",
-    ),
-    (
-        Place::Checkpoint,
-        "checkpoint",
-        1_000,
-        "the archive opens degraded with the same end and the same tracks, and verify names that block alone",
     ),
 ];
 
