@@ -19,7 +19,7 @@ use super::types::{
 };
 use super::verify::Verify;
 use super::waiting::{What, archive_info};
-use super::{Reading, refuse, reply, varlink_error};
+use super::{NOBODY, Reading, refuse, reply, varlink_error};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::Archive;
@@ -73,6 +73,14 @@ fn role_for(method: &str) -> Option<Role> {
     })
 }
 
+/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
+fn wants_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+    )
+}
+
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     let parameters = if call.parameters.is_null() {
         serde_json::json!({})
@@ -121,6 +129,16 @@ impl Parts {
                 );
             }
         };
+        let mut call = call;
+        let mut client = client;
+        // Who hands the connection over waits for an answer.
+        if call.oneway && !call.upgrade {
+            if wants_answer(&call.method) {
+                return;
+            }
+            call.more = false;
+            client = NOBODY;
+        }
         if call.method.starts_with("org.varlink.service.") {
             return self.on_service_call(client, &call, context);
         }
