@@ -17,7 +17,7 @@ use hal::{ClientId, Role};
 use serde::de::DeserializeOwned;
 
 use super::types::{Call, Refusal, RefusalCode};
-use super::{refuse, reply, varlink_error};
+use super::{NOBODY, refuse, reply, varlink_error};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
@@ -115,6 +115,14 @@ fn no_such_method() -> Outcome {
     Outcome::BadParameters("no such method".to_string())
 }
 
+/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
+fn wants_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+    )
+}
+
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     let parameters = if call.parameters.is_null() {
         serde_json::json!({})
@@ -150,6 +158,16 @@ impl Parts {
                 );
             }
         };
+        let mut call = call;
+        let mut client = client;
+        // Who hands the connection over waits for an answer.
+        if call.oneway && !call.upgrade {
+            if wants_answer(&call.method) {
+                return;
+            }
+            call.more = false;
+            client = NOBODY;
+        }
         if call.method.starts_with("org.varlink.service.") {
             return self.on_service_call(client, &call, context);
         }

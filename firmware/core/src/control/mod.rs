@@ -3,7 +3,8 @@
 //! `types` is what goes over the wire, `dispatch` finds the method and checks the role, `changes` alters the settings, `waiting`
 //! answers calls that take time, `verify` and `export` read archives for people. Framing is the driver's.
 //!
-//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away.
+//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away or wants
+//! no answer.
 
 pub mod changes;
 mod dispatch;
@@ -27,6 +28,9 @@ use crate::archive::seek::Seek;
 use crate::archive::walk::Walk;
 use crate::context::{Context, Ready};
 use types::{Answer, Refusal};
+
+/// Whoever made a call and wants no answer. Machines count from the other end.
+const NOBODY: ClientId = ClientId(u64::MAX - 1);
 
 /// Calls that have not been answered.
 #[derive(Clone, Debug, Default, Hash)]
@@ -169,6 +173,9 @@ fn varlink_error(client: ClientId, error: &str, key: &str, value: &str, context:
 }
 
 fn send(client: ClientId, answer: &Answer, context: &mut Context) {
+    if client == NOBODY {
+        return;
+    }
     let message = serde_json::to_vec(answer).unwrap_or_default();
     context.submit(Op::Reply { client, message });
 }
