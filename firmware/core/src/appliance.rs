@@ -101,7 +101,8 @@ pub(crate) struct Parts {
     next_link: u64,
     next_feed: u32,
     next_recorder: usize,
-    stopping: Option<Instant>,
+    stopping: Option<stop::Stopping>,
+    draining: Option<stop::Draining>,
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
@@ -148,6 +149,7 @@ impl Appliance {
             next_feed: 1,
             next_recorder: 0,
             stopping: None,
+            draining: None,
             stopped: false,
             turned: 0,
             turned_said: None,
@@ -253,6 +255,14 @@ impl Parts {
             return;
         };
         let door = Door::Socket(setting.listen.clone());
+        // Its name or its socket is still in use by one that is coming to its end.
+        if self
+            .recorders
+            .values()
+            .any(|one| one.door == door || one.name == setting.name)
+        {
+            return;
+        }
         let flush_after = core::time::Duration::from_millis(setting.flush_after_ms);
         self.new_recorder(
             setting.name.clone(),
@@ -288,8 +298,9 @@ impl Parts {
             return;
         };
         let index = self.jobs.len();
-        self.jobs
-            .push(Some(Job::new(index, setting, archive, peer.routes, peer.key, context.now.at)));
+        let mut job = Job::new(index, setting, archive, peer.routes, peer.key, context.now.at);
+        job.held = !self.settings.hauling;
+        self.jobs.push(Some(job));
         context.wake(Ready::Job(index));
     }
 
@@ -478,10 +489,5 @@ impl Parts {
         if let Some(job) = &mut self.jobs[index] {
             job.deleted = true;
         }
-    }
-
-    /// When a stop in good order must be over.
-    pub fn stop_due(&self) -> Option<Instant> {
-        self.stopping
     }
 }

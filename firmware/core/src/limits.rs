@@ -99,6 +99,9 @@ pub const STALLED_AFTER: Duration = Duration::from_secs(120);
 /// A lease whose holder is silent for that long may be given to another.
 pub const LEASE_TIME: Duration = Duration::from_secs(15);
 
+/// A drained stop that was given no time is given up after this long.
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(3_600);
+
 /// Events kept in memory for `events`.
 pub const EVENTS_MAX: usize = 1_000;
 /// Ops in flight at once: far above what the queues above add up to; reaching it is our own mistake.

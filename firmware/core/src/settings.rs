@@ -21,6 +21,9 @@ pub const SETTINGS_VERSION: u32 = 1;
 pub struct Settings {
     /// [`SETTINGS_VERSION`].
     pub version: u32,
+    /// Whether the replication service as a whole is on.
+    #[serde(default = "on", skip_serializing_if = "is_on")]
+    pub hauling: bool,
     /// Archives.
     #[serde(default, rename = "archive", skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<ArchiveSetting>,
@@ -38,10 +41,19 @@ pub struct Settings {
     pub jobs: Vec<JobSetting>,
 }
 
+fn on() -> bool {
+    true
+}
+
+fn is_on(flag: &bool) -> bool {
+    *flag
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             version: SETTINGS_VERSION,
+            hauling: true,
             archives: Vec::new(),
             recorders: Vec::new(),
             peers: Vec::new(),

@@ -20,6 +20,7 @@ mod overrun;
 mod reader;
 mod refusals;
 mod replay;
+mod service;
 mod stage;
 mod stream;
 mod swap;

@@ -145,6 +145,19 @@ fn job() -> JobStatus {
     }
 }
 
+fn service() -> Vec<Sample> {
+    let shown = ServiceShown {
+        on: true,
+        jobs: 1,
+        outgoing: 1,
+        incoming: 0,
+    };
+    vec![
+        plain("io.blockhaul.Service.Switch", ServiceSwitch { on: true }, Nothing {}),
+        plain("io.blockhaul.Service.Show", Nothing {}, shown),
+    ]
+}
+
 fn appliance() -> Vec<Sample> {
     let identity = Identity {
         fingerprint: "ab".repeat(32).parse().unwrap(),
@@ -158,6 +171,7 @@ fn appliance() -> Vec<Sample> {
         up_ms: 1,
         memory_bytes: 1,
         memory_used_bytes: 1,
+        hauling: true,
         archives: vec![archive()],
         recorders: vec![recorder()],
         jobs: vec![
@@ -190,12 +204,17 @@ fn appliance() -> Vec<Sample> {
         action: String::new(),
     };
     let events = EventsCall { follow: true, since: 3 };
+    let stop = StopCall {
+        now: true,
+        drain: vec!["lobby".into()],
+        timeout_ms: Some(1),
+    };
     vec![
         plain("io.blockhaul.Appliance.Identity", Nothing {}, identity),
         plain("io.blockhaul.Appliance.Status", Nothing {}, status),
         plain("io.blockhaul.Appliance.Doctor", Nothing {}, Doctor { checks: vec![check] }),
         with_least("io.blockhaul.Appliance.Events", events, json!({}), event),
-        plain("io.blockhaul.Appliance.Stop", Nothing {}, Nothing {}),
+        with_least("io.blockhaul.Appliance.Stop", stop, json!({}), Nothing {}),
     ]
 }
 
@@ -431,8 +450,16 @@ fn jobs() -> Vec<Sample> {
 
 /// All methods.
 pub fn samples() -> Vec<Sample> {
-    [appliance(), vec![device()], archives(), recorders(), pairing(), jobs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        appliance(),
+        vec![device()],
+        archives(),
+        recorders(),
+        pairing(),
+        jobs(),
+        service(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -55,6 +55,8 @@ pub enum Change {
     EnableJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// The replication service on or off.
+    SwitchService(bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
 }
@@ -81,6 +83,8 @@ impl Change {
             Change::EnableJob(name, true) => format!("Job {name} was enabled."),
             Change::EnableJob(name, false) => format!("Job {name} was disabled."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::SwitchService(true) => "The replication service was switched on.".into(),
+            Change::SwitchService(false) => "The replication service was switched off.".into(),
             Change::LearnTarget(..) => return None,
         })
     }
@@ -238,6 +242,10 @@ impl Parts {
                 if let Some(index) = self.job_place(&name) {
                     self.forget_job(index, context);
                 }
+                done(context);
+            }
+            Change::SwitchService(on) => {
+                self.switch_service(on, context);
                 done(context);
             }
             Change::LearnTarget(..) => {}

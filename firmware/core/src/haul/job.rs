@@ -51,6 +51,8 @@ pub struct Job {
     pub learned: bool,
     /// Deleted: only what is in flight still concerns it.
     pub deleted: bool,
+    /// The replication service is off: a run waits, and nothing is dialled.
+    pub held: bool,
     pub(super) link: Link,
     /// Reading of an earlier link that has not come to rest.
     retired: Retired,
@@ -163,6 +165,7 @@ impl Job {
             key,
             learned: false,
             deleted: false,
+            held: false,
             link: Link::None,
             retired: Retired::default(),
             stats: Stats::default(),
@@ -233,6 +236,19 @@ impl Job {
         context.wake(Ready::Job(self.index));
     }
 
+    /// Holds the job while the replication service is off; its run goes on when it is on again.
+    pub fn hold(&mut self, held: bool, context: &mut Context) {
+        self.held = held;
+        self.moved_at = context.now.at;
+        if held {
+            self.trouble = None;
+            self.hang_up(context);
+        } else {
+            self.attempts = 0;
+        }
+        context.wake(Ready::Job(self.index));
+    }
+
     /// Closes the link, if there is one.
     pub fn hang_up(&mut self, context: &mut Context) {
         match &self.link {
@@ -298,7 +314,7 @@ impl Job {
 
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
-        if !self.setting.enabled || !self.run.on {
+        if !self.setting.enabled || !self.run.on || self.held {
             self.look_for_overrun(archive, context);
             return;
         }
@@ -464,6 +480,7 @@ impl Job {
             WhyRefused::BlockSize => (JobState::Failed, "Make the target archive with the same --block-size."),
             WhyRefused::SameArchive => (JobState::Failed, "Haul to another archive."),
             WhyRefused::TooMany => (JobState::Waiting, "Nothing: it is tried again."),
+            WhyRefused::Off => (JobState::Waiting, "Switch it on there: blockhaul service on."),
         };
         let why = format!("{} refused: {}", self.setting.peer, super::incoming::why_words(why));
         self.trouble = Some(Trouble {

@@ -58,6 +58,8 @@ pub const TARGET: Target = Target {
         "Disable",
         "Kick",
         "Delete",
+        "Service.",
+        "Switch",
         "\\x22name\\x22:",
         "\\x22yard\\x22",
         "\\x22gate\\x22",
@@ -168,7 +170,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Appliance.Status", json!({})),
         ("Appliance.Doctor", json!({})),
         ("Appliance.Events", json!({ "follow": true, "since": 1 })),
-        ("Appliance.Stop", json!({})),
+        ("Appliance.Stop", json!({ "drain": [""], "timeout_ms": 1000 })),
         ("Device.List", json!({})),
         (
             "Archive.Create",
@@ -216,6 +218,8 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Disable", up()),
         ("Job.Kick", up()),
         ("Job.Delete", up()),
+        ("Service.Switch", json!({ "on": false })),
+        ("Service.Show", json!({})),
     ]
 }
 

@@ -185,6 +185,7 @@ impl Change {
                     Some(_) => settings.jobs.retain(|job| job.name != *name),
                 }
             }
+            Change::SwitchService(on) => settings.hauling = *on,
             Change::LearnTarget(name, target) => {
                 if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {
                     job.target = *target;
