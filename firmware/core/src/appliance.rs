@@ -169,6 +169,17 @@ impl Appliance {
         Ok(appliance)
     }
 
+    /// Takes a document as the settings of a first start: made durable, then in effect. The error is a sentence.
+    pub fn adopt(&mut self, document: &[u8], now: Moment, memory: &mut dyn Memory, ops: &mut Ops) -> Result<(), StartError> {
+        let mut context = Context {
+            now,
+            memory,
+            ops,
+            shared: &mut self.shared,
+        };
+        self.parts.adopt(document, &mut context).map_err(StartError)
+    }
+
     /// Handles one event: records what happened, decides whatever may now happen, checks what must hold.
     pub fn step(&mut self, now: Moment, event: Event, memory: &mut dyn Memory, ops: &mut Ops) {
         let mut context = Context {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod configuration;
 mod cut;
 mod damage;
 mod dice;

@@ -4,6 +4,7 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod config;
 pub mod grant;
 pub mod job;
 pub mod media;
@@ -104,6 +105,9 @@ pub enum Command {
     Events(appliance::Events),
     /// Look at kernel, limits, clock and daemon: what is right, what is not, what to do
     Doctor,
+    /// The whole configuration as one document: export, check, apply
+    #[command(subcommand)]
+    Config(config::Config),
     /// The replication service as a whole: on, off
     #[command(subcommand)]
     Service(service::Service),
@@ -167,6 +171,10 @@ mod tests {
             "gaps --archive card --camera lobby",
             "events --follow --since 12",
             "doctor",
+            "config export -o site.toml --secrets",
+            "config check site.toml --offline",
+            "config apply site.toml --dry-run",
+            "config apply site.toml --yes",
             "service on",
             "service off",
             "service status",

@@ -4,6 +4,7 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod config;
 pub mod job;
 pub mod pairing;
 pub mod progress;

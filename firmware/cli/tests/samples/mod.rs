@@ -145,6 +145,38 @@ fn job() -> JobStatus {
     }
 }
 
+fn configuration() -> Vec<Sample> {
+    let exported = ConfigExported {
+        document: "version = 1".into(),
+    };
+    let apply = ConfigApply {
+        document: "version = 1".into(),
+        dry_run: true,
+        base: Some("ab".into()),
+    };
+    let difference = ConfigDifference {
+        how: Differs::Changed,
+        what: "job lobby".into(),
+        detail: "mode".into(),
+    };
+    let applied = ConfigApplied {
+        applied: true,
+        differences: vec![difference],
+        notes: vec!["Look.".into()],
+        base: "ab".into(),
+    };
+    let export = ConfigExport { secrets: true };
+    vec![
+        with_least("io.blockhaul.Config.Export", export, json!({}), exported),
+        with_least(
+            "io.blockhaul.Config.Apply",
+            apply,
+            json!({ "document": "version = 1" }),
+            applied,
+        ),
+    ]
+}
+
 fn service() -> Vec<Sample> {
     let shown = ServiceShown {
         on: true,
@@ -457,6 +489,7 @@ pub fn samples() -> Vec<Sample> {
         recorders(),
         pairing(),
         jobs(),
+        configuration(),
         service(),
     ]
     .into_iter()

@@ -3,6 +3,7 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
@@ -10,6 +11,8 @@ mod peer;
 mod recorder;
 mod service;
 mod shown;
+
+pub(super) use recorder::check_door;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -37,7 +40,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 8] = [
+static INTERFACES: [Interface; 9] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -49,6 +52,12 @@ static INTERFACES: [Interface; 8] = [
         description: include_str!("io.blockhaul.Archive.varlink"),
         methods: archive::METHODS,
         call: Parts::call_archive,
+    },
+    Interface {
+        name: "io.blockhaul.Config",
+        description: include_str!("io.blockhaul.Config.varlink"),
+        methods: config::METHODS,
+        call: Parts::call_config,
     },
     Interface {
         name: "io.blockhaul.Device",

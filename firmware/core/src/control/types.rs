@@ -5,6 +5,7 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use appliance::*;
 pub use archive::*;
+pub use config::*;
 pub use device::*;
 pub use grant::*;
 pub use job::*;

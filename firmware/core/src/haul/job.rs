@@ -7,9 +7,9 @@
 //! Invariants: the target's tip is the only position; a job never gives up and never holds up its archive, its recorder or
 //! another job; a run is on exactly while the job wants a link.
 
-mod state;
-
 mod greeting;
+mod holding;
+mod state;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
@@ -232,19 +232,6 @@ impl Job {
         } else {
             self.run.on = false;
             self.hang_up(context);
-        }
-        context.wake(Ready::Job(self.index));
-    }
-
-    /// Holds the job while the replication service is off; its run goes on when it is on again.
-    pub fn hold(&mut self, held: bool, context: &mut Context) {
-        self.held = held;
-        self.moved_at = context.now.at;
-        if held {
-            self.trouble = None;
-            self.hang_up(context);
-        } else {
-            self.attempts = 0;
         }
         context.wake(Ready::Job(self.index));
     }

@@ -58,6 +58,8 @@ pub const TARGET: Target = Target {
         "Disable",
         "Kick",
         "Delete",
+        "Config.",
+        "Apply",
         "Service.",
         "Switch",
         "\\x22name\\x22:",
@@ -218,6 +220,11 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Disable", up()),
         ("Job.Kick", up()),
         ("Job.Delete", up()),
+        ("Config.Export", json!({ "secrets": true })),
+        (
+            "Config.Apply",
+            json!({ "document": "version = 1\nhauling = false\n" }),
+        ),
         ("Service.Switch", json!({ "on": false })),
         ("Service.Show", json!({})),
     ]
