@@ -37,6 +37,7 @@ impl Parts {
             }
         }
         self.mind_silence(context);
+        self.go_on_draining(context);
         self.go_on_stopping(context);
     }
 
@@ -121,6 +122,7 @@ impl Parts {
         if let Some(recorder) = self.recorders.remove(&index) {
             self.feeds.remove(&recorder.feed());
             context.ask_at(Ready::Recorder(index), None);
+            self.reopen_doors(context);
         }
     }
 

@@ -3,12 +3,16 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
 mod peer;
 mod recorder;
+mod service;
 mod shown;
+
+pub(super) use recorder::check_door;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -36,7 +40,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 7] = [
+static INTERFACES: [Interface; 9] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -48,6 +52,12 @@ static INTERFACES: [Interface; 7] = [
         description: include_str!("io.blockhaul.Archive.varlink"),
         methods: archive::METHODS,
         call: Parts::call_archive,
+    },
+    Interface {
+        name: "io.blockhaul.Config",
+        description: include_str!("io.blockhaul.Config.varlink"),
+        methods: config::METHODS,
+        call: Parts::call_config,
     },
     Interface {
         name: "io.blockhaul.Device",
@@ -78,6 +88,12 @@ static INTERFACES: [Interface; 7] = [
         description: include_str!("io.blockhaul.Recorder.varlink"),
         methods: recorder::METHODS,
         call: Parts::call_recorder,
+    },
+    Interface {
+        name: "io.blockhaul.Service",
+        description: include_str!("io.blockhaul.Service.varlink"),
+        methods: service::METHODS,
+        call: Parts::call_service,
     },
 ];
 

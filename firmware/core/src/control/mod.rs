@@ -14,6 +14,7 @@ mod verify;
 mod waiting;
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use hal::{ClientId, IoError, Op};
 use serde::Serialize;
@@ -24,10 +25,11 @@ use verify::Verify;
 use waiting::Waiter;
 
 use crate::archive::Archive;
+use crate::archive::creation::refusal;
 use crate::archive::seek::Seek;
 use crate::archive::walk::Walk;
 use crate::context::{Context, Ready};
-use types::{Answer, Refusal};
+use types::{Answer, Nothing, Refusal, RefusalCode};
 
 /// Whoever made a call and wants no answer. Machines count from the other end.
 const NOBODY: ClientId = ClientId(u64::MAX - 1);
@@ -140,6 +142,16 @@ fn reply(client: ClientId, parameters: &impl Serialize, continues: bool, context
         },
         context,
     );
+}
+
+/// Answers a call that only does something.
+pub fn answer_nothing(client: ClientId, context: &mut Context) {
+    reply(client, &Nothing {}, false, context);
+}
+
+/// Refuses a call.
+pub fn answer_refused(client: ClientId, code: RefusalCode, sentence: String, next: &str, context: &mut Context) {
+    refuse(client, &refusal(code, sentence, next), context);
 }
 
 /// Answers a call with an error of ours.

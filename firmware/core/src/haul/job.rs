@@ -8,6 +8,7 @@
 //! another job; a run is on exactly while the job wants a link.
 
 mod greeting;
+mod holding;
 mod running;
 mod state;
 mod stats;
@@ -57,6 +58,8 @@ pub struct Job {
     pub learned: bool,
     /// Deleted: only what is in flight still concerns it.
     pub deleted: bool,
+    /// The replication service is off: a run waits, and nothing is dialled.
+    pub held: bool,
     pub(super) link: Link,
     /// Reading of an earlier link that has not come to rest.
     retired: Retired,
@@ -141,6 +144,7 @@ impl Job {
             key,
             learned: false,
             deleted: false,
+            held: false,
             link: Link::None,
             retired: Retired::default(),
             stats: Stats::default(),
@@ -221,7 +225,7 @@ impl Job {
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
         self.begin_if_due(context);
-        if !self.setting.enabled || !self.run.on {
+        if !self.setting.enabled || !self.run.on || self.held {
             self.look_for_overrun(archive, context);
             return;
         }
@@ -360,6 +364,7 @@ impl Job {
             WhyRefused::BlockSize => (JobState::Failed, "Make the target archive with the same --block-size."),
             WhyRefused::SameArchive => (JobState::Failed, "Haul to another archive."),
             WhyRefused::TooMany => (JobState::Waiting, "Nothing: it is tried again."),
+            WhyRefused::Off => (JobState::Waiting, "Switch it on there: blockhaul service on."),
         };
         let why = format!("{} refused: {}", self.setting.peer, super::incoming::why_words(why));
         self.trouble = Some(Trouble {

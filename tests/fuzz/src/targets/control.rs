@@ -59,6 +59,10 @@ pub const TARGET: Target = Target {
         "Disable",
         "Kick",
         "Delete",
+        "Config.",
+        "Apply",
+        "Service.",
+        "Switch",
         "\\x22name\\x22:",
         "\\x22yard\\x22",
         "\\x22gate\\x22",
@@ -169,7 +173,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Appliance.Status", json!({})),
         ("Appliance.Doctor", json!({})),
         ("Appliance.Events", json!({ "follow": true, "since": 1 })),
-        ("Appliance.Stop", json!({})),
+        ("Appliance.Stop", json!({ "drain": [""], "timeout_ms": 1000 })),
         ("Device.List", json!({})),
         (
             "Archive.Create",
@@ -217,6 +221,10 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Disable", up()),
         ("Job.Kick", up()),
         ("Job.Delete", up()),
+        ("Config.Export", json!({ "secrets": true })),
+        ("Config.Apply", json!({ "document": "version = 1\nhauling = false\n" })),
+        ("Service.Switch", json!({ "on": false })),
+        ("Service.Show", json!({})),
     ]
 }
 
