@@ -43,6 +43,8 @@ pub struct Geometry {
     pub segment_blocks: u64,
     /// The log goes round.
     pub ring: bool,
+    /// Everything below was freed.
+    pub freed: u64,
 }
 
 impl Geometry {
@@ -60,12 +62,13 @@ impl Geometry {
     /// Oldest log sequence that may be read when the next one is `next`.
     pub fn oldest(&self, next: u64) -> u64 {
         if !self.ring {
-            return 0;
+            return self.freed;
         }
         let guard = 2 * (2 * self.segment_blocks).min(32);
         (next + guard)
             .next_multiple_of(self.segment_blocks)
             .saturating_sub(self.slots)
+            .max(self.freed)
     }
 }
 
@@ -84,6 +87,7 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
         slots: u64_at(&sector, 96),
         segment_blocks: u64::from(u32_at(&sector, 104)),
         ring: sector[11] == 2,
+        freed: u64_at(&sector, 232),
     })
 }
 

@@ -1,13 +1,14 @@
 //! Changing the settings: checked (`applied.rs`), made durable, and only then in effect. One at a time.
 
 mod applied;
+pub(crate) mod retention;
 
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use hal::{ClientId, IoError, Op, Uuid};
 
-use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, RefusalCode};
+use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention};
 use super::{refuse, reply};
 use crate::Name;
 use crate::appliance::Parts;
@@ -55,6 +56,10 @@ pub enum Change {
     EnableJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// How long an archive keeps its blocks.
+    SetRetention(Name, Retention),
+    /// A job guards its archive, or does not.
+    GuardJob(Name, bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
 }
@@ -81,7 +86,8 @@ impl Change {
             Change::EnableJob(name, true) => format!("Job {name} was enabled."),
             Change::EnableJob(name, false) => format!("Job {name} was disabled."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
-            Change::LearnTarget(..) => return None,
+            Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
+            Change::GuardJob(..) | Change::LearnTarget(..) => return None,
         })
     }
 }
@@ -172,6 +178,7 @@ impl Parts {
         match change {
             Change::AddArchive(index, setting) => {
                 self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+                self.keep(index, context);
                 if let Some(client) = client {
                     self.wait_for_archive(client, index, context);
                 }
@@ -240,6 +247,13 @@ impl Parts {
                 }
                 done(context);
             }
+            Change::SetRetention(name, _) => {
+                self.retention_changed(&name, context);
+                if let Some(client) = client {
+                    self.show_retention(client, &name, context);
+                }
+            }
+            Change::GuardJob(name, guards) => self.guard_changed(client, &name, guards, context),
             Change::LearnTarget(..) => {}
         }
     }

@@ -8,6 +8,7 @@ mod grant;
 mod job;
 mod peer;
 mod recorder;
+mod retention;
 mod shown;
 
 use alloc::format;
@@ -36,7 +37,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 7] = [
+static INTERFACES: [Interface; 8] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -78,6 +79,12 @@ static INTERFACES: [Interface; 7] = [
         description: include_str!("io.blockhaul.Recorder.varlink"),
         methods: recorder::METHODS,
         call: Parts::call_recorder,
+    },
+    Interface {
+        name: "io.blockhaul.Retention",
+        description: include_str!("io.blockhaul.Retention.varlink"),
+        methods: retention::METHODS,
+        call: Parts::call_retention,
     },
 ];
 

@@ -10,6 +10,7 @@ mod grant;
 mod job;
 mod peer;
 mod recorder;
+mod retention;
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use grant::*;
 pub use job::*;
 pub use peer::*;
 pub use recorder::*;
+pub use retention::*;
 
 use crate::Name;
 

@@ -11,10 +11,14 @@ mod state;
 
 mod greeting;
 
+pub mod guard;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use hal::{Fingerprint, Instant, LinkError, LinkId, Op, Route};
+
+use guard::Guard;
 
 use super::session::Session;
 use super::wire::{Message, PROTOCOL, WhyRefused};
@@ -57,6 +61,8 @@ pub struct Job {
     pub(super) stats: Stats,
     pub(super) trouble: Option<Trouble>,
     pub(super) acked: BTreeMap<TrackKey, u64>,
+    /// What it still needs of its archive.
+    pub guard: Guard,
     run: Run,
     attempts: u32,
     moved_at: Instant,
@@ -168,6 +174,7 @@ impl Job {
             stats: Stats::default(),
             trouble: None,
             acked: BTreeMap::new(),
+            guard: Guard::default(),
             run: Run {
                 number: u64::from(on),
                 on,
@@ -399,6 +406,9 @@ impl Job {
             &mut self.acked,
             context,
         );
+        for told in core::mem::take(&mut session.told) {
+            self.guard.note(told);
+        }
         match moved {
             Ok(true) => {
                 self.moved_at = context.now.at;
@@ -551,11 +561,11 @@ impl Job {
     }
 
     /// A checkpoint part that was asked for has been read, for this link or one before.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
         if let Some(seek) = self.retired.seek.take() {
             seek.finish(context);
         } else if let Link::Live(session) = &mut self.link {
-            session.on_sought(sequence, result, archive, context);
+            session.on_sought(result, archive, context);
         }
         context.wake(Ready::Job(self.index));
     }

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
 
+use super::job::guard::Told;
 use super::job::{Stats, Trouble};
 use super::wire::{Message, WhyRejected};
 use crate::archive::seek::Seek;
@@ -47,6 +48,8 @@ pub struct Session {
     pub caught_up: bool,
     /// When stopped tracks are opened again.
     pub retry_at: Option<Instant>,
+    /// What the target has told of its tracks and the job has not heard.
+    pub told: Vec<Told>,
     /// Frames with a body that have not left.
     pub sending: usize,
     reader: Reader,
@@ -122,6 +125,7 @@ impl Session {
             said_at: context.now.at,
             caught_up: false,
             retry_at: None,
+            told: Vec::new(),
             sending: 0,
             reader: Reader::Job(job),
             target,
@@ -465,6 +469,11 @@ impl Session {
         while from < to {
             let (end, reason) = match archive.catalog.gap_at(id, from) {
                 Some(gap) => (gap.to.min(to), gap.reason),
+                None if from < archive.catalog.track(id).first => {
+                    let freed = archive.superblock.freed_sequence == archive.oldest();
+                    let reason = if freed { GapReason::Expired } else { GapReason::Overwritten };
+                    (archive.catalog.track(id).first.min(to), reason)
+                }
                 None => {
                     let known = archive
                         .catalog
@@ -538,7 +547,7 @@ impl Session {
     }
 
     /// A checkpoint part has been read.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let mut holds = |tips: &[Tip]| {
             tips.iter().all(|tip| {
@@ -548,7 +557,7 @@ impl Session {
             })
         };
         if let Some(seek) = &mut self.seek {
-            seek.on_read(sequence, result, archive, &mut holds, context);
+            seek.on_read(result, archive, &mut holds, context);
         }
     }
 }

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use hal::{ClockQuality, Fingerprint, Uuid};
 use serde::{Deserialize, Serialize};
 
+use super::GuardStatus;
+
 use crate::{Kind, Name};
 
 /// Reply of `Identity`.
@@ -41,6 +43,8 @@ pub struct Status {
     pub jobs: Vec<JobStatus>,
     /// All links that come in.
     pub incoming: Vec<IncomingStatus>,
+    /// Who holds how much of which archive.
+    pub guards: Vec<GuardStatus>,
 }
 
 /// States of a volume (`features.md`, A6).

@@ -49,7 +49,7 @@ impl Job {
         }
     }
 
-    pub(super) fn state(&self, archive: Option<&Archive>) -> (JobState, String, String) {
+    pub(crate) fn state(&self, archive: Option<&Archive>) -> (JobState, String, String) {
         if !self.setting.enabled {
             let action = format!("blockhaul job enable {}", self.setting.name);
             return (JobState::Disabled, "switched off".to_string(), action);
@@ -91,15 +91,11 @@ impl Job {
 
     /// Blocks not known to be durable there, and the age of the oldest in milliseconds.
     pub(super) fn backlog(&self, archive: &Archive, now: hal::Moment) -> (u64, u64) {
-        let wanted = |key: &TrackKey| {
-            (self.setting.cameras.is_empty() || self.setting.cameras.contains(&key.camera))
-                && Some(key.origin) != self.setting.target
-        };
-        let behind = archive.catalog.tracks().iter().filter(|track| wanted(&track.tip.key));
+        let behind = archive.catalog.tracks().iter().filter(|track| self.wants(&track.tip.key));
         let mut blocks = 0;
         let mut oldest: Option<i64> = None;
         for track in behind {
-            let acked = self.acked.get(&track.tip.key).copied().unwrap_or(0);
+            let acked = self.acked.get(&track.tip.key).copied().unwrap_or(0).max(track.first);
             let left = track.durable_next.saturating_sub(acked);
             blocks += left;
             if left > 0 {
