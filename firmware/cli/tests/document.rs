@@ -46,6 +46,7 @@ fn there_is_one_description_for_each_interface() {
         ".Job",
         ".Peer",
         ".Recorder",
+        ".Retention",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));
 }

@@ -29,6 +29,10 @@ pub enum Job {
     Delete(Named),
     /// Try again now instead of waiting for the next attempt
     Kick(Named),
+    /// Give up its guard: what is not known to be at its target may be freed
+    Release(Release),
+    /// Guard again, after it was released
+    Guard(Named),
 }
 
 /// A job by name.
@@ -37,6 +41,18 @@ pub struct Named {
     /// Name of the job
     #[arg(value_name = "NAME")]
     pub name: Name,
+}
+
+/// `blockhaul job release`
+#[derive(Debug, Args)]
+#[command(after_help = "The job goes on hauling. Look first:\n  blockhaul job release lobby --dry-run")]
+pub struct Release {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// Say what it would give up, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `blockhaul job create`

@@ -10,7 +10,7 @@ use blockhaul_core::control::types::{JobCreate, JobRun, JobShown, JobWait, Jobs,
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, understood};
+use super::{Context, retention, understood};
 use crate::args::job::{Create, Job, Run, Wait};
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
@@ -44,6 +44,8 @@ pub fn run(context: &Context, job: Job) -> Result<Exit, Failure> {
         Job::Disable(named) => order("Disable", named.name, "is disabled; its blocks stay guarded at the source."),
         Job::Delete(named) => order("Delete", named.name, "is deleted."),
         Job::Kick(named) => order("Kick", named.name, "tries again now."),
+        Job::Release(release) => retention::release(context, release),
+        Job::Guard(named) => retention::guard(context, named.name),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod job;
 pub mod pairing;
 pub mod progress;
 pub mod recorder;
+pub mod retention;
 pub mod status;
 pub mod table;
 pub mod text;

@@ -7,6 +7,8 @@ use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+mod retention;
+
 /// One method.
 pub struct Sample {
     /// Its full name.
@@ -174,6 +176,7 @@ fn appliance() -> Vec<Sample> {
             blocks: 1,
             bytes: 1,
         }],
+        guards: vec![retention::guard()],
     };
     let event = EventRecord {
         number: 1,
@@ -431,8 +434,7 @@ fn jobs() -> Vec<Sample> {
 
 /// All methods.
 pub fn samples() -> Vec<Sample> {
-    [appliance(), vec![device()], archives(), recorders(), pairing(), jobs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let appliance = [appliance(), vec![device()]];
+    let others = [archives(), recorders(), pairing(), jobs(), retention::retention()];
+    appliance.into_iter().chain(others).flatten().collect()
 }

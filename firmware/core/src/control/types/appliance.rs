@@ -44,6 +44,7 @@ pub struct Status {
     /// All links that come in.
     pub incoming: Vec<IncomingStatus>,
     /// Who holds how much of which archive.
+    #[serde(default)]
     pub guards: Vec<GuardStatus>,
 }
 
