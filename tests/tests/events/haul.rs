@@ -14,8 +14,13 @@ pub struct Pair {
 
 /// The two, and a job. `cameras` are those of the grant; `token` stands for the right one.
 pub fn pair(vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
+    pair_of("ring", vault_slots, cameras, mode, token)
+}
+
+/// The same, with the mode of the archive in the lobby.
+pub fn pair_of(lobby_mode: &str, vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
     let mut stage = Stage::new();
-    let lobby = stage.add("lobby", SLOTS, "ring");
+    let lobby = stage.add("lobby", SLOTS, lobby_mode);
     let vault = stage.add("vault", vault_slots, "append");
     for (site, other, name) in [(lobby, vault, "vault"), (vault, lobby, "lobby")] {
         let key = stage.world.machines.site(other).fingerprint.to_string();
