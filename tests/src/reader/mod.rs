@@ -91,6 +91,20 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
     })
 }
 
+/// Below which log sequence a superblock that is about to be written says that everything is freed, and of which archive.
+pub fn freed(sector: &[u8]) -> Option<([u8; 16], u64)> {
+    (sector.len() >= SECTOR && sector[..8] == *b"bhsuper\0").then(|| (array(sector, 16), u64_at(sector, 232)))
+}
+
+/// How many sound superblock copies on a volume of that size say that a log sequence is freed.
+pub fn copies_that_free(image: &Image, volume_bytes: u64, log_sequence: u64) -> usize {
+    let copies = superblock_copies(volume_bytes).into_iter().map(|at| image.bytes(at, SECTOR));
+    let sound = copies.filter(|sector| u32_at(sector, 12) == checksum(sector));
+    sound
+        .filter(|sector| freed(sector).is_some_and(|(_, below)| below > log_sequence))
+        .count()
+}
+
 /// Where the four superblock copies lie on a volume of a size.
 pub fn superblock_copies(size_bytes: u64) -> [u64; 4] {
     let end = size_bytes / SECTOR as u64 * SECTOR as u64;

@@ -1,7 +1,7 @@
 //! Whole appliances, core and settings as shipped, on simulated machines: one seed, one history, one judgement.
 //!
-//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them. Both are
-//! played on a `play`: `swarm` draws which `faults` exist, `ledger` keeps the books of each archive beside the appliance from what
+//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them, `keeping`
+//! the same with archives that free. All are played on a `play`: `swarm` draws which `faults` exist, `ledger` keeps the books of each archive beside the appliance from what
 //! `product` lets through, disks are read by `crate::reader`, `verdict` and `oracle` judge the end. `cameras` and
 //! `stream` make what is recorded, `tally` counts.
 //!
@@ -11,6 +11,7 @@ mod archive;
 mod cameras;
 mod faults;
 mod hauling;
+mod keeping;
 mod ledger;
 mod network;
 mod oracle;
@@ -35,11 +36,13 @@ pub enum Kind {
     Archive,
     /// Several appliances that haul to each other.
     Hauling,
+    /// The same, with archives that free what they need not keep.
+    Keeping,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 2] = [Kind::Archive, Kind::Hauling];
+    pub const ALL: [Kind; 3] = [Kind::Archive, Kind::Hauling, Kind::Keeping];
 }
 
 impl fmt::Display for Kind {
@@ -47,6 +50,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Archive => "archive",
             Kind::Hauling => "hauling",
+            Kind::Keeping => "keeping",
         })
     }
 }
@@ -58,7 +62,7 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.to_string() == text)
-            .ok_or_else(|| "there are the kinds archive and hauling".into())
+            .ok_or_else(|| "there are the kinds archive, hauling and keeping".into())
     }
 }
 
@@ -67,7 +71,8 @@ pub fn run(kind: Kind, seed: u64, echo: Echo) -> Result<Report, Failure> {
     let _last_words = LastWords(kind, seed);
     let played = match kind {
         Kind::Archive => archive::play(seed, echo),
-        Kind::Hauling => hauling::play(seed, echo),
+        Kind::Hauling => hauling::play(seed, echo, false),
+        Kind::Keeping => hauling::play(seed, echo, true),
     };
     played.map_err(|why| Failure { kind, seed, why })
 }

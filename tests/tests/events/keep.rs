@@ -61,7 +61,10 @@ pub fn protected() -> Stage {
     assert!(full["state"] == "full" && full["oldest"] == 0, "{full}");
     assert!(full["why"].as_str().unwrap().contains("job out guards"), "{full}");
     let guards = &shown(&mut stage, lobby)["guards"];
-    assert!(guards[0]["blocks"].as_u64() > Some(5) && guards[0]["state"] == "disabled", "{guards}");
+    assert!(
+        guards[0]["blocks"].as_u64() > Some(5) && guards[0]["state"] == "disabled",
+        "{guards}"
+    );
 
     // A start forgets what was told, and guards no less.
     stage.power_cut(lobby);
@@ -101,7 +104,11 @@ fn the_guard_that_is_behind_holds_until_it_does_not_count() {
     let token = grant["token"].clone();
     stage.ask(lobby, "Job.Create", job("behind", "hall", &token));
     stage.ask(lobby, "Job.Disable", json!({ "name": "behind" }));
-    let grant = stage.ask(vault, "Grant.Create", json!({ "peer": "lobby", "archive": "vault", "cameras": ["gate"] }));
+    let grant = stage.ask(
+        vault,
+        "Grant.Create",
+        json!({ "peer": "lobby", "archive": "vault", "cameras": ["gate"] }),
+    );
     stage.ask(lobby, "Job.Create", job("ahead", "gate", &grant["token"]));
     set(&mut stage, lobby, json!({ "remove_after_success": true }));
     stage.feed(lobby, "hall", 1);
