@@ -19,6 +19,7 @@ mod opened;
 mod overrun;
 mod reader;
 mod refusals;
+mod removal;
 mod replay;
 mod stage;
 mod stream;
