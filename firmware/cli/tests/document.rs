@@ -47,6 +47,7 @@ fn there_is_one_description_for_each_interface() {
         ".Job",
         ".Peer",
         ".Recorder",
+        ".Retention",
         ".Service",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));

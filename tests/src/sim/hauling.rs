@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::cameras::{Camera, Pace};
 use super::faults::Fault;
+use super::keeping;
 use super::network;
 use super::operator;
 use super::play::{Play, SECOND_NS, VOLUME};
@@ -59,10 +60,17 @@ struct Stage {
     cameras: Vec<Camera>,
 }
 
-/// Plays the history of a seed.
-pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
+/// Plays the history of a seed; with `keeping`, archives free what they need not keep.
+pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
     let mut play = Play::new(seed, echo);
     let stage = set_up(&mut play)?;
+    if keeping {
+        for (at, site) in stage.sites.iter().enumerate() {
+            let targets = stage.edges.iter().filter(|(from, _)| *from == at);
+            let targets = targets.map(|(_, to)| stage.sites[*to]).collect();
+            keeping::set(&mut play, *site, NAMES[at], targets)?;
+        }
+    }
     let all: Vec<Fault> = FAULTS.into_iter().chain(network::ALL.map(Fault::Network)).collect();
     let swarm = Swarm::draw(&mut play, &all, 16);
     let meddles = play.chance(50);

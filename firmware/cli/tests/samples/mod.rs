@@ -8,6 +8,8 @@ use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+mod retention;
+
 /// One method.
 pub struct Sample {
     /// Its full name.
@@ -267,6 +269,7 @@ fn appliance() -> Vec<Sample> {
             blocks: 1,
             bytes: 1,
         }],
+        guards: vec![retention::guard()],
     };
     let event = EventRecord {
         number: 1,
@@ -571,6 +574,7 @@ pub fn samples() -> Vec<Sample> {
         jobs(),
         configuration(),
         service(),
+        retention::retention(),
     ]
     .into_iter()
     .flatten()

@@ -9,6 +9,7 @@ mod grant;
 mod job;
 mod peer;
 mod recorder;
+mod retention;
 mod service;
 mod shown;
 
@@ -40,7 +41,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 9] = [
+static INTERFACES: [Interface; 10] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -88,6 +89,12 @@ static INTERFACES: [Interface; 9] = [
         description: include_str!("io.blockhaul.Recorder.varlink"),
         methods: recorder::METHODS,
         call: Parts::call_recorder,
+    },
+    Interface {
+        name: "io.blockhaul.Retention",
+        description: include_str!("io.blockhaul.Retention.varlink"),
+        methods: retention::METHODS,
+        call: Parts::call_retention,
     },
     Interface {
         name: "io.blockhaul.Service",

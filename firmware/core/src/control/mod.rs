@@ -78,16 +78,9 @@ impl Control {
     }
 
     /// A checkpoint part for a client has been read.
-    pub fn on_sought(
-        &mut self,
-        client: ClientId,
-        sequence: u64,
-        result: Result<(), IoError>,
-        archive: &Archive,
-        context: &mut Context,
-    ) {
+    pub fn on_sought(&mut self, client: ClientId, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         match self.readings.get_mut(&client) {
-            Some(Reading::Export(export)) => export.on_sought(sequence, result, archive, context),
+            Some(Reading::Export(export)) => export.on_sought(result, archive, context),
             Some(Reading::Verify { .. }) => {}
             None => {
                 if let Some((_, None, Some(seek))) = self.retired.remove(&client) {

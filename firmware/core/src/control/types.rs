@@ -12,6 +12,7 @@ mod job;
 mod peer;
 mod plan;
 mod recorder;
+mod retention;
 mod service;
 
 use alloc::string::String;
@@ -26,6 +27,7 @@ pub use job::*;
 pub use peer::*;
 pub use plan::*;
 pub use recorder::*;
+pub use retention::*;
 pub use service::*;
 
 use crate::Name;
