@@ -24,6 +24,7 @@ use crate::context::{Context, Ready, Shared};
 use crate::control::{Changes, Control};
 use crate::entropy::Entropy;
 use crate::format::{Record, TrackKey};
+use crate::haul::compare::Compares;
 use crate::haul::incoming::{Grant, Incoming};
 use crate::haul::job::Job;
 use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
@@ -95,6 +96,8 @@ pub(crate) struct Parts {
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
     pub incoming: BTreeMap<LinkId, Incoming>,
+    /// Comparisons of links that are gone, until their last read has finished.
+    pub abandoned: BTreeMap<LinkId, Compares>,
     feeds: BTreeMap<FeedId, usize>,
     links: BTreeMap<LinkId, usize>,
     next_volume: u32,
@@ -141,6 +144,7 @@ impl Appliance {
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
             incoming: BTreeMap::new(),
+            abandoned: BTreeMap::new(),
             feeds: BTreeMap::new(),
             links: BTreeMap::new(),
             next_volume: 1,
@@ -454,7 +458,20 @@ impl Parts {
                             job.on_read(sequence, result, archive, context);
                         }
                     }
+                    Reader::Reconcile(job) => {
+                        if let Some(job) = &mut self.jobs[job] {
+                            job.on_read_to_compare(sequence, result, archive, context);
+                        }
+                    }
                     Reader::Client(client) => self.control.on_read(client, sequence, result, archive, context),
+                    Reader::Compare(link) => {
+                        if let Some(incoming) = self.incoming.get_mut(&link) {
+                            incoming.on_read(sequence, result, archive, context);
+                        } else if let Some(compares) = self.abandoned.get_mut(&link) {
+                            compares.on_read(sequence, result, archive, context);
+                            self.rest_compares(link, context);
+                        }
+                    }
                 }
             }
             Purpose::Seek(reader, index, sequence) => {
@@ -466,6 +483,15 @@ impl Parts {
                         }
                     }
                     Reader::Client(client) => self.control.on_sought(client, sequence, result, archive, context),
+                    Reader::Compare(link) => {
+                        if let Some(incoming) = self.incoming.get_mut(&link) {
+                            incoming.on_sought(sequence, result, archive, context);
+                        } else if let Some(compares) = self.abandoned.get_mut(&link) {
+                            compares.on_sought(sequence, result, archive, context);
+                            self.rest_compares(link, context);
+                        }
+                    }
+                    Reader::Reconcile(_) => unreachable!("it knows where to begin"),
                 }
             }
             Purpose::Settings => self.on_saved(result, context),

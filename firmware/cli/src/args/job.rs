@@ -60,6 +60,9 @@ pub struct Create {
     /// When it runs
     #[arg(long, value_enum)]
     pub mode: Mode,
+    /// Every run compares everything and sends what is missing or damaged at the target
+    #[arg(long)]
+    pub full: bool,
     /// File that holds the target's token; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -67,10 +70,14 @@ pub struct Create {
 
 /// `blockhaul job run`
 #[derive(Debug, Args)]
+#[command(after_help = "Example, after a disk of the target was damaged:\n  blockhaul job run lobby --full --wait")]
 pub struct Run {
     /// Name of the job
     #[arg(value_name = "NAME")]
     pub name: Name,
+    /// Compare everything that both ends should have, and send what is missing or damaged at the target
+    #[arg(long)]
+    pub full: bool,
     /// Wait until the run has ended
     #[arg(long)]
     pub wait: bool,

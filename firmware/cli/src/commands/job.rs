@@ -65,6 +65,7 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         archive: create.to.archive,
         cameras: create.cameras,
         mode: create.mode.into(),
+        full: create.full,
         token: token(&file)?,
     };
     let answer = context.connect()?.call(method, parameters)?;
@@ -116,6 +117,7 @@ fn start(context: &Context, run: Run) -> Result<Exit, Failure> {
     let name = run.name.clone();
     let parameters = JobRun {
         name: run.name,
+        full: run.full,
         wait: run.wait,
         timeout_ms: run.timeout,
     };

@@ -96,6 +96,7 @@ fn info() -> ArchiveInfo {
         next: 1,
         tip,
         last_utc_ns: 0,
+        back_filled: 0,
     };
     ArchiveInfo {
         archive: archive(),
@@ -139,6 +140,8 @@ fn job() -> JobStatus {
         blocks: 1,
         bytes: 1,
         duplicates: 0,
+        back_filled: 1,
+        full: Some(FullRun::default()),
         gaps: 0,
         retries: 0,
         run: 1,
@@ -164,6 +167,7 @@ fn appliance() -> Vec<Sample> {
             job(),
             JobStatus {
                 overrun_ms: None,
+                full: None,
                 ..job()
             },
         ],
@@ -173,6 +177,7 @@ fn appliance() -> Vec<Sample> {
             address: "1.2.3.4:5".into(),
             blocks: 1,
             bytes: 1,
+            back_filled: 1,
         }],
     };
     let event = EventRecord {
@@ -258,6 +263,7 @@ fn archives() -> Vec<Sample> {
     let damaged = vec![DamagedBlock {
         log_sequence: 7,
         why: "The payload is another.".into(),
+        replaced_by: Some(9),
     }];
     let verified = Verified {
         blocks: 1,
@@ -265,6 +271,8 @@ fn archives() -> Vec<Sample> {
         good: 0,
         damaged,
         damaged_count: 1,
+        replaced: 1,
+        back_filled: 1,
     };
     let gap = Gap {
         origin: Uuid::default(),
@@ -396,11 +404,13 @@ fn jobs() -> Vec<Sample> {
         archive: name(),
         cameras: vec![name()],
         mode: JobMode::Always,
+        full: true,
         token: "5a".repeat(32),
     };
     let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
     let run = JobRun {
         name: name(),
+        full: true,
         wait: true,
         timeout_ms: Some(1),
     };

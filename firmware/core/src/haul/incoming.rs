@@ -8,13 +8,15 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod lacking;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use hal::{Fingerprint, Instant, LinkId, Op, Span};
+use hal::{Fingerprint, Instant, IoError, LinkId, Op, Span};
 
+use super::compare::{Answer, Compares};
 use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
@@ -61,6 +63,12 @@ pub struct Incoming {
     settling: BTreeSet<u32>,
     /// Whole blocks lent for bodies, in order.
     lent: VecDeque<Span>,
+    /// What the source has asked to be compared.
+    compares: Compares,
+    /// Numbers of tracks that were found to be missing or damaged here, and what the index says of their content.
+    lacking: BTreeMap<(u32, u64), Option<u64>>,
+    /// Numbers of tracks that came while they were under way already.
+    under_way: BTreeSet<(u32, u64)>,
     credit_due: u32,
     heard_at: Instant,
     said_at: Instant,
@@ -70,6 +78,8 @@ pub struct Incoming {
     unsent: usize,
     blocks: u64,
     bytes: u64,
+    /// Blocks that were filled in later.
+    filled: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +115,9 @@ impl Incoming {
             acks_due: BTreeSet::new(),
             settling: BTreeSet::new(),
             lent: VecDeque::new(),
+            compares: Compares::new(link),
+            lacking: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             credit_due: 0,
             heard_at: context.now.at,
             said_at: context.now.at,
@@ -113,6 +126,7 @@ impl Incoming {
             unsent: 0,
             blocks: 0,
             bytes: 0,
+            filled: 0,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -172,7 +186,7 @@ impl Incoming {
     /// Whether something is to be told once an archive has moved.
     pub fn waits_for(&self, archive: usize) -> bool {
         self.grant.as_ref().is_some_and(|grant| grant.archive == archive)
-            && !(self.settling.is_empty() && self.acks_due.is_empty())
+            && !(self.settling.is_empty() && self.acks_due.is_empty() && self.under_way.is_empty())
     }
 
     /// Whether a frame may still be taken.
@@ -200,6 +214,8 @@ impl Incoming {
                 self.open_settled(track, archive, context);
             }
             self.acknowledge(archive, context);
+            self.acknowledge_under_way(archive, context);
+            self.compare(archive, context);
             self.lend(archive, context);
             if self.credit_due > 0 {
                 let blocks = core::mem::take(&mut self.credit_due);
@@ -379,6 +395,15 @@ impl Incoming {
     pub fn on_settled(&mut self, what: &SettledWhat, durable: bool, archive: &Archive, context: &mut Context) {
         let (id, leased, bytes) = match what {
             SettledWhat::Block {
+                track,
+                track_sequence,
+                fill: true,
+                ..
+            } if durable => {
+                self.on_filled(*track, *track_sequence, context);
+                return;
+            }
+            SettledWhat::Block {
                 track, payload_bytes, ..
             } => (Some(*track), false, Some(*payload_bytes)),
             SettledWhat::Record(Record::Lease { key, .. }) => (archive.catalog.find(key), true, None),
@@ -419,12 +444,37 @@ impl Incoming {
         }
     }
 
-    /// The link is down: all memory lent to it is back.
-    pub fn finish(&mut self, context: &mut Context) {
+    /// The link is down: all memory lent to it is back, but for what is still being read for it.
+    pub fn finish(mut self, archive: Option<&Name>, context: &mut Context) -> Option<Compares> {
+        if let Some(archive) = archive.filter(|_| self.filled > 0) {
+            let sentence = format!(
+                "Peer {} has sent {} blocks that were missing or damaged in archive {archive}.",
+                self.peer, self.filled
+            );
+            context.say(Code::BackFilled, archive, sentence);
+        }
         for span in core::mem::take(&mut self.lent) {
             context.give(span);
         }
         context.ask_at(Ready::Incoming(self.link), None);
+        self.compares.abandon();
+        if self.compares.is_quiet() {
+            self.compares.finish(context);
+            return None;
+        }
+        Some(self.compares)
+    }
+
+    /// A block that is compared has been read.
+    pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        self.compares.on_read(sequence, result, archive, context);
+        context.wake(Ready::Incoming(self.link));
+    }
+
+    /// A checkpoint part on the way to what is compared has been read.
+    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        self.compares.on_sought(sequence, result, archive, context);
+        context.wake(Ready::Incoming(self.link));
     }
 
     /// For `status`.
@@ -435,6 +485,7 @@ impl Incoming {
             address: self.address.clone(),
             blocks: self.blocks,
             bytes: self.bytes,
+            back_filled: self.filled,
         }
     }
 }
@@ -445,6 +496,8 @@ enum Verdict {
     Taken,
     /// It is here and durable.
     Again { next: u64 },
+    /// It came as a fill, and nothing lacks it here.
+    NotLacking { number: u64 },
     /// Nothing is said.
     Ignored,
     /// The track stops.
@@ -478,6 +531,7 @@ pub fn gap_words(reason: GapReason) -> &'static str {
         GapReason::Damaged => "the source could not read them",
         GapReason::Filtered => "a filter left them out",
         GapReason::Expired => "they had expired",
+        GapReason::Later => "they lie behind later ones at the source and come when it gets there",
     }
 }
 

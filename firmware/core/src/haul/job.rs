@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use hal::{Fingerprint, Instant, LinkError, LinkId, Op, Route};
 
-use super::session::Session;
+use super::session::{Full, Session};
 use super::wire::{Message, PROTOCOL, WhyRefused};
 use crate::archive::Archive;
 use crate::archive::seek::Seek;
@@ -93,6 +93,8 @@ pub(super) enum Link {
 struct Retired {
     walk: Option<Walk>,
     seek: Option<Seek>,
+    /// What was being compared.
+    compared: Option<Walk>,
 }
 
 /// Why a job does not do what it should, in words.
@@ -111,6 +113,10 @@ pub(super) struct Stats {
     pub duplicates: u64,
     pub gaps: u64,
     pub connections: u64,
+    /// Blocks that the target lacked below its tips, and has now.
+    pub back_filled: u64,
+    /// The present or last full run.
+    pub full: Option<Full>,
     /// Bytes acknowledged in the newest seconds, as (second since boot, bytes).
     recent: VecDeque<(u64, u64)>,
 }
@@ -155,6 +161,10 @@ impl Job {
         now: Instant,
     ) -> Job {
         let on = setting.enabled && setting.mode == JobMode::Always;
+        let stats = Stats {
+            full: setting.full.then(Full::default),
+            ..Stats::default()
+        };
         Job {
             index,
             setting,
@@ -165,7 +175,7 @@ impl Job {
             deleted: false,
             link: Link::None,
             retired: Retired::default(),
-            stats: Stats::default(),
+            stats,
             trouble: None,
             acked: BTreeMap::new(),
             run: Run {
@@ -184,9 +194,18 @@ impl Job {
         }
     }
 
-    /// Begins a run, or joins the one that is on. Returns its number and whether it was joined.
-    pub fn run(&mut self, context: &mut Context) -> (u64, bool) {
+    /// Begins a run, or joins the one that is on. Returns its number and whether it was joined. A full one compares everything that
+    /// both ends should have; one that is on becomes full with it.
+    pub fn run(&mut self, full: bool, context: &mut Context) -> (u64, bool) {
         let joined = self.run.on;
+        let wants_full = full || self.setting.full;
+        let is_comparing = joined && self.stats.full.is_some_and(|full| !full.done);
+        if !joined || (full && !is_comparing) {
+            self.stats.full = wants_full.then(Full::default);
+            if let Link::Live(session) = &mut self.link {
+                session.caught_up &= !wants_full;
+            }
+        }
         if !joined {
             self.run = Run {
                 number: self.run.number + 1,
@@ -225,6 +244,7 @@ impl Job {
                     on: true,
                     completed: false,
                 };
+                self.stats.full = self.setting.full.then(Full::default);
             }
         } else {
             self.run.on = false;
@@ -254,7 +274,14 @@ impl Job {
     /// Takes the reading of a link that ends aside until it has come to rest.
     fn retire(&mut self, context: &mut Context) {
         if let Link::Live(session) = core::mem::replace(&mut self.link, Link::None) {
-            let (walk, seek) = session.end();
+            let (walk, seek, compared) = session.end();
+            if let Some(walk) = compared {
+                if walk.is_quiet() {
+                    walk.finish(context)
+                } else {
+                    self.retired.compared = Some(walk)
+                }
+            }
             if let Some(walk) = walk {
                 if walk.is_quiet() {
                     walk.finish(context)
@@ -302,7 +329,7 @@ impl Job {
             self.look_for_overrun(archive, context);
             return;
         }
-        let quiet = self.retired.walk.is_none() && self.retired.seek.is_none();
+        let quiet = self.retired.walk.is_none() && self.retired.seek.is_none() && self.retired.compared.is_none();
         match &mut self.link {
             Link::None if archive.gives() && quiet => self.dial(link, context),
             Link::Waiting(until) if *until <= context.now.at => {
@@ -546,6 +573,27 @@ impl Job {
             }
         } else if let Link::Live(session) = &mut self.link {
             session.on_read(sequence, result, archive, context);
+        }
+        context.wake(Ready::Job(self.index));
+    }
+
+    /// A block or index that is compared has been read, for this link or one before.
+    pub fn on_read_to_compare(
+        &mut self,
+        sequence: u64,
+        result: Result<(), hal::IoError>,
+        archive: &Archive,
+        context: &mut Context,
+    ) {
+        if let Some(mut walk) = self.retired.compared.take() {
+            walk.on_read(sequence, result, archive, context);
+            if walk.is_quiet() {
+                walk.finish(context)
+            } else {
+                self.retired.compared = Some(walk)
+            }
+        } else if let Link::Live(session) = &mut self.link {
+            session.on_read_to_compare(sequence, result, archive, context);
         }
         context.wake(Ready::Job(self.index));
     }

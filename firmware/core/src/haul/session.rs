@@ -5,16 +5,20 @@
 //! a new track is passed over.
 
 mod answers;
+mod reconcile;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
 
+pub use self::reconcile::Full;
+use self::reconcile::Reconcile;
 use super::job::{Stats, Trouble};
 use super::wire::{Message, WhyRejected};
+use crate::archive::catalog::hash_prefix;
 use crate::archive::seek::Seek;
 use crate::archive::walk::{Depth, Reader, Step, Walk};
 use crate::archive::{Archive, Catalog, TrackId};
@@ -49,6 +53,7 @@ pub struct Session {
     pub retry_at: Option<Instant>,
     /// Frames with a body that have not left.
     pub sending: usize,
+    job: usize,
     reader: Reader,
     target: Uuid,
     tracks: Vec<Track>,
@@ -68,6 +73,8 @@ pub struct Session {
     bad_digests: u32,
     /// The target was full, people were told, and it has taken no block since.
     full_told: bool,
+    /// What a full run knows of this link, from the time when everything newer was sent first.
+    reconciling: Option<Reconcile>,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -103,13 +110,15 @@ struct Unacked {
     bytes: u64,
     log_sequence: u64,
     is_block: bool,
+    /// The target's tip had passed it: it is acknowledged alone.
+    fill: bool,
 }
 
 /// Whether a block is one that the target does not have.
-fn wanted_by<'a>(tracks: &'a [Track], numbers: &'a BTreeMap<TrackId, u32>) -> impl FnMut(TrackId, &Entry) -> bool + 'a {
-    |id, entry| {
+fn wanted_by<'a>(tracks: &'a [Track], numbers: &'a BTreeMap<TrackId, u32>) -> impl FnMut(u64, TrackId, &Entry) -> bool + 'a {
+    |_, id, entry| {
         let track = numbers.get(&id).and_then(|number| tracks.get(*number as usize));
-        track.is_some_and(|track| track.state == State::Open && entry.track_sequence >= track.next)
+        track.is_some_and(|track| track.state == State::Open && (entry.fill || entry.track_sequence >= track.next))
     }
 }
 
@@ -123,6 +132,7 @@ impl Session {
             caught_up: false,
             retry_at: None,
             sending: 0,
+            job,
             reader: Reader::Job(job),
             target,
             tracks: Vec::new(),
@@ -137,12 +147,13 @@ impl Session {
             suspects: BTreeSet::new(),
             bad_digests: 0,
             full_told: false,
+            reconciling: None,
         }
     }
 
-    /// What is still being read when the link is gone.
-    pub fn end(self) -> (Option<Walk>, Option<Seek>) {
-        (self.walk, self.seek)
+    /// What is still being read when the link is gone; last, what is being compared.
+    pub fn end(self) -> (Option<Walk>, Option<Seek>, Option<Walk>) {
+        (self.walk, self.seek, self.reconciling.and_then(Reconcile::end))
     }
 
     /// Sends a frame.
@@ -193,7 +204,7 @@ impl Session {
             match self.next_step(archive, context) {
                 Some(Step::Block { sequence, span, header }) => self.on_block(sequence, span, &header, archive, stats, context),
                 Some(Step::Damaged { sequence, .. }) => self.on_damaged(sequence, archive),
-                Some(Step::Wait) | None => return,
+                Some(Step::Wait) | None => break,
                 Some(Step::End) => {
                     self.state_missing_ends(archive, stats, context);
                     break;
@@ -201,7 +212,12 @@ impl Session {
             }
         }
         // Nothing more to send may also be true while nothing may be sent.
-        self.caught_up = self.unacked.is_empty() && self.is_at_end(archive, context);
+        let caught_up = self.unacked.is_empty() && self.is_at_end(archive, context);
+        if caught_up && self.reconciling.is_none() {
+            self.reconciling = Some(Reconcile::new(self.job));
+        }
+        self.reconcile(archive, setting, stats, context);
+        self.caught_up = caught_up && stats.full.is_none_or(|full| full.done);
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, context: &mut Context) -> bool {
@@ -342,6 +358,7 @@ impl Session {
         for (sequence, entry) in catalog.recent_all().skip_while(|(sequence, _)| *sequence < archive.oldest()) {
             if let Some(track) = self.track_of(catalog, entry)
                 && behind(&track)
+                && !entry.fill
                 && entry.track_sequence == track.next
             {
                 first.get_or_insert(sequence);
@@ -385,7 +402,8 @@ impl Session {
             return;
         };
         let track = &self.tracks[number as usize];
-        if track.state != State::Open || origin.track_sequence < track.next {
+        let fill = origin.track_sequence < track.next;
+        if track.state != State::Open || (fill && !header.placement.fill) {
             context.give(span);
             return;
         }
@@ -400,27 +418,39 @@ impl Session {
                 context,
             );
         }
-        let track = &mut self.tracks[number as usize];
-        track.next = origin.track_sequence + 1;
-        let lease = track.lease;
-        let bytes = u64::from(origin.payload_bytes);
+        if !fill {
+            self.tracks[number as usize].next = origin.track_sequence + 1;
+        }
         self.unacked.push_back(Unacked {
             track: number,
             next: origin.track_sequence + 1,
-            bytes,
+            bytes: u64::from(origin.payload_bytes),
             log_sequence: sequence,
             is_block: true,
+            fill,
         });
+        self.send_block(number, (span, origin.payload_bytes), (header.origin_hash, fill), context);
+    }
+
+    /// Sends a block of which the used payload has that many bytes.
+    fn send_block(
+        &mut self,
+        number: u32,
+        (span, payload_bytes): (Span, u32),
+        (hash, fill): (Digest, bool),
+        context: &mut Context,
+    ) {
         self.credit -= 1;
         self.sending += 1;
         // The body is a part of the block; all of the block is lent with it and comes back with it.
-        let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + origin.payload_bytes);
+        let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + payload_bytes);
         self.said_at = context.now.at;
         let tag = context.tag(Purpose::Send(self.link, Some((span.offset_bytes, span.length_bytes))));
         let message = Message::Block {
             track: number,
-            lease,
-            hash: header.origin_hash,
+            lease: self.tracks[number as usize].lease,
+            hash,
+            fill,
         }
         .encode();
         context.submit(Op::Send {
@@ -465,12 +495,14 @@ impl Session {
         while from < to {
             let (end, reason) = match archive.catalog.gap_at(id, from) {
                 Some(gap) => (gap.to.min(to), gap.reason),
+                None if let Some(run) = archive.catalog.fills_at(id, from) => (run.to.min(to), GapReason::Later),
                 None => {
                     let known = archive
                         .catalog
                         .gaps()
                         .filter(|(track, gap)| *track == id && gap.from > from)
                         .map(|(_, gap)| gap.from)
+                        .chain(archive.catalog.next_fills(id, from))
                         .min();
                     let reason = if damaged || archive.superblock.mode == Mode::Append {
                         GapReason::Damaged
@@ -499,6 +531,7 @@ impl Session {
                 bytes: 0,
                 log_sequence,
                 is_block: false,
+                fill: false,
             });
             let track = &mut self.tracks[number as usize];
             let first = from.max(track.gaps_told);
@@ -534,6 +567,13 @@ impl Session {
     pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         if let Some(walk) = &mut self.walk {
             walk.on_read(sequence, result, archive, context);
+        }
+    }
+
+    /// A block that is compared has been read.
+    pub fn on_read_to_compare(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        if let Some(reconcile) = &mut self.reconciling {
+            reconcile.on_read(sequence, result, archive, context);
         }
     }
 

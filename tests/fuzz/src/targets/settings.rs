@@ -126,6 +126,7 @@ pub fn sample() -> Settings {
             archive: name("vault"),
             cameras: vec![name("gate")],
             mode: JobMode::Always,
+            full: true,
             token: Digest([7; 32]),
             enabled: true,
             target: Some(Uuid([0xc3; 16])),

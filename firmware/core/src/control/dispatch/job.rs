@@ -94,6 +94,7 @@ impl Parts {
             archive: call.archive,
             cameras: call.cameras,
             mode: call.mode,
+            full: call.full,
             token,
             enabled: true,
             target: None,
@@ -109,7 +110,7 @@ impl Parts {
             let next = format!("blockhaul job enable {}", call.name);
             return Err(refusal(RefusalCode::Busy, format!("Job {} is switched off.", call.name), next).into());
         }
-        let (run, joined) = job.run(context);
+        let (run, joined) = job.run(call.full, context);
         if call.wait {
             let until = call.timeout_ms.map(|ms| context.now.at + Duration::from_millis(ms));
             self.wait(

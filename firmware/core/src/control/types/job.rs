@@ -25,6 +25,9 @@ pub struct JobCreate {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
+    /// Every run compares everything and sends what is missing or damaged at the target.
+    #[serde(default)]
+    pub full: bool,
     /// The target's token: 64 hexadecimal digits.
     pub token: String,
 }
@@ -49,6 +52,9 @@ pub struct JobShown {
 pub struct JobRun {
     /// Job.
     pub name: Name,
+    /// Compare everything that both should have, and send what is missing or damaged at the target.
+    #[serde(default)]
+    pub full: bool,
     /// Answer when the run has ended.
     #[serde(default)]
     pub wait: bool,
