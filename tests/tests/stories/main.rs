@@ -18,6 +18,7 @@ mod media;
 mod opened;
 mod overrun;
 mod reader;
+mod reconcile;
 mod refusals;
 mod replay;
 mod stage;

@@ -39,6 +39,10 @@ pub struct Export {
     errand: Option<Errand>,
     /// Fills of lower numbers have been looked for.
     looked: u64,
+    /// Damaged blocks since the last one that was no fill, and numbers that were missing since then: a damaged block whose number came
+    /// later is not left out.
+    hurt: u64,
+    lacking: u64,
     /// Chunks on their way.
     pub sending: usize,
 }
@@ -84,6 +88,8 @@ impl Export {
             next: None,
             errand: None,
             looked: 0,
+            hurt: 0,
+            lacking: 0,
             sending: 0,
         })
     }
@@ -141,7 +147,7 @@ impl Export {
                 Step::Damaged { sequence, .. } => {
                     let entry = archive.catalog.recent(sequence);
                     if entry.is_none_or(|entry| archive.catalog.track_of(entry) == Some(self.track)) {
-                        self.exported.damaged += 1;
+                        self.hurt += 1;
                     }
                 }
                 Step::Wait => return Progress::On,
@@ -226,13 +232,24 @@ impl Export {
         match self.next {
             None => Progress::Nothing,
             Some(next) => {
+                let end = archive.catalog.track(self.track).durable_next;
                 if self.call.to_utc_ns.is_none() {
-                    self.exported.missing += archive.catalog.track(self.track).durable_next.saturating_sub(next);
-                    self.next = Some(archive.catalog.track(self.track).durable_next);
+                    self.exported.missing += end.saturating_sub(next);
+                    self.lacking = self.lacking.saturating_add(end.saturating_sub(next));
+                    self.next = Some(end);
+                } else {
+                    // Nobody knows whether they belong to the range.
+                    self.lacking = u64::MAX;
                 }
+                self.count_damaged();
                 Progress::Done
             }
         }
+    }
+
+    fn count_damaged(&mut self) {
+        self.exported.damaged += self.hurt.min(self.lacking);
+        (self.hurt, self.lacking) = (0, 0);
     }
 
     fn on_block(&mut self, span: Span, header: &Header, archive: &Archive, context: &mut Context) {
@@ -246,6 +263,15 @@ impl Export {
             context.give(span);
             return;
         };
+        let lacking = match (self.next, self.call.from_utc_ns) {
+            (Some(next), _) => origin.track_sequence - next,
+            (None, None) => origin.track_sequence,
+            (None, Some(_)) => u64::MAX,
+        };
+        self.lacking = self.lacking.saturating_add(lacking);
+        if !header.placement.fill {
+            self.count_damaged();
+        }
         match self.next {
             None => {
                 if origin.track_sequence > 0 {
