@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drivers_sim::{Cause, Disk, Image, Wounds};
+use drivers_sim::{Cause, Disk, Image, IoKind, Wounds};
 
 use super::oracle::Piece;
+use super::play::NUMBERED_MAX;
 use crate::reader::{Announced, Geometry, Track, block, superblock_copies};
 
 /// A block as it was written.
@@ -148,7 +149,9 @@ impl Ledger {
                     self.follow(&track, from, to, disk)?;
                 }
             }
-            if let Some((track, number, ..)) = entry.says.piece.clone() {
+            if let Some((track, number, ..)) = entry.says.piece.clone().filter(|_| entry.says.is_fill) {
+                self.fill(&track, number, disk)?;
+            } else if let Some((track, number, ..)) = entry.says.piece.clone() {
                 if self.tips.get(&track).is_some_and(|tip| number < *tip) {
                     self.repeated.insert(sequence);
                 }
@@ -202,6 +205,37 @@ impl Ledger {
         self.place_of(track, number).is_some_and(is_gone)
     }
 
+    /// A number below the tip is filled in where it is stated as missing, or where every block of it is damaged.
+    fn fill(&mut self, track: &Track, number: u64, disk: &Disk) -> Result<(), String> {
+        let (name, camera) = (&self.name, &track.camera);
+        let tip = self.tips.get(track).copied().unwrap_or(0);
+        if number >= tip {
+            return Err(format!(
+                "{name}: {number} of {camera} is filled in, and only {tip} were there"
+            ));
+        }
+        // What a ring was about to give up when it was looked for.
+        let oldest = self.geometry.oldest(self.next + NUMBERED_MAX);
+        let misread = disk.struck.iter().any(|struck| struck.on == IoKind::Read);
+        let is_sound = |(sequence, entry): &(&u64, &Entry)| {
+            let says = &entry.says;
+            let mine = says
+                .piece
+                .as_ref()
+                .is_some_and(|(of, there, ..)| of == track && *there == number);
+            mine && !misread
+                && **sequence >= oldest
+                && !self.is_wounded(**sequence, &disk.wounds)
+                && !disk.cannot_read(self.geometry.range(**sequence, says.bytes))
+        };
+        match self.kept.iter().find(is_sound) {
+            Some((sequence, _)) => Err(format!(
+                "{name}: {number} of {camera} is filled in, and is sound in log sequence {sequence}"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// A track goes on where it ended, or at a block that the disk has damaged since.
     fn follow(&mut self, track: &Track, from: u64, to: u64, disk: &Disk) -> Result<(), String> {
         let tip = self.tips.get(track).copied().unwrap_or(0);
@@ -253,7 +287,7 @@ impl Ledger {
         self.tails_lost += 1;
         self.tips.clear();
         for entry in self.kept.values() {
-            if let Some((track, number, ..)) = &entry.says.piece {
+            if let Some((track, number, ..)) = entry.says.piece.as_ref().filter(|_| !entry.says.is_fill) {
                 self.tips.insert(track.clone(), number + 1);
             }
             for (track, _, to) in &entry.says.gaps {

@@ -16,6 +16,7 @@ mod network;
 mod oracle;
 mod play;
 pub(crate) mod product;
+mod reconciling;
 pub(crate) mod stream;
 mod swarm;
 mod tally;

@@ -80,6 +80,9 @@ pub struct Incoming {
     bytes: u64,
     /// Blocks that were filled in later.
     filled: u64,
+    /// How many of them people were told of, and when the last one was durable.
+    filled_told: u64,
+    filled_at: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -127,6 +130,8 @@ impl Incoming {
             blocks: 0,
             bytes: 0,
             filled: 0,
+            filled_told: 0,
+            filled_at: context.now.at,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -216,6 +221,9 @@ impl Incoming {
             self.acknowledge(archive, context);
             self.acknowledge_under_way(archive, context);
             self.compare(archive, context);
+            if context.now.at.since(self.filled_at) >= HEARTBEAT {
+                self.tell_filled(&archive.name, context);
+            }
             self.lend(archive, context);
             if self.credit_due > 0 {
                 let blocks = core::mem::take(&mut self.credit_due);
@@ -446,12 +454,8 @@ impl Incoming {
 
     /// The link is down: all memory lent to it is back, but for what is still being read for it.
     pub fn finish(mut self, archive: Option<&Name>, context: &mut Context) -> Option<Compares> {
-        if let Some(archive) = archive.filter(|_| self.filled > 0) {
-            let sentence = format!(
-                "Peer {} has sent {} blocks that were missing or damaged in archive {archive}.",
-                self.peer, self.filled
-            );
-            context.say(Code::BackFilled, archive, sentence);
+        if let Some(archive) = archive {
+            self.tell_filled(archive, context);
         }
         for span in core::mem::take(&mut self.lent) {
             context.give(span);

@@ -114,6 +114,7 @@ impl Incoming {
             return;
         };
         self.filled += 1;
+        self.filled_at = context.now.at;
         self.under_way.remove(&(number, sequence));
         let filled = Message::Filled {
             track: number,
@@ -121,6 +122,18 @@ impl Incoming {
             taken: true,
         };
         self.send(&filled, context);
+    }
+
+    /// Tells people once for many fills.
+    pub(super) fn tell_filled(&mut self, archive: &Name, context: &mut Context) {
+        let new = self.filled - core::mem::replace(&mut self.filled_told, self.filled);
+        if new > 0 {
+            let sentence = format!(
+                "Peer {} has sent {new} blocks that were missing or damaged in archive {archive}.",
+                self.peer
+            );
+            context.say(Code::BackFilled, archive, sentence);
+        }
     }
 
     /// Fills that came twice are acknowledged once the first of them is durable, whichever link it came on.
