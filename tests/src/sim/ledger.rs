@@ -20,6 +20,19 @@ pub struct Entry {
     pub payload: Vec<u8>,
 }
 
+impl Entry {
+    /// Whether it is a number of a track, or states it as missing.
+    fn holds(&self, track: &Track, number: u64) -> bool {
+        match &self.says.piece {
+            Some((of, there, ..)) => of == track && *there == number,
+            None => {
+                let mut gaps = self.says.gaps.iter();
+                gaps.any(|(of, from, to)| of == track && (*from..*to).contains(&number))
+            }
+        }
+    }
+}
+
 /// A number of a track.
 pub type Number = (Track, u64);
 
@@ -246,7 +259,12 @@ impl Ledger {
             ));
         }
         let repeated = (from..tip).find(|number| {
-            let place = self.place_of(track, *number);
+            // A fill moves no tip: where what moved it is damaged, nobody knows that the number was there.
+            let told = self
+                .kept
+                .iter()
+                .filter(|(_, entry)| !entry.says.is_fill && entry.holds(track, *number));
+            let place = told.map(|(sequence, _)| *sequence).next_back();
             place.is_some_and(|sequence| {
                 let says = &self.kept[&sequence].says;
                 let unreadable = says.piece.is_none() || disk.cannot_read(self.geometry.range(sequence, says.bytes));
@@ -346,18 +364,10 @@ impl Ledger {
 
     /// Whether a number of a track is here and can be read, is stated as missing, or neither: its log sequence, if it has one.
     pub fn place_of(&self, track: &Track, number: u64) -> Option<u64> {
-        let holds = |entry: &Entry| match &entry.says.piece {
-            Some((of, there, ..)) => of == track && *there == number,
-            None => entry
-                .says
-                .gaps
-                .iter()
-                .any(|(of, from, to)| of == track && (*from..*to).contains(&number)),
-        };
         self.kept
             .iter()
             .rev()
-            .find(|(_, entry)| holds(entry))
+            .find(|(_, entry)| entry.holds(track, number))
             .map(|(sequence, _)| *sequence)
     }
 }
