@@ -338,6 +338,10 @@ fn fills(take: &mut Take) -> Result<(), String> {
     arrive(take, source, 1)?;
     run_full(take, source)?;
     caught_up(take, source)?;
+    let job = take.ask_at(source, "Job.Show", &json!({ "name": "out" }))?["job"].take();
+    if job["back_filled"].as_u64() < Some(4) || job["full"]["sent"] != 0 {
+        return Err(format!("too little was filled in, or too late: {job}"));
+    }
     arrive(take, source, 1)?;
     caught_up(take, source)
 }
