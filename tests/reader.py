@@ -165,10 +165,12 @@ class Header:
             raise Bad("not ours")
         if crc32c(sector[:12] + bytes(4) + sector[16:]) != struct.unpack_from("<I", sector, 12)[0]:
             raise Bad("checksum")
-        version, self.block_kind, zero = struct.unpack_from("<HBB", sector, 8)
+        version, self.block_kind, self.flags = struct.unpack_from("<HBB", sector, 8)
         if version != 1:
             raise Bad("a newer version")
-        if self.block_kind not in (DATA, SYSTEM, CHECKPOINT) or zero or any(sector[136:256]) or any(sector[3584:]):
+        if self.block_kind not in (DATA, SYSTEM, CHECKPOINT) or any(sector[136:256]) or any(sector[3584:]):
+            raise Bad("field")
+        if self.flags > (1 if self.block_kind == DATA else 0):
             raise Bad("field")
         self.archive = sector[16:32]
         self.sequence, self.slot, counter, nonce, self.epoch_start, self.durable = struct.unpack_from("<6Q", sector, 32)
@@ -325,6 +327,7 @@ def show(path):
                 "camera": header.camera,
                 "kind": header.kind,
                 "track_sequence": header.track_sequence,
+                "fill": header.flags == 1,
                 "payload_bytes": len(payload),
                 "payload": header.payload_digest.hex(),
             }

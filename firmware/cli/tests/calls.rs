@@ -130,7 +130,7 @@ fn a_job_takes_its_token_from_a_file_or_a_pipe_and_never_shows_it() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(!format!("{ended:?}").contains(&token));
     let expected = json!({
-        "from": "card", "peer": "nvr", "archive": "main", "cameras": ["lobby"], "mode": "on-demand", "token": token,
+        "from": "card", "peer": "nvr", "archive": "main", "cameras": ["lobby"], "mode": "on-demand", "full": false, "token": token,
     });
     assert_eq!(server.call()["parameters"], expected);
 }

@@ -139,7 +139,7 @@ fn a_run_that_ends_in_part_is_3() {
         );
         assert_eq!(
             server.call()["parameters"],
-            json!({ "name": "lobby", "wait": true, "timeout_ms": 300_000 })
+            json!({ "name": "lobby", "full": false, "wait": true, "timeout_ms": 300_000 })
         );
     }
     let ended = Server::always(json!({ "run": 4, "joined": false })).run("job run lobby");

@@ -25,6 +25,7 @@ use crate::context::{Context, Ready, Shared};
 use crate::control::{Changes, Control};
 use crate::entropy::Entropy;
 use crate::format::{Record, TrackKey};
+use crate::haul::compare::Compares;
 use crate::haul::history::History;
 use crate::haul::incoming::{Grant, Incoming};
 use crate::haul::job::Job;
@@ -101,6 +102,8 @@ pub(crate) struct Parts {
     keepers: BTreeMap<usize, Keeper>,
     next_keeper: usize,
     pub incoming: BTreeMap<LinkId, Incoming>,
+    /// Comparisons of links that are gone, until their last read has finished.
+    pub abandoned: BTreeMap<LinkId, Compares>,
     feeds: BTreeMap<FeedId, usize>,
     links: BTreeMap<LinkId, usize>,
     next_volume: u32,
@@ -154,6 +157,7 @@ impl Appliance {
             keepers: BTreeMap::new(),
             next_keeper: limits::ARCHIVE_PLACES_MAX,
             incoming: BTreeMap::new(),
+            abandoned: BTreeMap::new(),
             feeds: BTreeMap::new(),
             links: BTreeMap::new(),
             next_volume: 1,
@@ -493,8 +497,21 @@ impl Parts {
                             job.on_read(sequence, result, archive, context);
                         }
                     }
+                    Reader::Reconcile(job) => {
+                        if let Some(job) = &mut self.jobs[job] {
+                            job.on_read_to_compare(sequence, result, archive, context);
+                        }
+                    }
                     Reader::Client(client) => self.control.on_read(client, sequence, result, archive, context),
                     Reader::Keeper(_) => {}
+                    Reader::Compare(link) => {
+                        if let Some(incoming) = self.incoming.get_mut(&link) {
+                            incoming.on_read(sequence, result, archive, context);
+                        } else if let Some(compares) = self.abandoned.get_mut(&link) {
+                            compares.on_read(sequence, result, archive, context);
+                            self.rest_compares(link, context);
+                        }
+                    }
                 }
             }
             Purpose::Seek(reader, index, _) => {
@@ -511,6 +528,15 @@ impl Parts {
                             keeper.on_read(result, archive, context);
                         }
                     }
+                    Reader::Compare(link) => {
+                        if let Some(incoming) = self.incoming.get_mut(&link) {
+                            incoming.on_sought(result, archive, context);
+                        } else if let Some(compares) = self.abandoned.get_mut(&link) {
+                            compares.on_sought(result, archive, context);
+                            self.rest_compares(link, context);
+                        }
+                    }
+                    Reader::Reconcile(_) => unreachable!("it knows where to begin"),
                 }
             }
             Purpose::Settings => self.on_saved(result, context),

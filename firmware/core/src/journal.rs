@@ -76,6 +76,10 @@ pub enum Code {
     NeedsDecision,
     /// Track sequences are missing for good.
     Gap,
+    /// A full run has compared everything.
+    Reconciled,
+    /// Blocks that were missing or damaged came later.
+    BackFilled,
     /// The ring will reach unhauled blocks soon.
     Overrun,
     /// A peer was turned away.
@@ -183,6 +187,8 @@ impl Code {
             Code::Diverged => ("diverged", Critical),
             Code::NeedsDecision => ("needs-decision", Critical),
             Code::Gap => ("gap", Critical),
+            Code::Reconciled => ("reconciled", Info),
+            Code::BackFilled => ("back-filled", Info),
             Code::Overrun => ("overrun", Warning),
             Code::PeerRefused => ("peer-refused", Warning),
             Code::ScopeViolation => ("scope-violation", Warning),

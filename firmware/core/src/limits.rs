@@ -4,8 +4,9 @@
 
 use core::time::Duration;
 
+use crate::format::Checkpoint;
 use crate::format::SECTOR_BYTES;
-use crate::format::checkpoint::{ENTRY_BYTES, GAP_BYTES, PART_HEAD_BYTES};
+use crate::format::checkpoint::{ENTRY_BYTES, PART_HEAD_BYTES};
 use crate::format::track::TIP_BYTES;
 
 /// Smallest block: below, the header sector costs more than 6 % (`features.md`, A1).
@@ -58,6 +59,8 @@ pub const ARCHIVE_PLACES_MAX: usize = 1 << 20;
 pub const TRACKS_MAX: usize = 16_384;
 /// Gap records kept per archive; older ones leave first.
 pub const GAPS_MAX: usize = 10_000;
+/// Runs of blocks that were filled in later, kept per archive: no more is filled in than has room here.
+pub const FILLS_MAX: usize = 2_048;
 /// Damaged blocks remembered per archive; more are counted only.
 pub const QUARANTINE_MAX: usize = 10_000;
 /// Records waiting to be written per archive: every track may ask for a lease and a gap at once.
@@ -82,6 +85,10 @@ pub const FLUSH_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// Tips that a source awaits at once: more tracks are opened as they come.
 pub const OPENS_MAX: usize = 256;
+/// Ranges that a source asks a target to compare at once.
+pub const COMPARES_MAX: usize = 128;
+/// Blocks in all of them together: a little more than an index segment has.
+pub const COMPARED_BLOCKS_MAX: usize = 2_048;
 /// Messages on their way to a source that does not read; then the link is closed.
 pub const UNSENT_MAX: usize = 512;
 /// A link that came in must say who it is by then.
@@ -147,7 +154,7 @@ pub const fn checkpoint_slack(segment_blocks: u32) -> u32 {
 pub const fn tracks_max(block_bytes: u32, segment_blocks: u32) -> usize {
     let share = payload_capacity_bytes(block_bytes) as usize - PART_HEAD_BYTES;
     let content = (checkpoint_slack(segment_blocks) + writes_max(segment_blocks)) as usize * share;
-    let others = recovery_window(segment_blocks) as usize * ENTRY_BYTES + GAPS_MAX * GAP_BYTES;
+    let others = Checkpoint::content_bytes(recovery_window(segment_blocks) as usize, 0, GAPS_MAX, FILLS_MAX);
     let tracks = content.saturating_sub(others) / TIP_BYTES;
     if tracks < TRACKS_MAX { tracks } else { TRACKS_MAX }
 }
@@ -161,7 +168,7 @@ pub const fn recovery_window(segment_blocks: u32) -> u32 {
 const _: () = assert!(recovery_window(SEGMENT_BLOCKS_MAX) <= 1_500);
 // A link that does not read cannot use up the ops.
 const _: () = assert!(INCOMING_MAX * UNSENT_MAX < OPS_MAX);
-const _: () = assert!(OPENS_MAX < UNSENT_MAX);
+const _: () = assert!(OPENS_MAX < UNSENT_MAX && COMPARES_MAX < UNSENT_MAX);
 // Even the smallest archive of the smallest blocks has room for a large site.
 const _: () = assert!(tracks_max(BLOCK_BYTES_MIN, SEGMENT_BLOCKS_MIN) >= 1_000);
 // The window of the smallest archive fits its ring.

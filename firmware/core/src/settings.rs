@@ -122,6 +122,9 @@ pub struct JobSetting {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
+    /// Every run compares everything and sends what is missing or damaged at the target.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub full: bool,
     /// The target's token; left out of a document for other eyes.
     #[serde(default = "no_token", skip_serializing_if = "is_no_token")]
     pub token: Digest,

@@ -9,6 +9,9 @@ use super::judge::MAKE_MEMORY_BYTES;
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME, volume_bytes};
 use super::watched::boot;
 
+/// Where slots begin on a volume of small blocks, and payloads in a slot.
+const SLOTS_AT_BYTES: u64 = 2 << 20;
+const PAYLOAD_AT_BYTES: u64 = 4096;
 /// Name of a second appliance, and of its archive.
 const OTHER: &str = "other";
 
@@ -66,6 +69,23 @@ pub fn arrive(take: &mut Take, source: SiteId, blocks: u32) -> Result<(), String
         }
         take.pass(2 * SECOND_NS);
     }
+    Ok(())
+}
+
+/// Turns bits over in blocks of a source, or back again.
+pub fn turn_bits(take: &mut Take, source: SiteId, slots: &[u64]) {
+    let disk = take.world.machines.disk_at(source, VOLUME).expect("it has a volume");
+    for slot in slots {
+        take.world
+            .machines
+            .disk_mut(disk)
+            .flip(SLOTS_AT_BYTES + slot * BLOCK_BYTES + PAYLOAD_AT_BYTES, 1);
+    }
+}
+
+/// Asks a source for a full run.
+pub fn run_full(take: &mut Take, source: SiteId) -> Result<(), String> {
+    take.ask_at(source, "Job.Run", &json!({ "name": "out", "full": true }))?;
     Ok(())
 }
 

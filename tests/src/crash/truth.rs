@@ -3,7 +3,7 @@
 //! It follows the record of one volume: blocks written, claims made, openings. Invariants: what was claimed durable must be there
 //! with the bytes of its last write; behind it may be what was written since the end of the log was last announced, nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::watched::Claim;
 use crate::reader::{Block, Content, Track};
@@ -19,6 +19,7 @@ pub struct Truth {
     may: BTreeMap<u64, Vec<Hash>>,
     announced: bool,
     promises: BTreeMap<Track, u64>,
+    fills: BTreeSet<(Track, u64)>,
 }
 
 impl Truth {
@@ -45,6 +46,10 @@ impl Truth {
             Claim::Promised(track, next) => {
                 let promised = self.promises.entry(track.clone()).or_default();
                 *promised = (*promised).max(*next);
+                return Ok(());
+            }
+            Claim::Filled(track, number) => {
+                self.fills.insert((track.clone(), *number));
                 return Ok(());
             }
             Claim::Durable(durable) => *durable,
@@ -111,7 +116,7 @@ impl Truth {
             let mut there = 0;
             for block in blocks {
                 match &block.content {
-                    Content::Piece(piece) if piece.track == *track => there = piece.sequence + 1,
+                    Content::Piece(piece) if piece.track == *track && !piece.fill => there = piece.sequence + 1,
                     Content::Records { gaps, .. } => {
                         let ends = gaps.iter().filter(|(of, _, _)| of == track).map(|(_, _, to)| *to);
                         there = ends.fold(there, u64::max);
@@ -126,6 +131,15 @@ impl Truth {
                 ));
             }
         }
+        for (track, number) in self.fills.iter().filter(|_| oldest == 0) {
+            let is_there = |block: &Block| matches!(&block.content, Content::Piece(piece) if piece.fill && piece.track == *track && piece.sequence == *number);
+            if !blocks.iter().any(is_there) {
+                return Err(format!(
+                    "{number} of {} was said to be filled in, and is not there",
+                    track.camera
+                ));
+            }
+        }
         Ok(())
     }
 }
@@ -133,12 +147,22 @@ impl Truth {
 /// Where a track ends, from a log: the next sequence, and the hash of the block before it where that is known.
 pub type Ends = BTreeMap<Track, (u64, Option<Hash>)>;
 
-/// Sees that every track of a log is in order, linked, and nothing is there twice. Gives the end of each. With `breaks`, a gap may
+/// Sees that every track of a log is in order, linked, nothing is there twice, and fills lie in gaps. Gives the end of each. With `breaks`, a gap may
 /// name what is there.
 pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
     let mut ends = Ends::new();
+    let mut missing: BTreeSet<(Track, u64)> = BTreeSet::new();
     for block in blocks {
         match &block.content {
+            Content::Piece(piece) if piece.fill => {
+                if !missing.remove(&(piece.track.clone(), piece.sequence)) {
+                    let camera = &piece.track.camera;
+                    return Err(format!(
+                        "block {} of {camera} is filled in and was not missing",
+                        piece.sequence
+                    ));
+                }
+            }
             Content::Piece(piece) => {
                 let camera = &piece.track.camera;
                 match ends.get(&piece.track) {
@@ -163,6 +187,7 @@ pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
                     {
                         return Err(format!("a gap of {} from {from} stands where {next} belongs", track.camera));
                     }
+                    missing.extend((*from..*to).map(|number| (track.clone(), number)));
                     ends.insert(track.clone(), (*to, None));
                 }
             }

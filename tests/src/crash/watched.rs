@@ -22,6 +22,8 @@ pub enum Claim {
     Durable(u64),
     /// A source was told that everything of this track below is durable.
     Promised(Track, u64),
+    /// A source was told that this number of a track is filled in.
+    Filled(Track, u64),
 }
 
 /// One appliance.
@@ -82,6 +84,7 @@ impl Brain for Watched {
         self.claims
             .extend(self.product.notices.drain(..).filter_map(|notice| match notice {
                 Notice::Acknowledges(track, next) => Some(Claim::Promised(track, next)),
+                Notice::Fills(track, number) => Some(Claim::Filled(track, number)),
                 _ => None,
             }));
     }

@@ -6,7 +6,7 @@
 use drivers_sim::Echo;
 use serde_json::json;
 
-use super::hauling::{arrive, caught_up, source};
+use super::hauling::{arrive, caught_up, run_full, source, turn_bits};
 use super::judge::MAKE_MEMORY_BYTES;
 use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME};
 
@@ -35,7 +35,7 @@ impl Workload {
 
     /// Mode of its archive.
     pub fn mode(&self) -> &'static str {
-        const APPEND: [&str; 10] = [
+        const APPEND: [&str; 11] = [
             "create",
             "append",
             "burst",
@@ -44,6 +44,7 @@ impl Workload {
             "power",
             "idle",
             "target-gaps",
+            "fills",
             "free",
             "free-power",
         ];
@@ -61,7 +62,7 @@ impl Workload {
 }
 
 /// All workloads, the plainest first.
-pub const WORKLOADS: [Workload; 22] = [
+pub const WORKLOADS: [Workload; 23] = [
     Workload::of("create", "an archive is made, and takes its first blocks", create),
     Workload::of("append", "blocks one by one into an append archive", append),
     Workload::of("burst", "blocks of six cameras at once into an append archive", burst),
@@ -90,6 +91,14 @@ pub const WORKLOADS: [Workload; 22] = [
     Workload::of("free-power", "the same, with power cuts while it frees", free_power),
     Workload::of("again", "an archive is made over an old one", again),
     Workload::of("target", "blocks and leases come over a link", target),
+    Workload {
+        slots: 64,
+        ..Workload::of(
+            "fills",
+            "what was damaged at the source comes later, over checkpoints and a power cut",
+            fills,
+        )
+    },
     Workload::of(
         "target-gaps",
         "blocks and gaps come over a link, with a power cut",
@@ -345,6 +354,32 @@ fn target(take: &mut Take) -> Result<(), String> {
     take.ask_at(source, "Job.Disable", &json!({ "name": "out" }))?;
     arrive(take, source, 5)?;
     take.ask_at(source, "Job.Enable", &json!({ "name": "out" }))?;
+    caught_up(take, source)
+}
+
+fn fills(take: &mut Take) -> Result<(), String> {
+    // Slots of blocks of both cameras; checkpoints lie between them.
+    const DAMAGED: [u64; 6] = [1, 2, 3, 5, 6, 9];
+    take.create("append")?;
+    let source = source(take)?;
+    take.ask_at(source, "Job.Disable", &json!({ "name": "out" }))?;
+    arrive(take, source, 5)?;
+    turn_bits(take, source, &DAMAGED);
+    take.ask_at(source, "Job.Enable", &json!({ "name": "out" }))?;
+    caught_up(take, source)?;
+    turn_bits(take, source, &DAMAGED);
+    run_full(take, source)?;
+    take.pass(SECOND_NS / 50);
+    take.power_cut()?;
+    caught_up(take, source)?;
+    arrive(take, source, 1)?;
+    run_full(take, source)?;
+    caught_up(take, source)?;
+    let job = take.ask_at(source, "Job.Show", &json!({ "name": "out" }))?["job"].take();
+    if job["back_filled"].as_u64() < Some(4) || job["full"]["sent"] != 0 {
+        return Err(format!("too little was filled in, or too late: {job}"));
+    }
+    arrive(take, source, 1)?;
     caught_up(take, source)
 }
 

@@ -437,7 +437,13 @@ pub(super) fn ack(next: u64) -> Answer {
 /// The message that goes before a block.
 pub(super) fn message_of(track: u32, lease: Lease, block: &Made) -> Message {
     let hash = Digest(block.hash);
-    Message::Block { track, lease, hash }
+    let fill = false;
+    Message::Block {
+        track,
+        lease,
+        hash,
+        fill,
+    }
 }
 
 /// The statement of a gap.

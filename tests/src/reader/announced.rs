@@ -19,6 +19,8 @@ pub struct Announced {
     pub bytes: u64,
     /// It is part of a checkpoint.
     pub is_checkpoint: bool,
+    /// It is a block that came after the tip of its track had passed it.
+    pub is_fill: bool,
     /// Of a block of a track: its track, its number there, the hash of its origin part, and whether the stream was interrupted.
     pub piece: Option<(Track, u64, [u8; 32], bool)>,
     /// Gaps that its records state, or a checkpoint of one part.
@@ -44,6 +46,7 @@ pub fn announced(block: &[u8]) -> Option<Announced> {
         header_hash: *blake3::hash(sector).as_bytes(),
         bytes: (SECTOR + length) as u64,
         is_checkpoint: sector[10] == 3,
+        is_fill: sector[11] == 1,
         piece,
         gaps: match sector[10] {
             2 => gaps(payload),

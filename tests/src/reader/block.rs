@@ -11,6 +11,8 @@ pub struct Piece {
     pub track: Track,
     /// Number within the track.
     pub sequence: u64,
+    /// It came after the tip of the track had passed it.
+    pub fill: bool,
     /// Hash of the origin part of its header, which never changes.
     pub hash: [u8; 32],
     /// Hash of the piece before.
@@ -83,6 +85,7 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
         1 => Content::Piece(Piece {
             track: track(&sector),
             sequence: u64_at(&sector, 360),
+            fill: sector[11] == 1,
             hash: *blake3::hash(&sector[256..3584]).as_bytes(),
             previous: array(&sector, 424),
             lease: (u64_at(&sector, 112), u64_at(&sector, 120)),

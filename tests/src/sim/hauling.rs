@@ -10,6 +10,7 @@ use super::keeping;
 use super::network;
 use super::operator;
 use super::play::{Play, SECOND_NS, VOLUME};
+use super::reconciling;
 use super::swarm::{Swarm, slow_down};
 use super::tally::Report;
 use super::verdict;
@@ -92,6 +93,10 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
         if play.chance(10) {
             play.mend(site)?;
         }
+        if play.chance(20) {
+            let (from, to) = play.pick(stage.edges);
+            play.run_full(stage.sites[from], &format!("to-{}", NAMES[to]))?;
+        }
     }
     play.world.machines.say("no faults from now on");
     for site in &stage.sites {
@@ -109,6 +114,8 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
         open.push(verdict::wait_for_rest(&mut play, *site, &cameras, DRAIN_NS)?);
     }
     wait_for_jobs(&mut play, &stage)?;
+    same_contents(&play, &stage)?;
+    reconcile(&mut play, &stage)?;
     same_contents(&play, &stage)?;
     for (site, open) in stage.sites.iter().zip(open) {
         if open {
@@ -224,6 +231,47 @@ fn wait_for_jobs(play: &mut Play, stage: &Stage) -> Result<(), String> {
         .filter_map(|(from, to)| cause(play, stage.sites[*from], stage.sites[*to]))
         .collect();
     excused.into_iter().for_each(|why| play.tally.excuse(why));
+    Ok(())
+}
+
+/// Full runs until none has anything to send; then every target has whole what its source has whole.
+fn reconcile(play: &mut Play, stage: &Stage) -> Result<(), String> {
+    for (_, to) in stage.edges {
+        if play.chance(60) {
+            play.rot_blocks(stage.sites[*to]);
+        }
+    }
+    for pass in 1.. {
+        let mut sent = 0;
+        for (from, to) in stage.edges {
+            play.run_full(stage.sites[*from], &format!("to-{}", NAMES[*to]))?;
+        }
+        if pass == 1 && play.chance(40) {
+            let site = play.pick(&stage.sites);
+            play.interrupt(site)?;
+        }
+        wait_for_jobs(play, stage)?;
+        for (from, to) in stage.edges {
+            let (from, name) = (stage.sites[*from], NAMES[*to]);
+            if cause(play, from, stage.sites[*to]).is_none() {
+                sent += play.sent_by_full(from, &format!("to-{name}"))?.unwrap_or(1);
+            }
+        }
+        if sent == 0 {
+            break;
+        }
+        if pass == reconciling::PASSES_MAX {
+            return Err(format!(
+                "full run number {pass} after the last fault still sent {sent} blocks"
+            ));
+        }
+    }
+    for (from, to) in stage.edges {
+        let (from, to) = (stage.sites[*from], stage.sites[*to]);
+        if cause(play, from, to).is_none() {
+            play.judge_reconciled(from, to)?;
+        }
+    }
     Ok(())
 }
 

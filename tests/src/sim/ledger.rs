@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drivers_sim::{Cause, Disk, Image, Wounds};
+use drivers_sim::{Cause, Disk, Image, IoKind, Wounds};
 
 use super::oracle::Piece;
+use super::play::NUMBERED_MAX;
 use crate::reader::{Announced, Geometry, Track, block, superblock_copies};
 
 /// A block as it was written.
@@ -17,6 +18,19 @@ pub struct Entry {
     pub says: Announced,
     /// Stream bytes, if it was recorded here.
     pub payload: Vec<u8>,
+}
+
+impl Entry {
+    /// Whether it is a number of a track, or states it as missing.
+    fn holds(&self, track: &Track, number: u64) -> bool {
+        match &self.says.piece {
+            Some((of, there, ..)) => of == track && *there == number,
+            None => {
+                let mut gaps = self.says.gaps.iter();
+                gaps.any(|(of, from, to)| of == track && (*from..*to).contains(&number))
+            }
+        }
+    }
 }
 
 /// A number of a track.
@@ -153,7 +167,9 @@ impl Ledger {
                     self.follow(&track, from, to, disk)?;
                 }
             }
-            if let Some((track, number, ..)) = entry.says.piece.clone() {
+            if let Some((track, number, ..)) = entry.says.piece.clone().filter(|_| entry.says.is_fill) {
+                self.fill(&track, number, disk)?;
+            } else if let Some((track, number, ..)) = entry.says.piece.clone() {
                 if self.tips.get(&track).is_some_and(|tip| number < *tip) {
                     self.repeated.insert(sequence);
                 }
@@ -207,6 +223,37 @@ impl Ledger {
         self.place_of(track, number).is_some_and(is_gone)
     }
 
+    /// A number below the tip is filled in where it is stated as missing, or where every block of it is damaged.
+    fn fill(&mut self, track: &Track, number: u64, disk: &Disk) -> Result<(), String> {
+        let (name, camera) = (&self.name, &track.camera);
+        let tip = self.tips.get(track).copied().unwrap_or(0);
+        if number >= tip {
+            return Err(format!(
+                "{name}: {number} of {camera} is filled in, and only {tip} were there"
+            ));
+        }
+        // What a ring was about to give up when it was looked for.
+        let oldest = self.geometry.oldest(self.next + NUMBERED_MAX);
+        let misread = disk.struck.iter().any(|struck| struck.on == IoKind::Read);
+        let is_sound = |(sequence, entry): &(&u64, &Entry)| {
+            let says = &entry.says;
+            let mine = says
+                .piece
+                .as_ref()
+                .is_some_and(|(of, there, ..)| of == track && *there == number);
+            mine && !misread
+                && **sequence >= oldest
+                && !self.is_wounded(**sequence, &disk.wounds)
+                && !disk.cannot_read(self.geometry.range(**sequence, says.bytes))
+        };
+        match self.kept.iter().find(is_sound) {
+            Some((sequence, _)) => Err(format!(
+                "{name}: {number} of {camera} is filled in, and is sound in log sequence {sequence}"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// A track goes on where it ended, or at a block that the disk has damaged since.
     fn follow(&mut self, track: &Track, from: u64, to: u64, disk: &Disk) -> Result<(), String> {
         let tip = self.tips.get(track).copied().unwrap_or(0);
@@ -217,7 +264,12 @@ impl Ledger {
             ));
         }
         let repeated = (from..tip).find(|number| {
-            let place = self.place_of(track, *number);
+            // A fill moves no tip: where what moved it is damaged, nobody knows that the number was there.
+            let told = self
+                .kept
+                .iter()
+                .filter(|(_, entry)| !entry.says.is_fill && entry.holds(track, *number));
+            let place = told.map(|(sequence, _)| *sequence).next_back();
             place.is_some_and(|sequence| {
                 let says = &self.kept[&sequence].says;
                 let unreadable = says.piece.is_none() || disk.cannot_read(self.geometry.range(sequence, says.bytes));
@@ -258,7 +310,7 @@ impl Ledger {
         self.tails_lost += 1;
         self.tips.clear();
         for entry in self.kept.values() {
-            if let Some((track, number, ..)) = &entry.says.piece {
+            if let Some((track, number, ..)) = entry.says.piece.as_ref().filter(|_| !entry.says.is_fill) {
                 self.tips.insert(track.clone(), number + 1);
             }
             for (track, _, to) in &entry.says.gaps {
@@ -317,18 +369,10 @@ impl Ledger {
 
     /// Whether a number of a track is here and can be read, is stated as missing, or neither: its log sequence, if it has one.
     pub fn place_of(&self, track: &Track, number: u64) -> Option<u64> {
-        let holds = |entry: &Entry| match &entry.says.piece {
-            Some((of, there, ..)) => of == track && *there == number,
-            None => entry
-                .says
-                .gaps
-                .iter()
-                .any(|(of, from, to)| of == track && (*from..*to).contains(&number)),
-        };
         self.kept
             .iter()
             .rev()
-            .find(|(_, entry)| holds(entry))
+            .find(|(_, entry)| entry.holds(track, number))
             .map(|(sequence, _)| *sequence)
     }
 }

@@ -18,6 +18,7 @@ mod operator;
 mod oracle;
 mod play;
 pub(crate) mod product;
+mod reconciling;
 pub(crate) mod stream;
 mod swarm;
 mod tally;

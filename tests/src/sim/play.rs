@@ -10,7 +10,7 @@ use hal::Role;
 use serde_json::{Value, json};
 
 use super::keeping::Keeps;
-use super::ledger::Ledger;
+use super::ledger::{Entry, Ledger};
 use super::product::{Notice, Product};
 use super::tally::Tally;
 use crate::reader::{Track, geometry};
@@ -20,7 +20,7 @@ pub const SECOND_NS: u64 = 1_000_000_000;
 /// A call is answered in this time, faults or not.
 const PATIENCE_NS: u64 = 30 * SECOND_NS;
 /// Blocks that may be numbered and not written yet.
-const NUMBERED_MAX: u64 = 32;
+pub const NUMBERED_MAX: u64 = 32;
 /// Path of the volume of every site.
 pub const VOLUME: &str = "/dev/sim0";
 
@@ -178,6 +178,20 @@ impl Play {
                     ));
                 }
             }
+            Notice::Fills(track, number) => {
+                *self.tally.struck.entry("blocks filled in later").or_default() += 1;
+                let ledger = &self.ledgers[&site];
+                let is_there = |entry: &Entry| {
+                    let piece = entry.says.piece.as_ref();
+                    entry.says.is_fill && piece.is_some_and(|(of, there, ..)| *of == track && *there == number)
+                };
+                if !ledger.kept.values().any(is_there) {
+                    return Err(format!(
+                        "{} acknowledges {number} of {} as filled in, and it is not durable there",
+                        ledger.name, track.camera
+                    ));
+                }
+            }
             Notice::StatesGap(track, from, to) => self.judge_gap(site, &track, from, to)?,
             Notice::Frees { archive, below } => self.judge_freed(site, archive, below)?,
             Notice::Writes(says, payload) => {
@@ -231,7 +245,9 @@ impl Play {
                     ledger.name, track.camera
                 ));
             };
-            let is_gap = ledger.kept[&sequence].says.piece.is_none();
+            // What was filled in later comes later.
+            let says = &ledger.kept[&sequence].says;
+            let is_gap = says.piece.is_none() || says.is_fill;
             let range = ledger.geometry.range(sequence, 65536);
             let excused = is_gap || sequence < oldest || ledger.is_wounded(sequence, &disk.wounds) || disk.cannot_read(range);
             if !excused {

@@ -27,6 +27,8 @@ pub enum Notice {
     },
     /// It told a source that everything of this track below `next` is durable.
     Acknowledges(Track, u64),
+    /// It told a source that this number of a track is durable as a fill.
+    Fills(Track, u64),
     /// It told a target that these numbers of a track, from the first to the one behind the last, will not come.
     StatesGap(Track, u64, u64),
     /// It writes a superblock that says that everything below this log sequence is freed.
@@ -110,6 +112,11 @@ impl Product {
                     Some(Message::Ack { track: number, next, .. }) => {
                         self.notices.push(Notice::Acknowledges(track(number), next));
                     }
+                    Some(Message::Filled {
+                        track: number,
+                        number: sequence,
+                        taken: true,
+                    }) => self.notices.push(Notice::Fills(track(number), sequence)),
                     Some(Message::Gap {
                         track: number, from, to, ..
                     }) => self.notices.push(Notice::StatesGap(track(number), from, to)),

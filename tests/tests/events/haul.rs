@@ -34,6 +34,64 @@ pub fn overrun() -> Stage {
     stage
 }
 
+/// Blocks of the target go bad, others never came; a full run sends them, a second one finds nothing to send.
+pub fn reconcile() -> Stage {
+    let Pair {
+        mut stage, lobby, vault, ..
+    } = pair(4 * SLOTS, &[], "on-demand", None);
+    let run = |stage: &mut Stage, full: bool| {
+        stage.ask(lobby, "Job.Run", json!({ "name": "out", "full": full }));
+        stage.pass(60);
+        let job = stage.ask(lobby, "Job.Show", json!({ "name": "out" }))["job"].clone();
+        assert_eq!(job["state"], "idle", "{job}");
+        job
+    };
+    stage.record(lobby, 8);
+    run(&mut stage, false);
+    let disk = stage.disk(vault);
+    // Slot 0 holds the lease.
+    for slot in [2, 3, 6] {
+        stage.world.machines.disk_mut(disk).flip(Stage::slot(slot).start + 5_000, 1);
+    }
+    let job = run(&mut stage, true);
+    assert_eq!(
+        (&job["full"]["sent"], &job["full"]["lost"], &job["full"]["done"]),
+        (&3.into(), &0.into(), &true.into()),
+        "{job}"
+    );
+    let verified = stage.ask(vault, "Archive.Verify", json!({ "name": "vault" }));
+    let replaced: Vec<_> = verified["damaged"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|block| block["replaced_by"].as_u64())
+        .collect();
+    assert_eq!(
+        (&verified["good"], &verified["back_filled"], &verified["replaced"]),
+        (&8.into(), &3.into(), &3.into()),
+        "{verified}"
+    );
+    assert!(replaced.iter().all(Option::is_some), "{verified}");
+    stage.record(lobby, 2);
+    let job = run(&mut stage, true);
+    assert_eq!(
+        (&job["full"]["compared"], &job["full"]["sent"]),
+        (&10.into(), &0.into()),
+        "{job}"
+    );
+    stage.power_cut(vault);
+    stage.boot(vault);
+    let job = run(&mut stage, true);
+    assert_eq!(
+        (&job["full"]["compared"], &job["full"]["sent"]),
+        (&10.into(), &0.into()),
+        "{job}"
+    );
+    let info = stage.ask(vault, "Archive.Info", json!({ "name": "vault" }));
+    assert_eq!(info["tracks"][0]["back_filled"], 3, "{info}");
+    stage
+}
+
 pub fn stall() -> Stage {
     let Pair { mut stage, lobby, .. } = always();
     stage.world.machines.set_nic(lobby, "eth0", false);

@@ -73,6 +73,11 @@ const STORIES: &[Story] = &[
     ("the target is full", haul::full_target, &["target-full"]),
     ("a ring goes round while the link is down", haul::overrun, &["overrun", "gap"]),
     (
+        "blocks of a target go bad and are sent again by a full run",
+        haul::reconcile,
+        &["reconciled", "back-filled"],
+    ),
+    (
         "a link is down for long",
         haul::stall,
         &["nic-down", "stalled", "nic-up", "resumed"],

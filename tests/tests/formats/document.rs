@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use blockhaul_core::format::checkpoint::{ENTRY_BYTES, NO_TRACK, PART_HEAD_BYTES};
+use blockhaul_core::format::checkpoint::{ENTRY_BYTES, FILLS_BYTES, NO_TRACK, PART_HEAD_BYTES};
 use blockhaul_core::format::header::{INIT_AT, ORIGIN_AT, ORIGIN_END};
 use blockhaul_core::format::record::{RECORD_BYTES, records_max};
 use blockhaul_core::format::superblock::{HISTORY_MAX, NO_CHECKPOINT, copy_offsets};
@@ -205,7 +205,7 @@ fn the_tables_of_the_block_header() {
         ("magic `bhblock` and a zero byte", b"bhblock\0".to_vec()),
         ("version, 1", number(FORMAT_VERSION, 2)),
         ("kind of block: 1 data, 2 system, 3 checkpoint", vec![placement.kind as u8]),
-        ("zero", zeros(1)),
+        ("flags: 1 the block is a fill", vec![1]),
         ("CRC-32C of the 4,096 bytes with this field zero", crc_without_field(&sector)),
         ("UUID of the archive", placement.archive.0.to_vec()),
         ("log sequence", number(placement.log_sequence, 8)),
@@ -301,7 +301,7 @@ fn the_tables_of_system_blocks() {
     let fields = [
         ("2", vec![2]),
         (
-            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired",
+            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired, 5 comes later",
             vec![3],
         ),
         ("zero", zeros(6)),
@@ -328,7 +328,7 @@ fn the_tables_of_checkpoints() {
         ("entries in all", number(one.entries.len() as u64, 4)),
         ("tips in all", number(one.tips.len() as u64, 4)),
         ("gaps in all", number(one.gaps.len() as u64, 4)),
-        ("zero", zeros(4)),
+        ("runs of fills in all", number(one.fills.len() as u64, 4)),
         ("track sequence at which a track begins", number(one.new_tracks_begin, 8)),
     ];
     compare("part", &head, 0, &payload, (0, PART_HEAD_BYTES), &fields);
@@ -338,7 +338,10 @@ fn the_tables_of_checkpoints() {
         let fields = [
             ("place of the track", number(entry.track, 4)),
             ("first four bytes of the BLAKE3", number(entry.track_check, 4)),
-            ("track sequence", number(entry.track_sequence, 8)),
+            (
+                "track sequence; 2^63 is added in the entry of a fill",
+                number(entry.track_sequence | u64::from(entry.fill) << 63, 8),
+            ),
             ("time when its first byte came", time(entry.begin_utc_ns)),
             ("first eight bytes of its origin hash", number(entry.hash_prefix, 8)),
         ];
@@ -372,7 +375,13 @@ fn the_tables_of_checkpoints() {
     let gaps_at = tips_at + one.tips.len() * TIP_BYTES;
     let (track, gap) = one.gaps[0];
     let expected = [number(track, 4), vec![4], zeros(3), number(gap.from, 8), number(gap.to, 8)].concat();
-    assert_eq!(payload[gaps_at..], expected);
+    let fills_at = gaps_at + expected.len();
+    assert_eq!(payload[gaps_at..fills_at], expected);
+    let (track, run) = one.fills[0];
+    let numbers = [run.from, run.to, run.log_from, run.log_to];
+    let numbers = numbers.map(|one| number(one, 8)).concat();
+    assert_eq!(payload[fills_at..], [number(track, 4), zeros(4), numbers].concat());
+    assert_eq!(widths(&format!("Run of fills, {FILLS_BYTES} bytes: ")), [4, 4, 8, 8, 8, 8]);
     assert_eq!(widths("Gap, 24 bytes: "), [4, 1, 3, 8, 8]);
     assert_eq!(widths(&format!("Track key, {TRACK_KEY_BYTES} bytes: ")), [16, 64, 1, 7]);
 }
@@ -447,6 +456,7 @@ fn the_bounds_in_sentences() {
         format!("Entry, {ENTRY_BYTES} bytes"),
         format!("Tip, {TIP_BYTES} bytes"),
         format!("At most {} are kept", spelled(limits::GAPS_MAX as u64)),
+        format!("There are {} at most", spelled(limits::FILLS_MAX as u64)),
         format!("Every part but the last has a full payload of `block_bytes` - {sector}."),
         "`W = min(2 * segment_blocks, 32)`".into(),
         "`segment_blocks + max(segment_blocks / 4, 4) + 2 * W`".into(),

@@ -2,7 +2,7 @@
 
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::{GapReason, Mode};
-use blockhaul_core::format::checkpoint::{NO_TRACK, PART_HEAD_BYTES, PartHead};
+use blockhaul_core::format::checkpoint::{Fills, NO_TRACK, PART_HEAD_BYTES, PartHead};
 use blockhaul_core::format::header::{self, Epoch};
 use blockhaul_core::format::record::{GapRange, decode_records, encode_records};
 use blockhaul_core::format::{
@@ -121,6 +121,7 @@ pub fn header_parts() -> (Placement, Origin) {
             counter: 0x8182,
             nonce: 0x9192_9394_9596_9798,
         },
+        fill: true,
         payload_bytes: 0x3132,
         payload_crc: 0xdead_beef,
     };
@@ -173,6 +174,7 @@ pub fn checkpoint() -> Checkpoint {
         track: 1,
         track_check: 0x2324_2526,
         track_sequence,
+        fill: track_sequence == 0x4142,
         begin_utc_ns: 1_763_700_002_000_000_004,
         hash_prefix: 0x3132_3334_3536_3738,
     };
@@ -209,6 +211,15 @@ pub fn checkpoint() -> Checkpoint {
                 from: 0x7172,
                 to: 0x8182,
                 reason: GapReason::Expired,
+            },
+        )],
+        fills: vec![(
+            1,
+            Fills {
+                from: 0x4142,
+                to: 0x4145,
+                log_from: 0x1001,
+                log_to: 0x1006,
             },
         )],
         new_tracks_begin: 0x9192,

@@ -19,6 +19,7 @@ mod media;
 mod opened;
 mod overrun;
 mod reader;
+mod reconcile;
 mod refusals;
 mod removal;
 mod replay;

@@ -21,11 +21,8 @@ pub struct Block {
 
 /// Every data block that is whole, in the order of the log. The daemon should be stopped.
 pub fn read(image: &Path) -> Result<Vec<Block>> {
-    let reader = tree().join("tests/reader.py").display().to_string();
-    let printed = system("python3", &[&reader, &image.display().to_string()])?;
     let mut blocks = Vec::new();
-    for line in printed.lines() {
-        let line: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+    for line in lines(image)? {
         let number = |field: &str| line[field].as_u64();
         if let (Some(log_sequence), Some(track_sequence), Some(payload_bytes)) =
             (number("log_sequence"), number("track_sequence"), number("payload_bytes"))
@@ -38,6 +35,20 @@ pub fn read(image: &Path) -> Result<Vec<Block>> {
         }
     }
     Ok(blocks)
+}
+
+/// The track sequences of the whole blocks that are marked as filled in later.
+pub fn fills(image: &Path) -> Result<Vec<u64>> {
+    let fills = lines(image)?.into_iter().filter(|line| line["fill"] == true);
+    Ok(fills.filter_map(|line| line["track_sequence"].as_u64()).collect())
+}
+
+/// What the reader prints.
+fn lines(image: &Path) -> Result<Vec<Value>> {
+    let reader = tree().join("tests/reader.py").display().to_string();
+    let printed = system("python3", &[&reader, &image.display().to_string()])?;
+    let parse = |line: &str| serde_json::from_str(line).map_err(|error| format!("{error}: {line}"));
+    printed.lines().map(parse).collect()
 }
 
 /// The track sequences of those.

@@ -101,6 +101,9 @@ pub struct Create {
     /// What it takes, when, and how fast
     #[command(flatten)]
     pub plan: plan::Plan,
+    /// Every run compares everything and sends what is missing or damaged at the target
+    #[arg(long)]
+    pub full: bool,
     /// File that holds the target's token; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -108,6 +111,7 @@ pub struct Create {
 
 /// `blockhaul job run`
 #[derive(Debug, Args)]
+#[command(after_help = "Example, after a disk of the target was damaged:\n  blockhaul job run lobby --full --wait")]
 pub struct Run {
     /// Name of the job
     #[arg(value_name = "NAME")]
@@ -115,6 +119,9 @@ pub struct Run {
     /// Where it takes blocks, and where it ends
     #[command(flatten)]
     pub order: plan::Order,
+    /// Compare everything that both ends should have, and send what is missing or damaged at the target
+    #[arg(long)]
+    pub full: bool,
     /// Wait until the run has ended
     #[arg(long)]
     pub wait: bool,

@@ -84,6 +84,7 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         cameras: create.cameras,
         mode: create.mode.into(),
         plan: create.plan.over(JobPlan::default()).map_err(unreadable)?,
+        full: create.full,
         token: token(&file)?,
     };
     let answer = context.connect()?.call(method, parameters)?;
@@ -136,6 +137,7 @@ fn start(context: &Context, run: Run) -> Result<Exit, Failure> {
     let (period, bounds) = run.order.parts().map_err(unreadable)?;
     let parameters = JobRun {
         name: run.name,
+        full: run.full,
         wait: run.wait,
         timeout_ms: run.timeout,
         period,

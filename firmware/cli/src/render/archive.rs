@@ -152,13 +152,14 @@ pub fn info(info: &ArchiveInfo, look: &Look) -> String {
     ]);
     let mut text = facts(&lines, look);
     text.push('\n');
-    let mut tracks = Table::new(&["CAMERA", "KIND", ">BLOCKS TO", "LAST", "ORIGIN"]);
+    let mut tracks = Table::new(&["CAMERA", "KIND", ">BLOCKS TO", ">BACK-FILLED", "LAST", "ORIGIN"]);
     for track in &info.tracks {
         let last = time(track.last_utc_ns, look);
         tracks.row([
             track.camera.to_string(),
             track.kind.to_string(),
             count(track.next),
+            count(track.back_filled),
             last,
             track.origin.to_string(),
         ]);
@@ -214,13 +215,18 @@ pub fn verified(name: &str, verified: &Verified, look: &Look) -> String {
     if verified.damaged_count == 0 {
         let blocks = things(verified.good, "data block");
         return format!(
-            "Every block of archive {name} is whole: {} log sequences read, {blocks} checked.\n",
-            count(verified.blocks)
+            "Every block of archive {name} is whole: {} log sequences read, {blocks} checked{}.\n",
+            count(verified.blocks),
+            back_filled(verified)
         );
     }
     let mut table = Table::new(&[">LOG SEQUENCE", "WHAT IS WRONG"]);
     for damaged in &verified.damaged {
-        table.row([count(damaged.log_sequence), damaged.why.clone()]);
+        let replaced = damaged
+            .replaced_by
+            .map(|by| format!("; replaced by log sequence {}", count(by)));
+        let why = format!("{}{}", damaged.why, replaced.unwrap_or_default());
+        table.row([count(damaged.log_sequence), why]);
     }
     if !table.is_empty() {
         text += &table.lines(look);
@@ -230,11 +236,24 @@ pub fn verified(name: &str, verified: &Verified, look: &Look) -> String {
         text += &format!("… and {} more.\n", count(verified.damaged_count - listed));
     }
     let are = if verified.damaged_count == 1 { "is" } else { "are" };
+    let replaced = match verified.replaced {
+        0 => String::new(),
+        replaced => format!(", {} of them replaced", count(replaced)),
+    };
     text + &format!(
-        "{} of archive {name} {are} damaged; {} whole.\n",
+        "{} of archive {name} {are} damaged{replaced}; {} whole{}.\n",
         things(verified.damaged_count, "block"),
-        count(verified.good)
+        count(verified.good),
+        back_filled(verified)
     )
+}
+
+/// How many of the good blocks came later.
+fn back_filled(verified: &Verified) -> String {
+    match verified.back_filled {
+        0 => String::new(),
+        filled => format!(", {} of them back-filled", count(filled)),
+    }
 }
 
 /// What is missing of a camera.
@@ -254,6 +273,7 @@ pub fn gaps(camera: &str, gaps: &Gaps, look: &Look) -> String {
             GapReason::Filtered => "left out by a filter",
             GapReason::Expired => "expired here",
             GapReason::NotRetrieved => "not retrieved: only a later time was asked for",
+            GapReason::Later => "comes later, it lies behind others at the source",
         };
         let last = to.saturating_sub(1);
         table.row([
@@ -344,17 +364,20 @@ card     offline  ring     1,204  2,040     1.0 MiB       2        0  /dev/mmcbl
             damaged: vec![DamagedBlock {
                 log_sequence: 7,
                 why: "payload does not match its digest".into(),
+                replaced_by: Some(1_190),
             }],
             damaged_count: 2,
+            replaced: 1,
+            back_filled: 3,
             ..whole
         };
         assert_eq!(
             verified("card", &damaged, &sample::plain()),
             "\
 LOG SEQUENCE  WHAT IS WRONG
-           7  payload does not match its digest
+           7  payload does not match its digest; replaced by log sequence 1,190
 … and 1 more.
-2 blocks of archive card are damaged; 1,200 whole.
+2 blocks of archive card are damaged, 1 of them replaced; 1,200 whole, 3 of them back-filled.
 "
         );
     }

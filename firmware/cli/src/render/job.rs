@@ -1,6 +1,6 @@
 //! Jobs: state, lag, backlog, overrun, and what to do about them.
 
-use blockhaul_core::control::types::{JobMode, JobState, JobStatus, LinkState};
+use blockhaul_core::control::types::{FullRun, JobMode, JobState, JobStatus, LinkState};
 
 use super::plan;
 use super::table::{Table, facts};
@@ -178,6 +178,7 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
         ("Rate", rate(job.rate_bytes)),
         ("Hauled", format!("{}, {}", things(job.blocks, "block"), size(job.bytes))),
         ("Duplicates", things(job.duplicates, "block")),
+        ("Back-filled", things(job.back_filled, "block")),
         ("Gaps stated", things(job.gaps, "block")),
         ("Left out", things(job.filtered, "block")),
         ("Reconnected", things(job.retries, "time")),
@@ -188,6 +189,9 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
     }
     if let Some(next) = job.next_run_utc_ns {
         lines.push(("Next run", time(next, look)));
+    }
+    if let Some(full) = &job.full {
+        lines.push(("Full run", full_run(full)));
     }
     facts(&lines, look)
 }
@@ -203,6 +207,24 @@ fn run(job: &JobStatus) -> String {
     format!("{} ({id}), {done}", count(job.run))
 }
 
+/// How far a full run has come.
+fn full_run(full: &FullRun) -> String {
+    let lost = match full.lost {
+        0 => String::new(),
+        lost => format!(", {} whole at neither end", count(lost)),
+    };
+    let found = format!(
+        "{} compared, {} missing or damaged there and sent{lost}",
+        things(full.compared, "block"),
+        count(full.sent)
+    );
+    match full {
+        FullRun { done: true, .. } => format!("done: {found}"),
+        FullRun { total: 0, .. } => "newer blocks first".into(),
+        FullRun { at, total, .. } => format!("{} of {} log sequences: {found}", count(*at), count(*total)),
+    }
+}
+
 /// One line for who waits: what is still to do.
 pub fn progress(job: &JobStatus) -> String {
     let (word, _) = state(job.state);
@@ -216,6 +238,9 @@ pub fn progress(job: &JobStatus) -> String {
         if left_ms >= 1_000 {
             told += &format!(", about {} left", duration(left_ms));
         }
+    }
+    if let Some(full) = job.full.as_ref().filter(|full| !full.done) {
+        told += &format!(", full run: {}", full_run(full));
     }
     told
 }
@@ -256,6 +281,8 @@ pub mod tests {
             blocks: 1_000,
             bytes: 1_000 << 20,
             duplicates: 1,
+            back_filled: 0,
+            full: None,
             gaps: 0,
             filtered: 0,
             retries: 2,
@@ -312,6 +339,37 @@ gate   stalled      card  nvr2/main  2h 10m  1,204 blocks, 1.2 GiB         31m  
             ..lobby()
         };
         assert_eq!(progress(&done), "lobby: caught-up");
+    }
+
+    #[test]
+    fn a_full_run_says_how_far_it_is() {
+        let full = FullRun {
+            at: 1_024,
+            total: 4_000,
+            compared: 1_020,
+            sent: 7,
+            lost: 0,
+            done: false,
+        };
+        let job = JobStatus {
+            backlog_blocks: 0,
+            rate_bytes: 0,
+            full: Some(full),
+            ..lobby()
+        };
+        assert_eq!(
+            progress(&job),
+            "lobby: catching-up, full run: 1,024 of 4,000 log sequences: 1,020 blocks compared, 7 missing or damaged there and sent"
+        );
+        let done = FullRun {
+            lost: 2,
+            done: true,
+            ..full
+        };
+        assert_eq!(
+            full_run(&done),
+            "done: 1,020 blocks compared, 7 missing or damaged there and sent, 2 whole at neither end"
+        );
     }
 
     #[test]

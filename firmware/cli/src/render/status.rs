@@ -119,6 +119,7 @@ mod tests {
                 address: "10.0.0.7:50112".into(),
                 blocks: 7,
                 bytes: 7 << 20,
+                back_filled: 0,
             }],
             guards: vec![retention::tests::far()],
         }

@@ -99,6 +99,7 @@ fn info() -> ArchiveInfo {
         next: 1,
         tip,
         last_utc_ns: 0,
+        back_filled: 0,
     };
     ArchiveInfo {
         archive: archive(),
@@ -183,6 +184,8 @@ fn job() -> JobStatus {
         blocks: 1,
         bytes: 1,
         duplicates: 0,
+        back_filled: 1,
+        full: Some(FullRun::default()),
         gaps: 0,
         filtered: 0,
         retries: 0,
@@ -259,6 +262,7 @@ fn appliance() -> Vec<Sample> {
             job(),
             JobStatus {
                 overrun_ms: None,
+                full: None,
                 ..job()
             },
         ],
@@ -268,6 +272,7 @@ fn appliance() -> Vec<Sample> {
             address: "1.2.3.4:5".into(),
             blocks: 1,
             bytes: 1,
+            back_filled: 1,
         }],
         guards: vec![retention::guard()],
     };
@@ -360,6 +365,7 @@ fn archives() -> Vec<Sample> {
     let damaged = vec![DamagedBlock {
         log_sequence: 7,
         why: "The payload is another.".into(),
+        replaced_by: Some(9),
     }];
     let verified = Verified {
         blocks: 1,
@@ -367,6 +373,8 @@ fn archives() -> Vec<Sample> {
         good: 0,
         damaged,
         damaged_count: 1,
+        replaced: 1,
+        back_filled: 1,
     };
     let gap = Gap {
         origin: Uuid::default(),
@@ -499,11 +507,13 @@ fn jobs() -> Vec<Sample> {
         cameras: vec![name()],
         mode: JobMode::Always,
         plan: plan(),
+        full: true,
         token: "5a".repeat(32),
     };
     let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
     let order = JobRun {
         name: name(),
+        full: true,
         wait: true,
         timeout_ms: Some(1),
         period: Some(Period::Last {

@@ -41,8 +41,23 @@ impl Parts {
             }
             context.wake(Ready::Job(index));
         }
-        if let Some(mut incoming) = self.incoming.remove(&link) {
-            incoming.finish(context);
+        if let Some(incoming) = self.incoming.remove(&link) {
+            let archive = incoming
+                .grant
+                .as_ref()
+                .and_then(|grant| self.archives[grant.archive].as_ref());
+            if let Some(compares) = incoming.finish(archive.map(|archive| &archive.name), context) {
+                self.abandoned.insert(link, compares);
+            }
+        }
+    }
+
+    /// A comparison that nobody wants any more gives its memory back as soon as it can.
+    pub(super) fn rest_compares(&mut self, link: LinkId, context: &mut Context) {
+        if self.abandoned.get(&link).is_some_and(Compares::is_quiet)
+            && let Some(mut compares) = self.abandoned.remove(&link)
+        {
+            compares.finish(context);
         }
     }
 
@@ -66,8 +81,16 @@ impl Parts {
         if incoming.listens() {
             incoming.heard(context);
             match (message, body) {
-                (Some(Message::Block { track, lease, hash }), Some(body)) => match self.target_of(&incoming) {
-                    Some(archive) => incoming.on_block(track, lease, hash, body, archive, context),
+                (
+                    Some(Message::Block {
+                        track,
+                        lease,
+                        hash,
+                        fill,
+                    }),
+                    Some(body),
+                ) => match self.target_of(&incoming) {
+                    Some(archive) => incoming.on_block(track, lease, (hash, fill), body, archive, context),
                     None => incoming.malformed(context),
                 },
                 (Some(message), None) => self.on_incoming_message(&mut incoming, message, context),
@@ -144,12 +167,18 @@ impl Parts {
                 None => incoming.malformed(context),
             },
             Message::Ended { result } => incoming.end_run(result, context),
+            Message::Compare { track, from, has } => match self.target_of(incoming) {
+                Some(archive) => incoming.on_compare(track, from, has, archive, context),
+                None => incoming.malformed(context),
+            },
             Message::Heartbeat => {}
             Message::Welcome { .. }
             | Message::Refused { .. }
             | Message::Tip { .. }
             | Message::Block { .. }
             | Message::Ack { .. }
+            | Message::Compared { .. }
+            | Message::Filled { .. }
             | Message::Credit { .. }
             | Message::Rejected { .. } => incoming.malformed(context),
         }

@@ -3,15 +3,17 @@
 //! Two views of a tip: *accepted* (what the next block must follow) and *durable* (what may be acknowledged and hauled on).
 //! Invariants: durable is never ahead of accepted; a track's place in the table never changes while the archive is open.
 
-use alloc::collections::{BTreeMap, VecDeque};
+mod fills;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use hal::Digest;
 
 use crate::control::types::GapReason;
-use crate::format::checkpoint::Entry;
+use crate::format::checkpoint::{Entry, Fills};
 use crate::format::record::GapRange;
 use crate::format::{Checkpoint, NO_HASH, Origin, Record, Tip, TrackKey};
-use crate::limits::{GAPS_MAX, TRACKS_MAX};
+use crate::limits::{FILLS_MAX, GAPS_MAX, TRACKS_MAX};
 
 /// Place of a track in the table of its archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,10 @@ pub struct Catalog {
     tracks: Vec<Track>,
     places: BTreeMap<TrackKey, TrackId>,
     gaps: VecDeque<(TrackId, GapRange)>,
+    /// Runs of fills, oldest first.
+    fills: VecDeque<(TrackId, Fills)>,
+    /// Fills that were accepted and have no place in the log yet.
+    filling: BTreeSet<(TrackId, u64)>,
     /// Tracks that a checkpoint has room for; see `limits::tracks_max`.
     tracks_max: Option<usize>,
     /// Log sequence of `recent[0]`.
@@ -85,6 +91,9 @@ impl Catalog {
             .into_iter()
             .map(|(track, gap)| (TrackId(track), gap))
             .collect();
+        let surplus = checkpoint.fills.len().saturating_sub(FILLS_MAX);
+        let fills = checkpoint.fills.into_iter().skip(surplus);
+        catalog.fills = fills.map(|(track, run)| (TrackId(track), run)).collect();
         catalog.new_tracks_begin = checkpoint.new_tracks_begin;
         catalog.recent_from = checkpoint.from_sequence;
         catalog.recent = checkpoint.entries.into();
@@ -104,6 +113,7 @@ impl Catalog {
             entries: self.recent.iter().skip(skipped).copied().collect(),
             tips: self.tracks.iter().map(|track| track.logged.clone()).collect(),
             gaps: self.gaps.iter().map(|(track, gap)| (track.0, *gap)).collect(),
+            fills: self.fills.iter().map(|(track, run)| (track.0, *run)).collect(),
             new_tracks_begin: self.new_tracks_begin,
         }
     }
@@ -177,6 +187,11 @@ impl Catalog {
     /// Number of gaps.
     pub fn gap_count(&self) -> usize {
         self.gaps.len()
+    }
+
+    /// Bytes of a checkpoint written now, with so many entries.
+    pub fn checkpoint_bytes(&self, entries: usize) -> usize {
+        Checkpoint::content_bytes(entries, self.tracks.len(), self.gaps.len(), self.fills.len())
     }
 
     /// The gap that a track sequence lies in.
@@ -255,16 +270,18 @@ impl Catalog {
         track.logged.next = origin.track_sequence + 1;
         track.logged.hash = *hash;
         track.logged.last_utc_ns = origin.end_utc_ns;
-        self.log(
-            log_sequence,
-            Entry {
-                track: id.0,
-                track_check: self.tracks[id.0 as usize].check,
-                track_sequence: origin.track_sequence,
-                begin_utc_ns: origin.begin_utc_ns,
-                hash_prefix: hash_prefix(hash),
-            },
-        );
+        self.log(log_sequence, self.entry(id, origin, hash));
+    }
+
+    fn entry(&self, id: TrackId, origin: &Origin, hash: &Digest) -> Entry {
+        Entry {
+            track: id.0,
+            track_check: self.tracks[id.0 as usize].check,
+            track_sequence: origin.track_sequence,
+            fill: false,
+            begin_utc_ns: origin.begin_utc_ns,
+            hash_prefix: hash_prefix(hash),
+        }
     }
 
     /// A damaged block has its place in the log.

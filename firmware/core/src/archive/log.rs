@@ -54,6 +54,8 @@ pub struct Accepted {
     pub hash: Digest,
     /// Lease under which it came; zero for what is recorded here.
     pub lease: Lease,
+    /// The tip has passed its number: it fills what is missing or damaged.
+    pub fill: bool,
     /// Who is told.
     pub owner: Owner,
 }
@@ -78,6 +80,8 @@ pub enum SettledWhat {
         track: TrackId,
         /// Track sequence.
         track_sequence: u64,
+        /// It moved no tip.
+        fill: bool,
         /// Payload.
         payload_bytes: u32,
     },
@@ -96,6 +100,7 @@ enum Content {
     Block {
         track: TrackId,
         track_sequence: u64,
+        fill: bool,
         payload_bytes: u32,
         hash: Digest,
         owner: Owner,
@@ -251,7 +256,7 @@ pub enum NotAccepted {
     Full,
     /// The archive takes nothing now.
     Closed,
-    /// More records wait than fit the bound.
+    /// More records wait, or runs of fills are there, than fit the bound.
     TooMany,
 }
 
@@ -264,7 +269,14 @@ impl Archive {
         if self.is_full() {
             return Err(NotAccepted::Full);
         }
-        self.catalog.accept_block(block.track, &block.origin, block.hash);
+        if block.fill && !self.catalog.has_room_for_fill() {
+            return Err(NotAccepted::TooMany);
+        }
+        if block.fill {
+            self.catalog.accept_fill(block.track, block.origin.track_sequence);
+        } else {
+            self.catalog.accept_block(block.track, &block.origin, block.hash);
+        }
         self.log.inbox.push_back(Item::Block(block));
         self.log.inbox_blocks += 1;
         context.wake(Ready::Archive(self.index));
@@ -332,8 +344,7 @@ impl Archive {
     }
 
     fn checkpoint_parts(&self, entries: usize) -> u32 {
-        let (tracks, gaps) = (self.catalog.tracks().len(), self.catalog.gap_count());
-        Checkpoint::parts(entries, tracks, gaps, self.payload_capacity_bytes())
+        Checkpoint::parts(self.catalog.checkpoint_bytes(entries), self.payload_capacity_bytes())
     }
 
     /// Moves everything on that can move.
@@ -448,16 +459,20 @@ impl Archive {
             Content::Block {
                 track,
                 track_sequence,
+                fill,
                 payload_bytes,
                 hash,
                 owner,
             } => {
-                let entry = self.catalog.track_mut(track);
-                entry.durable_next = track_sequence + 1;
-                entry.durable_hash = hash;
+                if !fill {
+                    let entry = self.catalog.track_mut(track);
+                    entry.durable_next = track_sequence + 1;
+                    entry.durable_hash = hash;
+                }
                 let what = SettledWhat::Block {
                     track,
                     track_sequence,
+                    fill,
                     payload_bytes,
                 };
                 self.settled.push_back(Settled {

@@ -433,7 +433,8 @@ impl Archive {
     /// When the oldest block of a track from that track sequence on began, by the index in memory.
     pub fn begin_of(&self, key: &TrackKey, track_sequence: u64) -> Option<i64> {
         let id = self.catalog.find(key)?;
-        let mine = |entry: &&Entry| entry.track_sequence >= track_sequence && self.catalog.track_of(entry) == Some(id);
+        let mine =
+            |entry: &&Entry| !entry.fill && entry.track_sequence >= track_sequence && self.catalog.track_of(entry) == Some(id);
         self.catalog
             .recent_all()
             .map(|(_, entry)| entry)
@@ -446,7 +447,10 @@ impl Archive {
         if self.superblock.mode == Mode::Append {
             return None;
         }
-        let mut data = self.catalog.recent_all().filter(|(_, entry)| entry.names_track());
+        let mut data = self
+            .catalog
+            .recent_all()
+            .filter(|(_, entry)| entry.names_track() && !entry.fill);
         let (first, begun) = data.next()?;
         let blocks = self.log.next.checked_sub(first).filter(|blocks| *blocks > 0)?;
         let span_ns = now.utc_ns.checked_sub(begun.begin_utc_ns).filter(|span| *span > 0)?;

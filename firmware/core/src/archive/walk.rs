@@ -11,7 +11,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use hal::{ClientId, IoError, Op, Span};
+use hal::{ClientId, IoError, LinkId, Op, Span};
 
 use super::{Archive, BlockError, TrackId};
 use crate::context::{Context, Ready};
@@ -31,15 +31,20 @@ pub enum Reader {
     Client(ClientId),
     /// Whoever looks after the retention of an archive.
     Keeper(usize),
+    /// A job that compares.
+    Reconcile(usize),
+    /// A source that has asked what is whole here.
+    Compare(LinkId),
 }
 
 impl Reader {
     /// Who is asked again when memory has come back.
     pub fn ready(self) -> Ready {
         match self {
-            Reader::Job(index) => Ready::Job(index),
+            Reader::Job(index) | Reader::Reconcile(index) => Ready::Job(index),
             Reader::Client(client) => Ready::Reading(client),
             Reader::Keeper(id) => Ready::Keeper(id),
+            Reader::Compare(link) => Ready::Incoming(link),
         }
     }
 }
@@ -175,16 +180,27 @@ impl Walk {
         }
     }
 
+    /// On whose behalf it reads.
+    pub fn reader(&self) -> Reader {
+        self.reader
+    }
+
     /// Log sequence that has not been handed out or passed over yet.
     pub fn position(&self) -> u64 {
         self.reads.front().map_or(self.at, |read| read.sequence)
     }
 
-    /// The next step. `wanted` is asked for every indexed block; blocks without an index are handed out unasked.
+    /// Nothing behind the present place is read any more.
+    pub fn end_here(&mut self) {
+        self.end = Some(self.at);
+    }
+
+    /// The next step. `wanted` is asked for every indexed block, by log sequence, track and entry; blocks without an index are handed
+    /// out unasked.
     pub fn poll(
         &mut self,
         archive: &mut Archive,
-        wanted: &mut dyn FnMut(TrackId, &Entry) -> Wish,
+        wanted: &mut dyn FnMut(u64, TrackId, &Entry) -> Wish,
         context: &mut Context,
     ) -> Step {
         self.read_ahead(archive, wanted, context);
@@ -263,7 +279,7 @@ impl Walk {
     pub fn is_at_end(
         &mut self,
         archive: &mut Archive,
-        wanted: &mut dyn FnMut(TrackId, &Entry) -> Wish,
+        wanted: &mut dyn FnMut(u64, TrackId, &Entry) -> Wish,
         context: &mut Context,
     ) -> bool {
         self.read_ahead(archive, wanted, context);
@@ -274,7 +290,7 @@ impl Walk {
         self.end.unwrap_or(u64::MAX).min(archive.log.durable)
     }
 
-    fn read_ahead(&mut self, archive: &mut Archive, wanted: &mut dyn FnMut(TrackId, &Entry) -> Wish, context: &mut Context) {
+    fn read_ahead(&mut self, archive: &mut Archive, wanted: &mut dyn FnMut(u64, TrackId, &Entry) -> Wish, context: &mut Context) {
         let troubled = self
             .reads
             .iter()
@@ -288,7 +304,7 @@ impl Walk {
         while self.at < end && self.reads.len() < self.ahead && self.loading.is_none() {
             let wish = match self.known(archive) {
                 Known::Entry(entry) => match archive.catalog.track_of(&entry) {
-                    Some(track) => wanted(track, &entry),
+                    Some(track) => wanted(self.at, track, &entry),
                     None => Wish::take(entry.track != crate::format::checkpoint::NO_TRACK),
                 },
                 Known::Unknown => Wish::Take,

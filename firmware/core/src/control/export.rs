@@ -1,7 +1,8 @@
 //! `export`: a camera's blocks in order, as one stream of bytes to a control client.
 //!
 //! Byte-exact where nothing is missing. A range that does not begin with the track's first block is led by the init data a decoder
-//! needs; a hole in MPEG-TS is marked by a null packet, never by zeros (`field.md` 4.2).
+//! needs; a hole in MPEG-TS is marked by a null packet, never by zeros (`field.md` 4.2). What lies elsewhere in the log because it was
+//! filled in later is fetched when its turn comes: one walk at a time, so that the memory of one is enough.
 
 use hal::{ClientId, Op, Span};
 
@@ -34,8 +35,27 @@ pub struct Export {
     pub(super) walk: Option<Walk>,
     /// Next track sequence, once the first block has been sent.
     next: Option<u64>,
+    /// What was filled in of the numbers before a block is being fetched.
+    errand: Option<Errand>,
+    /// Fills of lower numbers have been looked for.
+    looked: u64,
+    /// Damaged blocks since the last one that was no fill, and numbers that were missing since then: a damaged block whose number came
+    /// later is not left out.
+    hurt: u64,
+    lacking: u64,
     /// Chunks on their way.
     pub sending: usize,
+}
+
+/// Fetching fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Errand {
+    /// Of these numbers: all from `looked` on, below this one.
+    below: u64,
+    /// The piece being read, from and to; none while the walk that was on before has not come to rest.
+    piece: Option<(u64, u64)>,
+    /// Log sequence at which the walk goes on afterwards.
+    back_to: u64,
 }
 
 /// What came of asking.
@@ -66,6 +86,10 @@ impl Export {
             seek,
             walk,
             next: None,
+            errand: None,
+            looked: 0,
+            hurt: 0,
+            lacking: 0,
             sending: 0,
         })
     }
@@ -94,22 +118,111 @@ impl Export {
             self.walk = Some(walk_from(Reader::Client(self.client), sequence, archive));
         }
         while self.sending < SENDING_MAX {
+            let piece = self.errand.and_then(|errand| errand.piece);
+            if self.errand.is_some() && piece.is_none() && !self.next_piece(archive, context) {
+                return Progress::On;
+            }
+            let piece = self.errand.and_then(|errand| errand.piece);
             let Some(walk) = &mut self.walk else { return Progress::On };
             let (track, to) = (self.track, self.call.to_utc_ns.unwrap_or(i64::MAX));
-            let mut wanted = |id: TrackId, entry: &Entry| Wish::take(id == track && entry.begin_utc_ns < to);
+            let mut wanted = |_: u64, id: TrackId, entry: &Entry| {
+                let mine = piece.map_or(!entry.fill, |(from, to)| {
+                    entry.fill && (from..to).contains(&entry.track_sequence)
+                });
+                Wish::take(mine && id == track && entry.begin_utc_ns < to)
+            };
             match walk.poll(archive, &mut wanted, context) {
-                Step::Block { span, header, .. } => self.on_block(span, &header, archive, context),
+                Step::Block { sequence, span, header } => {
+                    let number = header.origin.as_ref().map(|origin| origin.track_sequence);
+                    let in_turn = match (piece, number) {
+                        (Some((from, to)), Some(number)) => header.placement.fill && (from..to).contains(&number),
+                        (_, _) => !header.placement.fill,
+                    };
+                    if !in_turn || self.is_led_by_fills(&header, sequence, archive) {
+                        context.give(span);
+                    } else {
+                        self.on_block(span, &header, archive, context);
+                    }
+                }
                 Step::Damaged { sequence, .. } => {
                     let entry = archive.catalog.recent(sequence);
                     if entry.is_none_or(|entry| archive.catalog.track_of(entry) == Some(self.track)) {
-                        self.exported.damaged += 1;
+                        self.hurt += 1;
                     }
                 }
                 Step::Wait | Step::Held => return Progress::On,
+                Step::End if piece.is_some() => self.end_piece(),
+                Step::End if self.seeks_fills(archive.catalog.track(self.track).durable_next, archive.log.durable, archive) => {}
                 Step::End => return self.at_end(archive),
             }
         }
         Progress::On
+    }
+
+    /// Whether fills come before a block that was read; then they are fetched first, and the block is read again.
+    fn is_led_by_fills(&mut self, header: &Header, sequence: u64, archive: &Archive) -> bool {
+        let origin = header.origin.as_ref().filter(|_| !header.placement.fill);
+        let number = origin
+            .filter(|origin| archive.catalog.find(&origin.key) == Some(self.track))
+            .map(|origin| origin.track_sequence);
+        number.is_some_and(|number| self.seeks_fills(number, sequence, archive))
+    }
+
+    /// Goes on an errand if there are fills between what was sent and a number.
+    fn seeks_fills(&mut self, below: u64, back_to: u64, archive: &Archive) -> bool {
+        self.looked = self.looked.max(self.next.unwrap_or(0));
+        let piece = archive.catalog.next_piece(self.track, self.looked);
+        let is_there = piece.is_some_and(|(from, ..)| from < below);
+        if is_there {
+            self.errand = Some(Errand {
+                below,
+                piece: None,
+                back_to,
+            });
+        }
+        is_there
+    }
+
+    /// Begins to read the next fills, or goes back. False while the walk before has not come to rest.
+    fn next_piece(&mut self, archive: &Archive, context: &mut Context) -> bool {
+        let Some(mut errand) = self.errand else { return true };
+        if self.walk.as_ref().is_some_and(|walk| !walk.is_quiet()) {
+            return false;
+        }
+        if let Some(walk) = self.walk.take() {
+            walk.finish(context);
+        }
+        let reader = Reader::Client(self.client);
+        let piece = archive.catalog.next_piece(self.track, self.looked);
+        match piece.filter(|(from, ..)| *from < errand.below) {
+            Some((from, to, run)) => {
+                errand.piece = Some((from, to.min(errand.below)));
+                self.walk = Some(Walk::new(
+                    reader,
+                    Depth::Proof,
+                    run.log_from,
+                    Some(run.log_to),
+                    false,
+                    READ_AHEAD,
+                ));
+                self.errand = Some(errand);
+            }
+            None => {
+                self.looked = errand.below;
+                self.errand = None;
+                self.walk = Some(walk_from(reader, errand.back_to, archive));
+            }
+        }
+        true
+    }
+
+    /// The walk through a run of fills is over.
+    fn end_piece(&mut self) {
+        if let Some(errand) = &mut self.errand
+            && let Some((_, to)) = errand.piece.take()
+        {
+            self.looked = to;
+        }
     }
 
     fn at_end(&mut self, archive: &Archive) -> Progress {
@@ -119,13 +232,24 @@ impl Export {
         match self.next {
             None => Progress::Nothing,
             Some(next) => {
+                let end = archive.catalog.track(self.track).durable_next;
                 if self.call.to_utc_ns.is_none() {
-                    self.exported.missing += archive.catalog.track(self.track).durable_next.saturating_sub(next);
-                    self.next = Some(archive.catalog.track(self.track).durable_next);
+                    self.exported.missing += end.saturating_sub(next);
+                    self.lacking = self.lacking.saturating_add(end.saturating_sub(next));
+                    self.next = Some(end);
+                } else {
+                    // Nobody knows whether they belong to the range.
+                    self.lacking = u64::MAX;
                 }
+                self.count_damaged();
                 Progress::Done
             }
         }
+    }
+
+    fn count_damaged(&mut self) {
+        self.exported.damaged += self.hurt.min(self.lacking);
+        (self.hurt, self.lacking) = (0, 0);
     }
 
     fn on_block(&mut self, span: Span, header: &Header, archive: &Archive, context: &mut Context) {
@@ -139,6 +263,15 @@ impl Export {
             context.give(span);
             return;
         };
+        let lacking = match (self.next, self.call.from_utc_ns) {
+            (Some(next), _) => origin.track_sequence - next,
+            (None, None) => origin.track_sequence,
+            (None, Some(_)) => u64::MAX,
+        };
+        self.lacking = self.lacking.saturating_add(lacking);
+        if !header.placement.fill {
+            self.count_damaged();
+        }
         match self.next {
             None => {
                 if origin.track_sequence > 0 {

@@ -11,6 +11,7 @@ use super::types::{DamagedBlock, Verified};
 use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::{Context, Ready};
+use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, header_hash};
 use crate::format::{NO_HASH, SECTOR_BYTES};
 use crate::limits::READ_AHEAD;
@@ -34,6 +35,17 @@ pub struct Verify {
     /// Track sequence and hash of the last whole block of each track.
     tracks: BTreeMap<TrackId, (u64, Digest)>,
     reported_at: Instant,
+    /// Behind the end: of which damaged block it is looked up whether another one came later, and how far that is.
+    replacing: Option<(usize, Lookup)>,
+}
+
+/// Looking up what was damaged, and where its number is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Lookup {
+    /// By the index: which number of which track.
+    Number(Option<(TrackId, u64)>),
+    /// In the run of fills that has that number: where.
+    Place(TrackId, u64, Option<u64>),
 }
 
 /// What came of asking.
@@ -64,19 +76,23 @@ impl Verify {
             last: None,
             tracks: BTreeMap::new(),
             reported_at: now,
+            replacing: None,
         }
     }
 
     /// Goes on as far as blocks have been read.
     pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Progress {
-        loop {
-            match self.walk.poll(archive, &mut |_, _| Wish::Take, context) {
+        while self.replacing.is_none() {
+            match self.walk.poll(archive, &mut |_, _, _| Wish::Take, context) {
                 Step::Block { sequence, span, header } => {
                     let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
                     context.give(span);
                     match self.links(sequence, &header, archive) {
                         Some(why) => self.damaged(sequence, why),
-                        None if header.origin.is_some() => self.verified.good += 1,
+                        None if header.origin.is_some() => {
+                            self.verified.good += 1;
+                            self.verified.back_filled += u64::from(header.placement.fill);
+                        }
                         None => {}
                     }
                     self.last = Some((sequence, hash));
@@ -84,10 +100,15 @@ impl Verify {
                 Step::Damaged { sequence, error } => self.damaged(sequence, error.to_string()),
                 Step::End => {
                     self.verified.blocks = self.verified.total;
-                    return Progress::Done;
+                    if archive.catalog.fills().next().is_none() || !self.look_up(0, archive) {
+                        return Progress::Done;
+                    }
                 }
                 Step::Wait | Step::Held => break,
             }
+        }
+        if self.replacing.is_some() {
+            return self.poll_lookup(archive, context);
         }
         self.verified.blocks = self.walk.position() - self.from;
         if context.now.at.since(self.reported_at) >= REPORT_EVERY {
@@ -98,10 +119,83 @@ impl Verify {
         Progress::On
     }
 
+    /// Begins to look up a damaged block. False if there is none.
+    fn look_up(&mut self, at: usize, archive: &Archive) -> bool {
+        let Some(block) = self.verified.damaged.get(at) else {
+            return false;
+        };
+        let place = block.log_sequence..block.log_sequence + 1;
+        self.replacing = Some((at, Lookup::Number(None)));
+        self.walk = self.index_walk(place, archive);
+        true
+    }
+
+    fn index_walk(&self, range: core::ops::Range<u64>, archive: &Archive) -> Walk {
+        let end = range.end.min(archive.log.durable);
+        Walk::new(self.walk.reader(), Depth::Proof, range.start, Some(end), false, 1)
+    }
+
+    /// Goes on looking up what became of damaged blocks.
+    fn poll_lookup(&mut self, archive: &mut Archive, context: &mut Context) -> Progress {
+        while let Some((at, mut lookup)) = self.replacing {
+            let mut note = |log_sequence: u64, id: TrackId, entry: &Entry| {
+                match &mut lookup {
+                    Lookup::Number(found) => *found = Some((id, entry.track_sequence)),
+                    Lookup::Place(track, number, found) => {
+                        if entry.fill && id == *track && entry.track_sequence == *number {
+                            *found = Some(log_sequence);
+                        }
+                    }
+                }
+                Wish::Leave
+            };
+            match self.walk.poll(archive, &mut note, context) {
+                Step::Block { span, .. } => context.give(span),
+                Step::Damaged { .. } => {}
+                Step::Wait | Step::Held => {
+                    self.replacing = Some((at, lookup));
+                    return Progress::On;
+                }
+                Step::End => {
+                    let run = match lookup {
+                        Lookup::Number(Some((id, number))) => archive.catalog.fills_at(id, number).map(|run| (id, number, run)),
+                        Lookup::Number(None) | Lookup::Place(..) => None,
+                    };
+                    let itself = self.verified.damaged[at].log_sequence;
+                    if let Lookup::Place(_, _, Some(place)) = lookup
+                        && place != itself
+                    {
+                        self.verified.damaged[at].replaced_by = Some(place);
+                        self.verified.replaced += 1;
+                    }
+                    match run {
+                        Some((id, number, run)) => {
+                            self.replacing = Some((at, Lookup::Place(id, number, None)));
+                            self.walk = self.index_walk(run.log_from..run.log_to, archive);
+                        }
+                        None => {
+                            self.replacing = None;
+                            if !self.look_up(at + 1, archive) {
+                                return Progress::Done;
+                            }
+                        }
+                    }
+                    continue;
+                }
+            }
+            self.replacing = Some((at, lookup));
+        }
+        Progress::Done
+    }
+
     fn damaged(&mut self, log_sequence: u64, why: String) {
         self.verified.damaged_count += 1;
         if self.verified.damaged.len() < NAMED_MAX {
-            self.verified.damaged.push(DamagedBlock { log_sequence, why });
+            self.verified.damaged.push(DamagedBlock {
+                log_sequence,
+                why,
+                replaced_by: None,
+            });
         }
     }
 
@@ -116,6 +210,9 @@ impl Verify {
         let Some(track) = archive.catalog.find(&origin.key) else {
             return Some(format!("camera {} is not known to this archive", origin.key.camera));
         };
+        if header.placement.fill {
+            return None;
+        }
         let before = self.tracks.insert(track, (origin.track_sequence, header.origin_hash));
         match before {
             Some((last, _)) if origin.track_sequence <= last => Some(format!(

@@ -12,7 +12,7 @@ use super::{Control, Reading, export, refuse, reply, verify};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::{Creation, Made, refusal};
-use crate::archive::{Archive, Phase};
+use crate::archive::{Archive, Phase, TrackId};
 use crate::context::{Context, Ready};
 use crate::control::changes::Change;
 use crate::control::types::Refusal;
@@ -367,13 +367,14 @@ impl Parts {
 
 /// Everything about an archive.
 pub(super) fn archive_info(archive: &Archive) -> ArchiveInfo {
-    let tracks = archive.catalog.tracks().iter().map(|track| TrackInfo {
+    let tracks = archive.catalog.tracks().iter().zip(0..).map(|(track, place)| TrackInfo {
         origin: track.tip.key.origin,
         camera: track.tip.key.camera.clone(),
         kind: track.tip.key.kind,
         next: track.durable_next,
         tip: (track.durable_hash != NO_HASH).then_some(track.durable_hash),
         last_utc_ns: track.tip.last_utc_ns,
+        back_filled: archive.catalog.filled(TrackId(place)),
     });
     let offline = archive.state().0 == VolumeState::Offline;
     ArchiveInfo {

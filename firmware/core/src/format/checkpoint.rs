@@ -1,7 +1,8 @@
-//! Checkpoints: the index of the blocks since the one before, the table of tips, the gaps. One to many blocks, called parts.
+//! Checkpoints: the index of the blocks since the one before, the table of tips, the gaps, the
+//! runs of fills. One to many blocks, called parts.
 //!
 //! The content is one byte string, cut into the payloads of consecutive blocks: entries first (so that the index of a segment
-//! is in part 0), then tips, then gaps.
+//! is in part 0), then tips, gaps, runs of fills.
 
 use alloc::vec::Vec;
 
@@ -16,6 +17,10 @@ pub const PART_HEAD_BYTES: usize = 48;
 pub const ENTRY_BYTES: usize = 32;
 /// Bytes of an encoded gap.
 pub const GAP_BYTES: usize = 24;
+/// Bytes of an encoded run of fills.
+pub const FILLS_BYTES: usize = 40;
+/// Set in an encoded track sequence: the block is a fill.
+const FILL_BIT: u64 = 1 << 63;
 /// [`Entry::track`] of a block that belongs to no track.
 pub const NO_TRACK: u32 = u32::MAX;
 /// [`Entry::track`] of a block that was damaged when the entry was made: whose it is, the block itself may tell another time.
@@ -30,6 +35,8 @@ pub struct Entry {
     pub track_check: u32,
     /// Track sequence.
     pub track_sequence: u64,
+    /// It came after the tip had passed that number.
+    pub fill: bool,
     /// When its first byte came, UTC.
     pub begin_utc_ns: i64,
     /// First eight bytes of its origin hash, as a little endian number.
@@ -42,6 +49,7 @@ impl Entry {
         track: NO_TRACK,
         track_check: 0,
         track_sequence: 0,
+        fill: false,
         begin_utc_ns: 0,
         hash_prefix: 0,
     };
@@ -61,7 +69,8 @@ impl Entry {
         into[..ENTRY_BYTES].fill(0);
         put(into, 0, &self.track.to_le_bytes());
         put(into, 4, &self.track_check.to_le_bytes());
-        put(into, 8, &self.track_sequence.to_le_bytes());
+        let fill = if self.fill { FILL_BIT } else { 0 };
+        put(into, 8, &(self.track_sequence | fill).to_le_bytes());
         put(into, 16, &self.begin_utc_ns.to_le_bytes());
         put(into, 24, &self.hash_prefix.to_le_bytes());
     }
@@ -70,9 +79,51 @@ impl Entry {
         Entry {
             track: u32_at(bytes, 0),
             track_check: u32_at(bytes, 4),
-            track_sequence: u64_at(bytes, 8),
+            track_sequence: u64_at(bytes, 8) & !FILL_BIT,
+            fill: u64_at(bytes, 8) & FILL_BIT != 0,
             begin_utc_ns: i64_at(bytes, 16),
             hash_prefix: u64_at(bytes, 24),
+        }
+    }
+}
+
+/// Blocks that were filled in later: these track sequences lie in the log between these log sequences, in ascending order, one after
+/// the other and perhaps with other blocks between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fills {
+    /// First track sequence.
+    pub from: u64,
+    /// First track sequence behind.
+    pub to: u64,
+    /// Log sequence of the first.
+    pub log_from: u64,
+    /// Log sequence behind the last.
+    pub log_to: u64,
+}
+
+impl Fills {
+    fn encode(&self, track: u32, into: &mut [u8]) {
+        put(into, 0, &track.to_le_bytes());
+        put(into, 8, &self.from.to_le_bytes());
+        put(into, 16, &self.to.to_le_bytes());
+        put(into, 24, &self.log_from.to_le_bytes());
+        put(into, 32, &self.log_to.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8], tips: usize) -> Result<(u32, Fills), FormatError> {
+        let track = u32_at(bytes, 0);
+        let fills = Fills {
+            from: count_at(bytes, 8)?,
+            to: count_at(bytes, 16)?,
+            log_from: count_at(bytes, 24)?,
+            log_to: count_at(bytes, 32)?,
+        };
+        let blocks = fills.to.checked_sub(fills.from).filter(|blocks| *blocks > 0);
+        let room = fills.log_to.checked_sub(fills.log_from);
+        if (track as usize) < tips && blocks.is_some() && room >= blocks && all_zero(&bytes[4..8]) {
+            Ok((track, fills))
+        } else {
+            Err(FormatError::Field)
         }
     }
 }
@@ -88,6 +139,8 @@ pub struct Checkpoint {
     pub tips: Vec<Tip>,
     /// Gaps, as (place of the track in `tips`, range).
     pub gaps: Vec<(u32, GapRange)>,
+    /// Runs of fills, as (place of the track in `tips`, run).
+    pub fills: Vec<(u32, Fills)>,
     /// Track sequence at which a track begins that is recorded here and is not in `tips`: lower ones may have been given out, in
     /// blocks that were lost.
     pub new_tracks_begin: u64,
@@ -107,6 +160,7 @@ pub struct PartHead {
     entries: u32,
     tips: u32,
     gaps: u32,
+    fills: u32,
     new_tracks_begin: u64,
 }
 
@@ -124,11 +178,11 @@ impl PartHead {
             entries: u32_at(payload, 24),
             tips: u32_at(payload, 28),
             gaps: u32_at(payload, 32),
+            fills: u32_at(payload, 36),
             new_tracks_begin: count_at(payload, 40)?,
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
-        let zero = all_zero(&payload[36..40]);
-        if zero && head.part < head.parts && covered == Some(u64::from(head.entries)) {
+        if head.part < head.parts && covered == Some(u64::from(head.entries)) {
             Ok(head)
         } else {
             Err(FormatError::Field)
@@ -138,24 +192,32 @@ impl PartHead {
     /// More than an address holds on small machines, if the counts lie.
     fn content_bytes(&self) -> u64 {
         let bytes = |count: u32, each: usize| u64::from(count) * each as u64;
-        bytes(self.entries, ENTRY_BYTES) + bytes(self.tips, TIP_BYTES) + bytes(self.gaps, GAP_BYTES)
+        bytes(self.entries, ENTRY_BYTES)
+            + bytes(self.tips, TIP_BYTES)
+            + bytes(self.gaps, GAP_BYTES)
+            + bytes(self.fills, FILLS_BYTES)
     }
 }
 
 impl Checkpoint {
-    /// How many parts the content takes with payloads of that capacity.
-    pub fn parts(entries: usize, tips: usize, gaps: usize, payload_capacity_bytes: u32) -> u32 {
-        let content = entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES;
+    /// Bytes of the content.
+    pub const fn content_bytes(entries: usize, tips: usize, gaps: usize, fills: usize) -> usize {
+        entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES + fills * FILLS_BYTES
+    }
+
+    /// How many parts a content of that size takes with payloads of that capacity.
+    pub fn parts(content_bytes: usize, payload_capacity_bytes: u32) -> u32 {
         let share = payload_capacity_bytes as usize - PART_HEAD_BYTES;
-        content.div_ceil(share).max(1) as u32
+        content_bytes.div_ceil(share).max(1) as u32
     }
 
     /// The content as one byte string.
     pub fn content(&self) -> Vec<u8> {
-        let bytes = self.entries.len() * ENTRY_BYTES + self.tips.len() * TIP_BYTES + self.gaps.len() * GAP_BYTES;
+        let bytes = Checkpoint::content_bytes(self.entries.len(), self.tips.len(), self.gaps.len(), self.fills.len());
         let mut content = alloc::vec![0; bytes];
         let (entries, rest) = content.split_at_mut(self.entries.len() * ENTRY_BYTES);
-        let (tips, gaps) = rest.split_at_mut(self.tips.len() * TIP_BYTES);
+        let (tips, rest) = rest.split_at_mut(self.tips.len() * TIP_BYTES);
+        let (gaps, fills) = rest.split_at_mut(self.gaps.len() * GAP_BYTES);
         for (entry, into) in self.entries.iter().zip(entries.chunks_exact_mut(ENTRY_BYTES)) {
             entry.encode(into);
         }
@@ -168,13 +230,16 @@ impl Checkpoint {
             put(into, 8, &gap.from.to_le_bytes());
             put(into, 16, &gap.to.to_le_bytes());
         }
+        for ((track, run), into) in self.fills.iter().zip(fills.chunks_exact_mut(FILLS_BYTES)) {
+            run.encode(*track, into);
+        }
         content
     }
 
     /// Writes part number `part` as a payload; returns its length.
     pub fn encode_part(&self, sequence: u64, part: u32, content: &[u8], payload: &mut [u8]) -> u32 {
         let share = payload.len() - PART_HEAD_BYTES;
-        let parts = Checkpoint::parts(self.entries.len(), self.tips.len(), self.gaps.len(), payload.len() as u32);
+        let parts = Checkpoint::parts(content.len(), payload.len() as u32);
         assert!(part < parts);
         let from = part as usize * share;
         let piece = &content[from..content.len().min(from + share)];
@@ -186,6 +251,7 @@ impl Checkpoint {
         put(payload, 24, &(self.entries.len() as u32).to_le_bytes());
         put(payload, 28, &(self.tips.len() as u32).to_le_bytes());
         put(payload, 32, &(self.gaps.len() as u32).to_le_bytes());
+        put(payload, 36, &(self.fills.len() as u32).to_le_bytes());
         put(payload, 40, &self.new_tracks_begin.to_le_bytes());
         put(payload, PART_HEAD_BYTES, piece);
         (PART_HEAD_BYTES + piece.len()) as u32
@@ -207,7 +273,8 @@ impl Checkpoint {
             return Err(FormatError::Field);
         }
         let (entries, rest) = content.split_at(head.entries as usize * ENTRY_BYTES);
-        let (tips, gaps) = rest.split_at(head.tips as usize * TIP_BYTES);
+        let (tips, rest) = rest.split_at(head.tips as usize * TIP_BYTES);
+        let (gaps, fills) = rest.split_at(head.gaps as usize * GAP_BYTES);
         let tips: Vec<Tip> = tips.chunks_exact(TIP_BYTES).map(Tip::decode).collect::<Result<_, _>>()?;
         let gaps = gaps
             .chunks_exact(GAP_BYTES)
@@ -228,11 +295,16 @@ impl Checkpoint {
                 }
             })
             .collect::<Result<_, _>>()?;
+        let fills = fills
+            .chunks_exact(FILLS_BYTES)
+            .map(|bytes| Fills::decode(bytes, tips.len()))
+            .collect::<Result<_, _>>()?;
         Ok(Checkpoint {
             from_sequence: head.from_sequence,
             entries: entries.chunks_exact(ENTRY_BYTES).map(Entry::decode).collect(),
             tips,
             gaps,
+            fills,
             new_tracks_begin: head.new_tracks_begin,
         })
     }
@@ -258,6 +330,7 @@ mod tests {
                     track: n % 3,
                     track_check: 7,
                     track_sequence: u64::from(n),
+                    fill: n % 7 == 0,
                     begin_utc_ns: -5,
                     hash_prefix: 9,
                 })
@@ -271,11 +344,20 @@ mod tests {
                     reason: GapReason::Damaged
                 }
             )],
+            fills: alloc::vec![(
+                1,
+                Fills {
+                    from: 3,
+                    to: 5,
+                    log_from: 70,
+                    log_to: 90
+                }
+            )],
             new_tracks_begin: 99,
         };
         let content = checkpoint.content();
         let capacity = 4096;
-        let parts = Checkpoint::parts(50, 300, 1, capacity as u32);
+        let parts = Checkpoint::parts(content.len(), capacity as u32);
         assert!(parts > 10);
         let mut joined = Vec::new();
         let mut last = None;

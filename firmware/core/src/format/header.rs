@@ -64,6 +64,8 @@ pub struct Placement {
     pub previous_header: Digest,
     /// Lease under which it was appended; zero for what was recorded here.
     pub lease: Lease,
+    /// A block of a track that came after the tip had passed its number: what was missing or damaged here was sent later.
+    pub fill: bool,
     /// Bytes of payload.
     pub payload_bytes: u32,
     /// CRC-32C of the payload.
@@ -208,6 +210,7 @@ pub fn encode_placement(sector: &mut [u8], placement: &Placement) {
     put(sector, 0, &MAGIC);
     put(sector, 8, &FORMAT_VERSION.to_le_bytes());
     sector[10] = placement.kind as u8;
+    sector[11] = u8::from(placement.fill);
     put(sector, 16, &placement.archive.0);
     put(sector, 32, &placement.log_sequence.to_le_bytes());
     put(sector, 40, &placement.slot.to_le_bytes());
@@ -250,7 +253,8 @@ pub fn decode(sector: &[u8]) -> Result<Header, FormatError> {
         3 => BlockKind::Checkpoint,
         _ => return Err(FormatError::Field),
     };
-    if sector[11] != 0 || !all_zero(&sector[136..ORIGIN_AT]) || !all_zero(&sector[ORIGIN_END..SECTOR]) {
+    let flags = sector[11];
+    if flags > u8::from(kind == BlockKind::Data) || !all_zero(&sector[136..ORIGIN_AT]) || !all_zero(&sector[ORIGIN_END..SECTOR]) {
         return Err(FormatError::Field);
     }
     let placement = Placement {
@@ -269,6 +273,7 @@ pub fn decode(sector: &[u8]) -> Result<Header, FormatError> {
             counter: count_at(sector, 112)?,
             nonce: u64_at(sector, 120),
         },
+        fill: flags == 1,
         payload_bytes: u32_at(sector, 128),
         payload_crc: u32_at(sector, 132),
     };
@@ -336,6 +341,7 @@ pub(crate) mod tests {
             durable_sequence: 1230,
             previous_header: Digest([7; 32]),
             lease: Lease { counter: 2, nonce: 17 },
+            fill: true,
             payload_bytes: 1000,
             payload_crc: 0xdead_beef,
         };

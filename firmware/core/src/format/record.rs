@@ -55,6 +55,7 @@ pub fn reason_number(reason: GapReason) -> u8 {
         GapReason::Filtered => 3,
         GapReason::Expired => 4,
         GapReason::NotRetrieved => 5,
+        GapReason::Later => 6,
     }
 }
 
@@ -66,6 +67,7 @@ pub fn reason_from(number: u8) -> Result<GapReason, FormatError> {
         3 => Ok(GapReason::Filtered),
         4 => Ok(GapReason::Expired),
         5 => Ok(GapReason::NotRetrieved),
+        6 => Ok(GapReason::Later),
         _ => Err(FormatError::Field),
     }
 }

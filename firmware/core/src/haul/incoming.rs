@@ -8,14 +8,16 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod lacking;
 mod run;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use hal::{Fingerprint, Instant, LinkId, Op, Span};
+use hal::{Fingerprint, Instant, IoError, LinkId, Op, Span};
 
+use super::compare::{Answer, Compares};
 use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
@@ -62,6 +64,12 @@ pub struct Incoming {
     settling: BTreeSet<u32>,
     /// Whole blocks lent for bodies, in order.
     lent: VecDeque<Span>,
+    /// What the source has asked to be compared.
+    compares: Compares,
+    /// Numbers of tracks that were found to be missing or damaged here, and what the index says of their content.
+    lacking: BTreeMap<(u32, u64), Option<u64>>,
+    /// Numbers of tracks that came while they were under way already.
+    under_way: BTreeSet<(u32, u64)>,
     credit_due: u32,
     heard_at: Instant,
     said_at: Instant,
@@ -76,6 +84,11 @@ pub struct Incoming {
     /// As it stood before this link.
     run: Option<RunRecord>,
     run_told: bool,
+    /// Blocks that were filled in later.
+    filled: u64,
+    /// How many of them people were told of, and when the last one was durable.
+    filled_told: u64,
+    filled_at: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +124,9 @@ impl Incoming {
             acks_due: BTreeSet::new(),
             settling: BTreeSet::new(),
             lent: VecDeque::new(),
+            compares: Compares::new(link),
+            lacking: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             credit_due: 0,
             heard_at: context.now.at,
             said_at: context.now.at,
@@ -123,6 +139,9 @@ impl Incoming {
             gaps: 0,
             run: None,
             run_told: false,
+            filled: 0,
+            filled_told: 0,
+            filled_at: context.now.at,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -182,7 +201,7 @@ impl Incoming {
     /// Whether something is to be told once an archive has moved.
     pub fn waits_for(&self, archive: usize) -> bool {
         self.grant.as_ref().is_some_and(|grant| grant.archive == archive)
-            && !(self.settling.is_empty() && self.acks_due.is_empty())
+            && !(self.settling.is_empty() && self.acks_due.is_empty() && self.under_way.is_empty())
     }
 
     /// Whether a frame may still be taken.
@@ -210,6 +229,11 @@ impl Incoming {
                 self.open_settled(track, archive, context);
             }
             self.acknowledge(archive, context);
+            self.acknowledge_under_way(archive, context);
+            self.compare(archive, context);
+            if context.now.at.since(self.filled_at) >= HEARTBEAT {
+                self.tell_filled(&archive.name, context);
+            }
             self.lend(archive, context);
             if self.credit_due > 0 {
                 let blocks = core::mem::take(&mut self.credit_due);
@@ -389,6 +413,15 @@ impl Incoming {
     pub fn on_settled(&mut self, what: &SettledWhat, durable: bool, archive: &Archive, context: &mut Context) {
         let (id, leased, bytes) = match what {
             SettledWhat::Block {
+                track,
+                track_sequence,
+                fill: true,
+                ..
+            } if durable => {
+                self.on_filled(*track, *track_sequence, context);
+                return;
+            }
+            SettledWhat::Block {
                 track, payload_bytes, ..
             } => (Some(*track), false, Some(*payload_bytes)),
             SettledWhat::Record(Record::Lease { key, .. }) => (archive.catalog.find(key), true, None),
@@ -433,13 +466,34 @@ impl Incoming {
         }
     }
 
-    /// The link is down: all memory lent to it is back.
-    pub fn finish(&mut self, context: &mut Context) {
+    /// The link is down: all memory lent to it is back, but for what is still being read for it.
+    pub fn finish(mut self, archive: Option<&Name>, context: &mut Context) -> Option<Compares> {
+        if let Some(archive) = archive {
+            self.tell_filled(archive, context);
+        }
         for span in core::mem::take(&mut self.lent) {
             context.give(span);
         }
         self.leave_run(context);
         context.ask_at(Ready::Incoming(self.link), None);
+        self.compares.abandon();
+        if self.compares.is_quiet() {
+            self.compares.finish(context);
+            return None;
+        }
+        Some(self.compares)
+    }
+
+    /// A block that is compared has been read.
+    pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        self.compares.on_read(sequence, result, archive, context);
+        context.wake(Ready::Incoming(self.link));
+    }
+
+    /// A checkpoint part on the way to what is compared has been read.
+    pub fn on_sought(&mut self, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        self.compares.on_sought(result, archive, context);
+        context.wake(Ready::Incoming(self.link));
     }
 
     /// For `status`.
@@ -450,6 +504,7 @@ impl Incoming {
             address: self.address.clone(),
             blocks: self.blocks,
             bytes: self.bytes,
+            back_filled: self.filled,
         }
     }
 }
@@ -460,6 +515,8 @@ enum Verdict {
     Taken,
     /// It is here and durable.
     Again { next: u64 },
+    /// It came as a fill, and nothing lacks it here.
+    NotLacking { number: u64 },
     /// Nothing is said.
     Ignored,
     /// The track stops.
@@ -494,6 +551,7 @@ pub fn gap_words(reason: GapReason) -> &'static str {
         GapReason::Filtered => "a filter left them out",
         GapReason::Expired => "they had expired",
         GapReason::NotRetrieved => "only a later time was asked for",
+        GapReason::Later => "they lie behind later ones at the source and come when it gets there",
     }
 }
 

@@ -24,7 +24,7 @@ use guard::Guard;
 
 use super::pace::Pace;
 use super::run::{Order, Run};
-use super::session::Session;
+use super::session::{Full, Session};
 use super::sieve::Sieve;
 use super::wire::{Message, PROTOCOL, WhyRefused};
 use crate::archive::Archive;
@@ -111,6 +111,8 @@ pub(super) enum Link {
 struct Retired {
     walk: Option<Walk>,
     seek: Option<Seek>,
+    /// What was being compared.
+    compared: Option<Walk>,
 }
 
 /// Why a job does not do what it should, in words.
@@ -141,6 +143,8 @@ impl Job {
         key: Fingerprint,
         now: Instant,
     ) -> Job {
+        let mut stats = Stats::default();
+        stats.full = setting.full.then(Full::default);
         Job {
             index,
             setting,
@@ -152,7 +156,7 @@ impl Job {
             held: false,
             link: Link::None,
             retired: Retired::default(),
-            stats: Stats::default(),
+            stats,
             trouble: None,
             acked: BTreeMap::new(),
             guard: Guard::default(),
@@ -201,7 +205,14 @@ impl Job {
     /// Takes the reading of a link that ends aside until it has come to rest.
     fn retire(&mut self, context: &mut Context) {
         if let Link::Live(session) = core::mem::replace(&mut self.link, Link::None) {
-            let (walk, seek) = session.end();
+            let (walk, seek, compared) = session.end();
+            if let Some(walk) = compared {
+                if walk.is_quiet() {
+                    walk.finish(context)
+                } else {
+                    self.retired.compared = Some(walk)
+                }
+            }
             if let Some(walk) = walk {
                 if walk.is_quiet() {
                     walk.finish(context)
@@ -235,7 +246,7 @@ impl Job {
             self.look_for_overrun(archive, context);
             return;
         }
-        let quiet = self.retired.walk.is_none() && self.retired.seek.is_none();
+        let quiet = self.retired.walk.is_none() && self.retired.seek.is_none() && self.retired.compared.is_none();
         match &mut self.link {
             Link::None if archive.gives() && quiet => self.dial(link, context),
             Link::Waiting(until) if *until <= context.now.at => {
@@ -467,6 +478,27 @@ impl Job {
             }
         } else if let Link::Live(session) = &mut self.link {
             session.on_read(sequence, result, archive, context);
+        }
+        context.wake(Ready::Job(self.index));
+    }
+
+    /// A block or index that is compared has been read, for this link or one before.
+    pub fn on_read_to_compare(
+        &mut self,
+        sequence: u64,
+        result: Result<(), hal::IoError>,
+        archive: &Archive,
+        context: &mut Context,
+    ) {
+        if let Some(mut walk) = self.retired.compared.take() {
+            walk.on_read(sequence, result, archive, context);
+            if walk.is_quiet() {
+                walk.finish(context)
+            } else {
+                self.retired.compared = Some(walk)
+            }
+        } else if let Link::Live(session) = &mut self.link {
+            session.on_read_to_compare(sequence, result, archive, context);
         }
         context.wake(Ready::Job(self.index));
     }

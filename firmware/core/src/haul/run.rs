@@ -22,6 +22,8 @@ pub struct Order {
     pub period: Option<Period>,
     /// Where to end before everything is over there.
     pub bounds: Bounds,
+    /// Everything that both ends should have is compared.
+    pub full: bool,
 }
 
 impl Order {

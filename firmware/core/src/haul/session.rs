@@ -6,16 +6,19 @@
 
 mod answers;
 mod missing;
+mod reconcile;
 mod wanted;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
 
 pub use missing::is_on_purpose;
+pub use reconcile::Full;
+use reconcile::Reconcile;
 use wanted::{Passed, Wanted};
 
 use super::job::guard::Told;
@@ -23,6 +26,7 @@ use super::job::{Lasting, Trouble};
 use super::sieve::{Judged, Sieve};
 use super::wire::{Message, WhyRejected};
 use crate::Kind;
+use crate::archive::catalog::hash_prefix;
 use crate::archive::seek::Seek;
 use crate::archive::walk::{Depth, Reader, Step, Walk};
 use crate::archive::{Archive, Catalog, TrackId};
@@ -65,6 +69,7 @@ pub struct Session {
     pub told: Vec<Told>,
     /// Frames with a body that have not left.
     pub sending: usize,
+    job: usize,
     reader: Reader,
     target: Uuid,
     tracks: Vec<Track>,
@@ -84,6 +89,8 @@ pub struct Session {
     bad_digests: u32,
     /// The target was full, people were told, and it has taken no block since.
     full_told: bool,
+    /// What a full run knows of this link, from the time when everything newer was sent first.
+    reconciling: Option<Reconcile>,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -121,6 +128,8 @@ struct Unacked {
     bytes: u64,
     log_sequence: u64,
     is_block: bool,
+    /// The target's tip had passed it: it is acknowledged alone.
+    fill: bool,
 }
 
 impl Session {
@@ -137,6 +146,7 @@ impl Session {
             retry_at: None,
             told: Vec::new(),
             sending: 0,
+            job,
             reader: Reader::Job(job),
             target,
             tracks: Vec::new(),
@@ -151,12 +161,13 @@ impl Session {
             suspects: BTreeSet::new(),
             bad_digests: 0,
             full_told: false,
+            reconciling: None,
         }
     }
 
-    /// What is still being read when the link is gone.
-    pub fn end(self) -> (Option<Walk>, Option<Seek>) {
-        (self.walk, self.seek)
+    /// What is still being read when the link is gone; last, what is being compared.
+    pub fn end(self) -> (Option<Walk>, Option<Seek>, Option<Walk>) {
+        (self.walk, self.seek, self.reconciling.and_then(Reconcile::end))
     }
 
     /// Sends a frame.
@@ -223,8 +234,7 @@ impl Session {
                     }
                 }
                 Some(Step::Damaged { sequence, .. }) => self.on_damaged(sequence, archive),
-                Some(Step::Held) => break,
-                Some(Step::Wait) | None => return,
+                Some(Step::Held | Step::Wait) | None => break,
                 Some(Step::End) => {
                     let whole = lasting.run.bounds.below.is_none_or(|below| below >= archive.log.durable);
                     if whole {
@@ -237,18 +247,24 @@ impl Session {
                 }
             }
         }
-        if let Some(until_utc_ns) = held {
-            let left_ns = until_utc_ns.saturating_sub(context.now.utc_ns).max(0).unsigned_abs();
-            self.ask_at = Some(context.now.at + Duration::from_nanos(left_ns).min(CLOCK_LOOK));
-            self.held_until_utc_ns = held.filter(|_| self.unacked.is_empty());
-            return;
-        }
         // Nothing more to send may also be true while nothing may be sent.
         let rests = self.unacked.is_empty();
-        let at_end = rests && self.is_at_end(archive, &lasting.run.sieve, context);
+        let at_end = rests && held.is_none() && self.is_at_end(archive, &lasting.run.sieve, context);
         let cut = lasting.run.bounds.below.is_some_and(|below| below < archive.log.durable);
-        self.caught_up = at_end && !cut;
-        self.bounded = !self.caught_up && rests && (at_end || lasting.run.blocks_left() == 0);
+        if ((at_end && !cut) || (rests && held.is_some())) && self.reconciling.is_none() {
+            self.reconciling = Some(Reconcile::new(self.job));
+        }
+        self.reconcile(archive, lasting, context);
+        let rests = rests && self.unacked.is_empty() && lasting.stats.full.is_none_or(|full| full.done);
+        if let Some(until_utc_ns) = held {
+            let left_ns = until_utc_ns.saturating_sub(context.now.utc_ns).max(0).unsigned_abs();
+            let until = context.now.at + Duration::from_nanos(left_ns).min(CLOCK_LOOK);
+            self.ask_at = Some(self.ask_at.map_or(until, |at| at.min(until)));
+            self.held_until_utc_ns = held.filter(|_| rests);
+        }
+        self.caught_up = rests && at_end && !cut;
+        let at_bound = (at_end && cut) || (held.is_none() && lasting.run.blocks_left() == 0);
+        self.bounded = !self.caught_up && self.unacked.is_empty() && at_bound;
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, sieve: &Sieve, context: &mut Context) -> bool {
@@ -263,7 +279,7 @@ impl Session {
         let at_end = self
             .walk
             .as_mut()
-            .is_some_and(|walk| walk.is_at_end(archive, &mut |id, entry| wanted.wish(id, entry), context));
+            .is_some_and(|walk| walk.is_at_end(archive, &mut |_, id, entry| wanted.wish(id, entry), context));
         at_end && !again && self.suspects.is_empty()
     }
 
@@ -395,6 +411,7 @@ impl Session {
         for (sequence, entry) in catalog.recent_all().skip_while(|(sequence, _)| *sequence < archive.oldest()) {
             if let Some(track) = self.track_of(catalog, entry)
                 && behind(&track)
+                && !entry.fill
                 && entry.track_sequence == track.next
             {
                 first.get_or_insert(sequence);
@@ -422,7 +439,7 @@ impl Session {
             held,
         };
         let walk = self.walk.as_mut()?;
-        Some(walk.poll(archive, &mut |id, entry| wanted.wish(id, entry), context))
+        Some(walk.poll(archive, &mut |_, id, entry| wanted.wish(id, entry), context))
     }
 
     /// Sends a block, or leaves it out. One without an index entry may be too young: then it is put back, and the clock is
@@ -447,7 +464,8 @@ impl Session {
             return None;
         };
         let track = &mut self.tracks[number as usize];
-        if track.state != State::Open || origin.track_sequence < track.next {
+        let fill = origin.track_sequence < track.next;
+        if track.state != State::Open || (fill && !header.placement.fill) {
             context.give(span);
             return None;
         }
@@ -465,7 +483,9 @@ impl Session {
             Judged::Taken => thinned.then_some(GapReason::Filtered),
         };
         if let Some(reason) = left_out {
-            track.pass(origin.track_sequence, reason);
+            if !fill {
+                track.pass(origin.track_sequence, reason);
+            }
             context.give(span);
             return None;
         }
@@ -480,29 +500,44 @@ impl Session {
                 context,
             );
         }
-        let track = &mut self.tracks[number as usize];
-        track.go_on(origin.track_sequence + 1);
-        let lease = track.lease;
-        let bytes = u64::from(origin.payload_bytes);
+        if !fill {
+            self.tracks[number as usize].go_on(origin.track_sequence + 1);
+        }
         self.unacked.push_back(Unacked {
             track: number,
             next: origin.track_sequence + 1,
-            bytes,
+            bytes: u64::from(origin.payload_bytes),
             log_sequence: sequence,
             is_block: true,
+            fill,
         });
+        let (payload, hash) = (origin.payload_bytes, header.origin_hash);
+        self.send_block(number, (span, payload), (hash, fill), lasting, context);
+        None
+    }
+
+    /// Sends a block of which the used payload has that many bytes.
+    fn send_block(
+        &mut self,
+        number: u32,
+        (span, payload_bytes): (Span, u32),
+        (hash, fill): (Digest, bool),
+        lasting: &mut Lasting<'_>,
+        context: &mut Context,
+    ) {
         self.credit -= 1;
         self.sending += 1;
         lasting.run.sent_blocks += 1;
-        lasting.pace.spend(bytes + u64::from(SECTOR_BYTES));
+        lasting.pace.spend(u64::from(payload_bytes + SECTOR_BYTES));
         // The body is a part of the block; all of the block is lent with it and comes back with it.
-        let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + origin.payload_bytes);
+        let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + payload_bytes);
         self.said_at = context.now.at;
         let tag = context.tag(Purpose::Send(self.link, Some((span.offset_bytes, span.length_bytes))));
         let message = Message::Block {
             track: number,
-            lease,
-            hash: header.origin_hash,
+            lease: self.tracks[number as usize].lease,
+            hash,
+            fill,
         }
         .encode();
         context.submit(Op::Send {
@@ -511,13 +546,19 @@ impl Session {
             message,
             body: Some(body),
         });
-        None
     }
 
     /// A block has been read.
     pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         if let Some(walk) = &mut self.walk {
             walk.on_read(sequence, result, archive, context);
+        }
+    }
+
+    /// A block that is compared has been read.
+    pub fn on_read_to_compare(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        if let Some(reconcile) = &mut self.reconciling {
+            reconcile.on_read(sequence, result, archive, context);
         }
     }
 

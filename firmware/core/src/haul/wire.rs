@@ -5,6 +5,7 @@
 //!
 //! Nothing here decides anything.
 
+use alloc::vec::Vec;
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ use crate::{Kind, Name};
 
 /// Version of the protocol: the first thing either side looks at.
 pub const PROTOCOL: u8 = 1;
+
+/// Numbers of a track that one [`Message::Compare`] may stand for.
+pub const COMPARE_SPAN: u64 = 512;
 
 /// Bytes of a token.
 pub const TOKEN_BYTES: usize = 32;
@@ -86,6 +90,8 @@ pub enum Message {
         lease: Lease,
         /// Hash of its origin part.
         hash: Digest,
+        /// The target's tip has passed its number, and it may lack it.
+        fill: bool,
     },
     /// S→T: these track sequences will not come.
     Gap {
@@ -130,6 +136,74 @@ pub enum Message {
     },
     /// Either way, when nothing else was said for a while.
     Heartbeat,
+    /// S→T: which of these numbers of a track, below its tip, are whole there?
+    Compare {
+        /// Track.
+        track: u32,
+        /// The first.
+        from: u64,
+        /// Those that the source has.
+        has: Numbers,
+    },
+    /// T→S, answer to `Compare`, from what is on the medium.
+    Compared {
+        /// Track.
+        track: u32,
+        /// As asked.
+        from: u64,
+        /// Of those asked for, the ones that are there and whole.
+        there: Numbers,
+        /// Of those asked for, the ones that are not and that are to be sent.
+        wanted: Numbers,
+        /// BLAKE3 over the first eight bytes of the origin hashes of those that are there, in order.
+        hash: Digest,
+    },
+    /// T→S, answer to a `Block` that is a fill: nothing is to be done about it any more.
+    Filled {
+        /// Track.
+        track: u32,
+        /// Its number.
+        number: u64,
+        /// It is durable there as a fill, because of this link. If not, it was not lacking.
+        taken: bool,
+    },
+}
+
+/// Numbers near each other: bit 0 of byte 0 stands for the first, bit 1 for the next, bit 0 of byte 1 for the ninth.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Numbers(Vec<u8>);
+
+impl Numbers {
+    /// Adds one, counted from the first that they can stand for; below [`COMPARE_SPAN`].
+    pub fn add(&mut self, at: u64) {
+        assert!(at < COMPARE_SPAN);
+        let byte = (at / 8) as usize;
+        if self.0.len() <= byte {
+            self.0.resize(byte + 1, 0);
+        }
+        self.0[byte] |= 1 << (at % 8);
+    }
+
+    /// Whether it is among them.
+    pub fn has(&self, at: u64) -> bool {
+        let byte = self.0.get((at / 8) as usize);
+        byte.is_some_and(|byte| byte & (1 << (at % 8)) != 0)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..self.0.len() as u64 * 8).filter(|at| self.has(*at))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|byte| u64::from(byte.count_ones())).sum()
+    }
+
+    /// Whether they are within what one message may stand for.
+    pub fn fits(&self) -> bool {
+        self.0.len() as u64 <= COMPARE_SPAN / 8
+    }
 }
 
 /// Why a link was not wanted.
@@ -237,11 +311,37 @@ mod tests {
                 lease,
             },
         ];
-        for message in messages {
+        let mut all = Numbers::default();
+        (0..COMPARE_SPAN).for_each(|at| all.add(at));
+        let compared = Message::Compared {
+            track: u32::MAX,
+            from: u64::MAX,
+            there: all.clone(),
+            wanted: all.clone(),
+            hash: Digest([0xff; 32]),
+        };
+        let compare = Message::Compare {
+            track: u32::MAX,
+            from: u64::MAX,
+            has: all,
+        };
+        for message in messages.into_iter().chain([compare, compared]) {
             let bytes = message.encode();
             assert_eq!(Message::decode(&bytes), Some(message));
             assert_eq!(Message::decode(&bytes[..bytes.len() - 1]), None);
         }
+    }
+
+    #[test]
+    fn numbers_are_bits() {
+        let mut numbers = Numbers::default();
+        for at in [9, 0, 511] {
+            numbers.add(at);
+        }
+        assert!(numbers.fits() && numbers.has(9) && !numbers.has(10) && !numbers.has(5_000));
+        assert_eq!(numbers.iter().collect::<Vec<_>>(), [0, 9, 511]);
+        assert_eq!(numbers.count(), 3);
+        assert!(!Numbers(alloc::vec![0; 65]).fits());
     }
 
     #[test]

@@ -404,6 +404,7 @@ impl Recorder {
             origin,
             hash,
             lease: Lease::default(),
+            fill: false,
             owner,
         };
         match archive.append(block, context) {

@@ -4,7 +4,7 @@
 
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::GapReason;
-use blockhaul_core::format::checkpoint::{ENTRY_BYTES, PART_HEAD_BYTES, PartHead};
+use blockhaul_core::format::checkpoint::{ENTRY_BYTES, Fills, PART_HEAD_BYTES, PartHead};
 use blockhaul_core::format::record::GapRange;
 use blockhaul_core::format::{Checkpoint, Entry, Tip, TrackKey};
 use hal::Uuid;
@@ -83,12 +83,7 @@ fn hold(checkpoint: &Checkpoint, covered: u64) {
 
 fn cut_and_join(checkpoint: &Checkpoint, sequence: u64, content: &[u8]) {
     let capacity = PART_HEAD_BYTES + SMALL_SHARE_BYTES;
-    let parts = Checkpoint::parts(
-        checkpoint.entries.len(),
-        checkpoint.tips.len(),
-        checkpoint.gaps.len(),
-        capacity as u32,
-    );
+    let parts = Checkpoint::parts(content.len(), capacity as u32);
     let mut joined = Vec::new();
     let mut last = None;
     for part in 0..parts {
@@ -116,11 +111,18 @@ fn seeds() -> Vec<Seed> {
         to: 9,
         reason: GapReason::Damaged,
     };
+    let fills = Fills {
+        from: 3,
+        to: 6,
+        log_from: 90,
+        log_to: 99,
+    };
     let checkpoint = Checkpoint {
         from_sequence: 100,
         entries: vec![Entry::OTHER; 8],
         tips: tips.collect(),
         gaps: vec![(2, gap)],
+        fills: vec![(1, fills)],
         new_tracks_begin: 7,
     };
     let part = |part: u32, capacity: usize| {

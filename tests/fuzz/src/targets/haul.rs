@@ -6,7 +6,7 @@
 
 mod script;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use blockhaul_core::format::Lease;
@@ -70,6 +70,8 @@ struct Track {
     lease: Lease,
     /// Nothing from here on was sent and right.
     below: u64,
+    /// Fills that were sent and right.
+    fills: BTreeSet<u64>,
 }
 
 /// The other ends of all links.
@@ -144,10 +146,15 @@ impl Peers {
                     *from = known.next;
                 }
             }
-            Message::Block { track, lease, hash } => {
+            Message::Block {
+                track,
+                lease,
+                hash,
+                fill,
+            } => {
                 if let Some(known) = self.tracks.get(&(link, *track)) {
                     *lease = known.lease;
-                    if body.len() > ORIGIN_BYTES {
+                    if !*fill && body.len() > ORIGIN_BYTES {
                         put(body, 360, &known.next.to_le_bytes());
                         put(body, 424, &known.hash.0);
                     }
@@ -178,7 +185,7 @@ impl Peers {
                     };
                 }
             }
-            Message::Block { track, .. } => {
+            Message::Block { track, fill, .. } => {
                 let Some((sector, payload)) = body.split_at_checked(ORIGIN_BYTES) else {
                     return;
                 };
@@ -186,6 +193,11 @@ impl Peers {
                 if let Some(known) = self.tracks.get_mut(&(link, *track))
                     && blake3::hash(payload) == blake3::Hash::from_slice(digest).unwrap_or(blake3::hash(b""))
                 {
+                    if *fill {
+                        let number: [u8; 8] = sector[360 - ORIGIN_AT..][..8].try_into().unwrap_or_default();
+                        known.fills.insert(u64::from_le_bytes(number));
+                        return;
+                    }
                     known.below += 1;
                     known.next += 1;
                     known.hash = Digest(*blake3::hash(&sector[..ORIGIN_END - ORIGIN_AT]).as_bytes());
@@ -214,8 +226,13 @@ impl Peers {
                             hash,
                             lease,
                             below,
+                            fills: BTreeSet::new(),
                         },
                     );
+                }
+                Message::Filled { track, number, taken } => {
+                    let known = self.tracks.get(&(link, track)).expect("a filled track was opened");
+                    assert!(!taken || known.fills.contains(&number), "{number} was not sent as a fill");
                 }
                 Message::Ack { track, next, .. } => {
                     let known = self.tracks.get(&(link, track)).expect("an acknowledged track was opened");
@@ -260,6 +277,15 @@ mod tests {
         assert_eq!(acked("gap-and-block"), Some(6));
         assert_eq!(acked("comes-again"), Some(2));
         assert_eq!(acked("two-peers"), None);
+        let filled = heard("fill-a-gap")
+            .into_iter()
+            .any(|message| matches!(message, Message::Filled { taken: true, .. }));
+        assert!(filled, "what a gap states is taken");
+        let compared = heard("compare").into_iter().filter_map(|message| match message {
+            Message::Compared { there, wanted, .. } => Some((there.count(), wanted.count())),
+            _ => None,
+        });
+        assert_eq!(compared.collect::<Vec<_>>(), [(1, 1)]);
         let sent = |seed| {
             heard(seed)
                 .iter()

@@ -3,7 +3,7 @@
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::{GapReason, RunResult};
 use blockhaul_core::format::Lease;
-use blockhaul_core::haul::wire::{Message, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
+use blockhaul_core::haul::wire::{Message, Numbers, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
 
 use crate::{Seed, Target, heap};
@@ -102,6 +102,7 @@ pub fn samples() -> Vec<(&'static str, Message)> {
                 track: 0,
                 lease,
                 hash: Digest([6; 32]),
+                fill: true,
             },
         ),
         (
@@ -132,7 +133,40 @@ pub fn samples() -> Vec<(&'static str, Message)> {
             },
         ),
         ("heartbeat", Message::Heartbeat),
+        (
+            "compare",
+            Message::Compare {
+                track: 0,
+                from: 300,
+                has: numbers(),
+            },
+        ),
+        (
+            "compared",
+            Message::Compared {
+                track: 0,
+                from: 300,
+                there: numbers(),
+                wanted: Numbers::default(),
+                hash: Digest([7; 32]),
+            },
+        ),
+        (
+            "filled",
+            Message::Filled {
+                track: 0,
+                number: 301,
+                taken: true,
+            },
+        ),
     ]
+}
+
+fn numbers() -> Numbers {
+    let mut numbers = Numbers::default();
+    numbers.add(1);
+    numbers.add(20);
+    numbers
 }
 
 fn seeds() -> Vec<Seed> {

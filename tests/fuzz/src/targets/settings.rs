@@ -140,6 +140,7 @@ pub fn sample() -> Settings {
             archive: name("vault"),
             cameras: vec![name("gate")],
             mode: JobMode::Always,
+            full: true,
             token: Digest([7; 32]),
             enabled: true,
             created_utc_ns: 1,

@@ -53,6 +53,7 @@ impl Archive {
                     let what = SettledWhat::Block {
                         track: block.track,
                         track_sequence: block.origin.track_sequence,
+                        fill: block.fill,
                         payload_bytes: block.origin.payload_bytes,
                     };
                     self.settled.push_back(Settled {
@@ -72,6 +73,7 @@ impl Archive {
                 Content::Block {
                     track,
                     track_sequence,
+                    fill,
                     payload_bytes,
                     owner,
                     ..
@@ -79,6 +81,7 @@ impl Archive {
                     let what = SettledWhat::Block {
                         track,
                         track_sequence,
+                        fill,
                         payload_bytes,
                     };
                     self.settled.push_back(Settled {

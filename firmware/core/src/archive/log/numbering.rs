@@ -68,14 +68,10 @@ impl Archive {
         let segment = u64::from(self.superblock.segment_blocks);
         let sequence = self.log.next;
         let from = (sequence - 1) / segment * segment;
+        self.catalog.forget_fills(self.oldest());
         let checkpoint = self.catalog.to_checkpoint(from);
         let content = checkpoint.content();
-        let parts = Checkpoint::parts(
-            checkpoint.entries.len(),
-            checkpoint.tips.len(),
-            checkpoint.gaps.len(),
-            self.payload_capacity_bytes(),
-        );
+        let parts = Checkpoint::parts(content.len(), self.payload_capacity_bytes());
         self.log.checkpoint_begun = sequence;
         self.log.checkpoint_wanted = false;
         self.log.building = Some(Building {
@@ -119,27 +115,33 @@ impl Archive {
         header::encode_no_origin(sector, Digest(*blake3::hash(payload).as_bytes()));
         let checksum = crc32c(payload);
         self.catalog.log_other(self.log.next);
-        self.place(kind, span, (length, checksum), Lease::default(), content, context);
+        self.place((kind, false), span, (length, checksum), Lease::default(), content, context);
     }
 
     pub(super) fn number_block(&mut self, block: Accepted, context: &mut Context) {
         let length = block.origin.payload_bytes;
         let checksum = crc32c(context.memory.bytes(span_of_payload(block.span, length)));
-        self.catalog.log_block(self.log.next, block.track, &block.origin, &block.hash);
+        if block.fill {
+            self.catalog.log_fill(self.log.next, block.track, &block.origin, &block.hash);
+        } else {
+            self.catalog.log_block(self.log.next, block.track, &block.origin, &block.hash);
+        }
         let content = Content::Block {
             track: block.track,
             track_sequence: block.origin.track_sequence,
+            fill: block.fill,
             payload_bytes: length,
             hash: block.hash,
             owner: block.owner,
         };
-        self.place(BlockKind::Data, block.span, (length, checksum), block.lease, content, context);
+        let kind = (BlockKind::Data, block.fill);
+        self.place(kind, block.span, (length, checksum), block.lease, content, context);
     }
 
     /// Builds the placement part and queues the block for its slot.
     pub(super) fn place(
         &mut self,
-        kind: BlockKind,
+        (kind, fill): (BlockKind, bool),
         span: Span,
         payload: (u32, u32),
         lease: Lease,
@@ -157,6 +159,7 @@ impl Archive {
             durable_sequence: self.log.durable,
             previous_header: self.log.last_header,
             lease,
+            fill,
             payload_bytes: payload.0,
             payload_crc: payload.1,
         };

@@ -216,6 +216,7 @@ impl Archive {
         };
         match &header.origin {
             Some(origin) => match self.catalog.place(&origin.key) {
+                Some(id) if header.placement.fill => self.catalog.log_fill(scan.at, id, origin, &header.origin_hash),
                 Some(id) => {
                     let origin_hash = header.origin_hash;
                     self.catalog.accept_block(id, origin, origin_hash);

@@ -136,6 +136,7 @@ impl Parts {
             archive: call.archive,
             cameras: call.cameras,
             mode: call.mode,
+            full: call.full,
             token,
             enabled: true,
             created_utc_ns: context.now.utc_ns,
@@ -187,6 +188,7 @@ impl Parts {
         let order = Order {
             period: call.period.clone(),
             bounds: call.bounds.clone(),
+            full: call.full,
         };
         order.check()?;
         let (run, joined) = job.run(&order, context);

@@ -264,6 +264,12 @@ pub struct JobStatus {
     pub bytes: u64,
     /// Blocks that were there already.
     pub duplicates: u64,
+    /// Of the blocks acknowledged, those that the target lacked below its tips.
+    #[serde(default)]
+    pub back_filled: u64,
+    /// How far the present or last full run has come.
+    #[serde(default)]
+    pub full: Option<FullRun>,
     /// Track sequences stated as gaps.
     pub gaps: u64,
     /// Track sequences left out by filter or period, and stated so.
@@ -282,6 +288,23 @@ pub struct JobStatus {
     pub next_run_utc_ns: Option<i64>,
 }
 
+/// A full run, as far as it has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullRun {
+    /// Log sequences of the source that are done with.
+    pub at: u64,
+    /// Log sequences to go through; 0 while newer blocks are hauled first.
+    pub total: u64,
+    /// Blocks compared.
+    pub compared: u64,
+    /// Blocks that were missing or damaged at the target, and are durable there now.
+    pub sent: u64,
+    /// Blocks that are whole at neither end.
+    pub lost: u64,
+    /// Everything is compared.
+    pub done: bool,
+}
+
 /// One link that comes in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncomingStatus {
@@ -295,6 +318,9 @@ pub struct IncomingStatus {
     pub blocks: u64,
     /// Payload bytes of these.
     pub bytes: u64,
+    /// Blocks besides, that were missing or damaged here before.
+    #[serde(default)]
+    pub back_filled: u64,
 }
 
 /// Parameters of `Events`. With `more` and `follow` it does not end.

@@ -74,6 +74,9 @@ pub struct TrackInfo {
     pub tip: Option<hal::Digest>,
     /// End of the last block by the wall clock; 0 if there is none.
     pub last_utc_ns: i64,
+    /// Blocks that were missing or damaged here and came later.
+    #[serde(default)]
+    pub back_filled: u64,
 }
 
 /// Reply of `Verify`; with `more` one a second, the last without `continues`.
@@ -89,6 +92,12 @@ pub struct Verified {
     pub damaged: Vec<DamagedBlock>,
     /// How many are not.
     pub damaged_count: u64,
+    /// Of those that are named, how many are there again, in a block that came later.
+    #[serde(default)]
+    pub replaced: u64,
+    /// Of the good ones, those that came later than their place in the track: they were missing or damaged before.
+    #[serde(default)]
+    pub back_filled: u64,
 }
 
 /// One block that is not whole.
@@ -98,6 +107,9 @@ pub struct DamagedBlock {
     pub log_sequence: u64,
     /// What is wrong with it, in words.
     pub why: String,
+    /// Log sequence of the block that came later in its place.
+    #[serde(default)]
+    pub replaced_by: Option<u64>,
 }
 
 /// Parameters of `Export`, which takes the connection over: chunks (`u32` length, little endian, then that many bytes),
@@ -160,6 +172,8 @@ pub enum GapReason {
     Expired,
     /// Only a later time was asked for.
     NotRetrieved,
+    /// They lie behind later ones in the source's log, and are sent when its walk comes to them.
+    Later,
 }
 
 /// One stretch of missing track sequences.

@@ -29,6 +29,9 @@ pub struct JobCreate {
     /// What it takes, when, and how fast.
     #[serde(default, skip_serializing_if = "JobPlan::is_plain")]
     pub plan: JobPlan,
+    /// Every run compares everything and sends what is missing or damaged at the target.
+    #[serde(default)]
+    pub full: bool,
     /// The target's token: 64 hexadecimal digits.
     pub token: String,
 }
@@ -83,6 +86,9 @@ pub struct History {
 pub struct JobRun {
     /// Job.
     pub name: Name,
+    /// Compare everything that both should have, and send what is missing or damaged at the target.
+    #[serde(default)]
+    pub full: bool,
     /// Answer when the run has ended.
     #[serde(default)]
     pub wait: bool,

@@ -11,7 +11,7 @@ impl Incoming {
         &mut self,
         number: u32,
         lease: Lease,
-        hash: hal::Digest,
+        (hash, fill): (hal::Digest, bool),
         body: Span,
         archive: &mut Archive,
         context: &mut Context,
@@ -23,7 +23,7 @@ impl Incoming {
             body.offset_bytes == span.offset_bytes + ORIGIN_AT as u32,
             "bodies fill the lent spans in order"
         );
-        match self.judge(number, (lease, hash), span, body.length_bytes, archive, context) {
+        match self.judge(number, (lease, hash, fill), span, body.length_bytes, archive, context) {
             Verdict::Taken => {}
             Verdict::Again { next } => {
                 self.duplicates += 1;
@@ -32,6 +32,17 @@ impl Incoming {
                         track: number,
                         next,
                         duplicate: true,
+                    },
+                    context,
+                );
+                self.lend_span(span, context);
+            }
+            Verdict::NotLacking { number: sequence } => {
+                self.send(
+                    &Message::Filled {
+                        track: number,
+                        number: sequence,
+                        taken: false,
                     },
                     context,
                 );
@@ -52,7 +63,7 @@ impl Incoming {
     pub(super) fn judge(
         &mut self,
         number: u32,
-        (lease, hash): (Lease, hal::Digest),
+        (lease, hash, fill): (Lease, hal::Digest, bool),
         span: Span,
         body_bytes: u32,
         archive: &mut Archive,
@@ -98,6 +109,19 @@ impl Incoming {
         }
         let hash = origin_hash(sector);
         let next = entry.tip.next;
+        if fill {
+            rest.fill(0);
+            let accepted = Accepted {
+                span,
+                track: track.id,
+                origin,
+                hash,
+                lease,
+                fill,
+                owner: Owner::Link(self.link),
+            };
+            return self.judge_fill(number, accepted, archive, context);
+        }
         if origin.track_sequence > next && !has(Bug::AheadAccepted) {
             return Verdict::Rejected(WhyRejected::Expected(next));
         }
@@ -127,6 +151,7 @@ impl Incoming {
             origin,
             hash,
             lease,
+            fill,
             owner: Owner::Link(self.link),
         };
         match archive.append(accepted, context) {

@@ -8,8 +8,15 @@ impl Job {
     /// Begins a run, or joins the one that is on, whose order stays. Returns its number and whether it was joined.
     pub fn run(&mut self, order: &Order, context: &mut Context) -> (u64, bool) {
         let joined = self.run.on;
+        let is_comparing = joined && self.stats.full.is_some_and(|full| !full.done);
         if !joined {
             self.begin_run(order, context);
+        } else if order.full && !is_comparing {
+            // A run that is on becomes full.
+            self.stats.full = Some(Full::default());
+            if let Link::Live(session) = &mut self.link {
+                session.caught_up = false;
+            }
         }
         context.wake(Ready::Job(self.index));
         (self.run.number, joined)
@@ -19,6 +26,7 @@ impl Job {
         let id = context.shared.entropy.uuid();
         self.run = self.run.begin(id, &self.setting.plan, order, &self.stats, context.now);
         self.run_begun_at = context.now.at;
+        self.stats.full = (order.full || self.setting.full).then(Full::default);
         self.trouble = None;
         self.moved_at = context.now.at;
         if let Link::Waiting(_) = self.link {

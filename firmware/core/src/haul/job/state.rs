@@ -3,6 +3,7 @@
 //! Reads only.
 
 use super::*;
+use crate::control::types::FullRun;
 
 impl Job {
     /// For `status`.
@@ -44,6 +45,18 @@ impl Job {
             blocks: self.stats.blocks,
             bytes: self.stats.bytes,
             duplicates: self.stats.duplicates,
+            back_filled: self.stats.back_filled,
+            full: self.stats.full.map(|full| {
+                let (at, total) = full.progress();
+                FullRun {
+                    at,
+                    total,
+                    compared: full.compared,
+                    sent: full.sent,
+                    lost: full.lost,
+                    done: full.done,
+                }
+            }),
             gaps: self.stats.gaps,
             filtered: self.stats.filtered,
             retries: self.stats.connections.saturating_sub(1),

@@ -43,7 +43,7 @@ impl Session {
                 lasting.stats.duplicates += u64::from(duplicate);
                 let now = context.now.at;
                 self.unacked.retain(|sent| {
-                    let done = sent.track == track && sent.next <= next;
+                    let done = sent.track == track && !sent.fill && sent.next <= next;
                     if done && sent.is_block {
                         self.full_told = false;
                         lasting.stats.acknowledged(sent.bytes, now);
@@ -60,12 +60,27 @@ impl Session {
                 self.on_rejected(track, why, setting, lasting.trouble, context)?;
                 Ok(false)
             }
+            Message::Compared {
+                track,
+                from,
+                there,
+                wanted,
+                hash,
+            } => {
+                self.on_compared((track, from), &there, &wanted, hash, lasting, context)?;
+                Ok(true)
+            }
+            Message::Filled { track, number, taken } => {
+                self.on_filled(track, number, taken, lasting.stats, context);
+                Ok(true)
+            }
             Message::Heartbeat => Ok(false),
             Message::Hello { .. }
             | Message::Welcome { .. }
             | Message::Refused { .. }
             | Message::Open { .. }
             | Message::Block { .. }
+            | Message::Compare { .. }
             | Message::Gap { .. }
             | Message::Ended { .. } => Err(()),
         }
@@ -188,6 +203,9 @@ impl Session {
         }
         track.state = State::Again;
         self.unacked.retain(|sent| sent.track != number);
+        if let Some(reconcile) = &mut self.reconciling {
+            reconcile.disturb();
+        }
         let now = context.now.at;
         let mut again = |after: Duration| {
             let at = now + after;

@@ -17,7 +17,7 @@ use crate::journal::Code;
 pub fn is_on_purpose(reason: GapReason) -> bool {
     match reason {
         GapReason::Filtered | GapReason::NotRetrieved => true,
-        GapReason::Overwritten | GapReason::Damaged | GapReason::Expired => false,
+        GapReason::Overwritten | GapReason::Damaged | GapReason::Expired | GapReason::Later => false,
     }
 }
 
@@ -60,6 +60,7 @@ impl Session {
             let (end, reason) = match (left_out, archive.catalog.gap_at(id, from)) {
                 (Some(passed), _) => (passed.to.min(to), passed.reason),
                 (None, Some(gap)) => (gap.to.min(to), gap.reason),
+                (None, None) if let Some(run) = archive.catalog.fills_at(id, from) => (run.to.min(to), GapReason::Later),
                 (None, None) if from < archive.catalog.track(id).first => {
                     let freed = archive.superblock.freed_sequence == archive.oldest();
                     let reason = if freed { GapReason::Expired } else { GapReason::Overwritten };
@@ -71,6 +72,7 @@ impl Session {
                         .gaps()
                         .filter(|(track, gap)| *track == id && gap.from > from)
                         .map(|(_, gap)| gap.from)
+                        .chain(archive.catalog.next_fills(id, from))
                         .min();
                     let reason = if damaged || archive.superblock.mode == Mode::Append {
                         GapReason::Damaged
@@ -100,6 +102,7 @@ impl Session {
                 bytes: 0,
                 log_sequence,
                 is_block: false,
+                fill: false,
             });
             let track = &mut self.tracks[number as usize];
             let first = from.max(track.gaps_told);

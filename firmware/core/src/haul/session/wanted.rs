@@ -66,11 +66,12 @@ impl Wanted<'_> {
         let Some(track) = number.and_then(|number| self.tracks.get_mut(*number as usize)) else {
             return Wish::Leave;
         };
-        if track.state != State::Open || entry.track_sequence < track.next {
+        if track.state != State::Open || (entry.track_sequence < track.next && !entry.fill) {
             return Wish::Leave;
         }
         match self.sieve.judge(entry.begin_utc_ns, self.now_utc_ns) {
             Judged::Taken => Wish::Take,
+            Judged::Filtered | Judged::OutOfPeriod if entry.fill => Wish::Leave,
             Judged::Filtered => {
                 track.pass(entry.track_sequence, GapReason::Filtered);
                 Wish::Leave

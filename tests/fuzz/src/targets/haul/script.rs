@@ -10,7 +10,7 @@ use blockhaul_core::Kind;
 use blockhaul_core::control::types::GapReason;
 use blockhaul_core::format::header::{Epoch, ORIGIN_AT, encode_origin};
 use blockhaul_core::format::{Lease, NO_HASH, Origin, SECTOR_BYTES, TrackKey};
-use blockhaul_core::haul::wire::{Message, PROTOCOL, WhyRejected};
+use blockhaul_core::haul::wire::{Message, Numbers, PROTOCOL, WhyRejected};
 use blockhaul_core::recorder::container::Container;
 use hal::{ClockQuality, Digest, Uuid};
 
@@ -122,6 +122,15 @@ fn open(track: u32, kind: Kind) -> Message {
 
 /// A block of the track that `open(0, Kind::Video)` opens, as it would be put right for the input too.
 fn block(how: u8, payload: &[u8]) -> Vec<u8> {
+    block_or_fill(how, payload, false)
+}
+
+/// The first block of that track, after its tip has passed it.
+fn fill(how: u8, payload: &[u8]) -> Vec<u8> {
+    block_or_fill(how, payload, true)
+}
+
+fn block_or_fill(how: u8, payload: &[u8], fill: bool) -> Vec<u8> {
     let origin = Origin {
         key: TrackKey {
             origin: ORIGIN,
@@ -150,6 +159,7 @@ fn block(how: u8, payload: &[u8]) -> Vec<u8> {
         track: 0,
         lease: LEASE,
         hash: NO_HASH,
+        fill,
     };
     let head = frame(how | BODY, &message);
     [
@@ -192,6 +202,14 @@ fn tip(next: u64) -> Message {
     }
 }
 
+/// Whether the first two blocks are there.
+fn compare() -> Message {
+    let mut has = Numbers::default();
+    has.add(0);
+    has.add(1);
+    Message::Compare { track: 0, from: 0, has }
+}
+
 /// Conversations to begin with.
 pub fn seeds() -> Vec<Seed> {
     let north = of(Whose::North) | MENDED;
@@ -226,6 +244,19 @@ pub fn seeds() -> Vec<Seed> {
         (
             "gap-and-block",
             joined(&[opened(), frame(north | WAITS, &gap(5)), block(north, b"one")]),
+        ),
+        (
+            "fill-a-gap",
+            joined(&[opened(), frame(north | WAITS, &gap(5)), fill(north | WAITS, b"one")]),
+        ),
+        (
+            "compare",
+            joined(&[
+                opened(),
+                block(north | WAITS, b"one"),
+                frame(north | WAITS, &gap(2)),
+                frame(north | WAITS, &compare()),
+            ]),
         ),
         (
             "comes-again",
