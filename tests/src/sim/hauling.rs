@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::cameras::{Camera, Pace};
 use super::faults::Fault;
-use super::network;
 use super::play::{Play, SECOND_NS, VOLUME};
 use super::swarm::{Swarm, slow_down};
 use super::tally::Report;
 use super::verdict;
+use super::{named, network};
 
 /// Faults of a site that these histories know, besides those between sites.
 const FAULTS: [Fault; 17] = [
@@ -102,7 +102,11 @@ pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
         play.power_cut(*site)?;
     }
     play.count_struck();
+    for site in &stage.sites {
+        named::operations(&mut play, *site)?;
+    }
     let altered = play.world.machines.altered_bodies;
+    named::altered(&mut play, &stage.sites, altered)?;
     if altered > 0 {
         play.tally.struck.insert("bodies altered on the way", altered);
     }

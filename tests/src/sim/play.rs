@@ -31,6 +31,8 @@ pub struct Play {
     pub ledgers: BTreeMap<SiteId, Ledger>,
     /// Codes and subjects that each site said.
     pub said: BTreeSet<(SiteId, String, String)>,
+    /// When each site last said each code.
+    pub said_at_ns: BTreeMap<(SiteId, String), u64>,
     /// Earlier states of disks, for rollbacks.
     pub snapshots: BTreeMap<SiteId, Snapshot>,
     /// A second daemon that was given a volume before.
@@ -53,6 +55,7 @@ impl Play {
             world,
             ledgers: BTreeMap::new(),
             said: BTreeSet::new(),
+            said_at_ns: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             intruder: None,
             tally: Tally::default(),
@@ -162,6 +165,7 @@ impl Play {
         match notice {
             Notice::Says { code, subject } => {
                 *self.tally.codes.entry(code.clone()).or_default() += 1;
+                self.said_at_ns.insert((site, code.clone()), self.now_ns());
                 self.said.insert((site, code, subject));
             }
             Notice::Acknowledges(track, next) => {
