@@ -19,7 +19,7 @@ use super::types::{
 };
 use super::verify::Verify;
 use super::waiting::{What, archive_info};
-use super::{NOBODY, Reading, refuse, reply, varlink_error};
+use super::{NOBODY, Reading, refuse, reply, varlink_error, wants_answer};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::Archive;
@@ -71,14 +71,6 @@ fn role_for(method: &str) -> Option<Role> {
         "Peer.Add" | "Peer.Remove" | "Grant.Create" | "Grant.Revoke" | "Job.Create" | "Job.Delete" => Role::Admin,
         _ => return None,
     })
-}
-
-/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
-fn wants_answer(method: &str) -> bool {
-    matches!(
-        method,
-        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
-    )
 }
 
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
