@@ -226,6 +226,7 @@ fn print_sum(kind: Kind, sum: &Sum, took: Duration, threads: usize) {
     println!("{:.1} s on {threads} threads.", took.as_secs_f64());
     print_table("faults put in", &sum.tally.faults);
     print_table("struck by them", &sum.tally.struck);
+    print_table("named by an event, or not", &sum.tally.named);
     print_table("excused by the state of a disk", &sum.tally.excused);
     print_table("events for people", &sum.tally.codes);
     println!("events that no seed produced: {}", sum.tally.codes_never_seen().join(", "));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::cameras::{Camera, Pace};
 use super::faults::Fault;
 use super::keeping;
+use super::named;
 use super::network;
 use super::operator;
 use super::play::{Play, SECOND_NS, VOLUME};
@@ -126,7 +127,11 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
         play.power_cut(*site)?;
     }
     play.count_struck();
+    for site in &stage.sites {
+        named::operations(&mut play, *site)?;
+    }
     let altered = play.world.machines.altered_bodies;
+    named::altered(&mut play, &stage.sites, altered)?;
     if altered > 0 {
         play.tally.struck.insert("bodies altered on the way", altered);
     }

@@ -2,7 +2,7 @@
 //!
 //! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them, `keeping`
 //! the same with archives that free; peers that are wrong are `crate::peer`. All but these are played on a `play`: `swarm` draws which
-//! `faults` exist, `operator` meddles with jobs, `ledger` keeps the books of each archive beside the appliance from what `product` lets through, disks are read by `crate::reader`, `verdict` and `oracle` judge the end. `cameras` and
+//! `faults` exist, `operator` meddles with jobs, `ledger` keeps the books of each archive beside the appliance from what `product` lets through, disks are read by `crate::reader`, `verdict`, `named` and `oracle` judge the end. `cameras` and
 //! `stream` make what is recorded, `tally` counts.
 //!
 //! Invariants: everything follows from the seed; the judge asks the product only whether it tells the truth.
@@ -13,6 +13,7 @@ mod faults;
 mod hauling;
 mod keeping;
 mod ledger;
+mod named;
 mod network;
 mod operator;
 mod oracle;

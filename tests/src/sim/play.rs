@@ -34,6 +34,8 @@ pub struct Play {
     pub keeps: BTreeMap<SiteId, Keeps>,
     /// Codes and subjects that each site said.
     pub said: BTreeSet<(SiteId, String, String)>,
+    /// When each site last said each code.
+    pub said_at_ns: BTreeMap<(SiteId, String), u64>,
     /// Earlier states of disks, for rollbacks.
     pub snapshots: BTreeMap<SiteId, Snapshot>,
     /// A second daemon that was given a volume before.
@@ -57,6 +59,7 @@ impl Play {
             ledgers: BTreeMap::new(),
             keeps: BTreeMap::new(),
             said: BTreeSet::new(),
+            said_at_ns: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             intruder: None,
             tally: Tally::default(),
@@ -166,6 +169,7 @@ impl Play {
         match notice {
             Notice::Says { code, subject } => {
                 *self.tally.codes.entry(code.clone()).or_default() += 1;
+                self.said_at_ns.insert((site, code.clone()), self.now_ns());
                 self.said.insert((site, code, subject));
             }
             Notice::Acknowledges(track, next) => {

@@ -22,7 +22,7 @@ use hal::{ClientId, Role};
 use serde::de::DeserializeOwned;
 
 use super::types::{Call, Refusal, RefusalCode};
-use super::{NOBODY, refuse, reply, varlink_error};
+use super::{NOBODY, refuse, reply, varlink_error, wants_answer};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
@@ -136,14 +136,6 @@ fn role_for(method: &str) -> Option<Role> {
 
 fn no_such_method() -> Outcome {
     Outcome::BadParameters("no such method".to_string())
-}
-
-/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
-fn wants_answer(method: &str) -> bool {
-    matches!(
-        method,
-        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
-    )
 }
 
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {

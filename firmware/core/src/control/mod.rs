@@ -123,6 +123,14 @@ impl Control {
     }
 }
 
+/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
+fn wants_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+    )
+}
+
 /// Answers a call.
 fn reply(client: ClientId, parameters: &impl Serialize, continues: bool, context: &mut Context) {
     let parameters = serde_json::to_value(parameters).unwrap_or_default();

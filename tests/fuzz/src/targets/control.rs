@@ -287,9 +287,9 @@ mod tests {
     fn who_wants_no_answer_gets_none_and_is_obeyed() {
         let me = ClientId(1);
         let unheard = |method: &str, parameters: &Value| {
-            let mut call: Value = serde_json::from_slice(&message(method, parameters)).unwrap();
+            let mut call: Value = serde_json::from_slice(&message(method, parameters)).expect("a call is JSON");
             call["oneway"] = json!(true);
-            call.as_object_mut().unwrap().remove("upgrade");
+            call.as_object_mut().expect("a call is an object").remove("upgrade");
             call.to_string().into_bytes()
         };
         for (method, parameters) in calls() {
