@@ -9,6 +9,7 @@ pub mod grant;
 pub mod job;
 pub mod media;
 pub mod peer;
+pub mod plan;
 pub mod recorder;
 pub mod service;
 pub mod value;

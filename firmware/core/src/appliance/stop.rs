@@ -9,6 +9,7 @@ use alloc::collections::BTreeSet;
 use super::*;
 use crate::Name;
 use crate::control::types::RefusalCode;
+use crate::haul::run::Order;
 
 /// An appliance that stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +103,7 @@ impl Parts {
         let names = self.draining.as_ref().map_or(Vec::new(), |draining| draining.jobs.clone());
         for job in self.jobs.iter_mut().flatten() {
             if !job.deleted && job.setting.enabled && names.contains(&job.setting.name) {
-                job.run(context);
+                job.run(&Order::default(), context);
             }
         }
     }

@@ -10,6 +10,7 @@ mod device;
 mod grant;
 mod job;
 mod peer;
+mod plan;
 mod recorder;
 mod service;
 
@@ -23,6 +24,7 @@ pub use device::*;
 pub use grant::*;
 pub use job::*;
 pub use peer::*;
+pub use plan::*;
 pub use recorder::*;
 pub use service::*;
 

@@ -221,10 +221,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Kick", up()),
         ("Job.Delete", up()),
         ("Config.Export", json!({ "secrets": true })),
-        (
-            "Config.Apply",
-            json!({ "document": "version = 1\nhauling = false\n" }),
-        ),
+        ("Config.Apply", json!({ "document": "version = 1\nhauling = false\n" })),
         ("Service.Switch", json!({ "on": false })),
         ("Service.Show", json!({})),
     ]

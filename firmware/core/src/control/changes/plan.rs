@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::Change;
 use crate::archive::creation::refusal;
 use crate::control::types::{ConfigDifference, Differs, Refusal, RefusalCode};
-use crate::settings::Settings;
+use crate::settings::{GrantSetting, JobSetting, Settings};
 
 /// Longest value that is shown in a difference.
 const SHOWN_MAX: usize = 60;
@@ -85,19 +85,28 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         let of = |settings: &Settings| settings.peers.iter().find(|peer| peer.name == *name).cloned();
         of(from) == of(to)
     };
-    let job_same = |job: &&crate::settings::JobSetting| to.jobs.contains(job) && peer_same(&job.peer);
-    let only_switched = |job: &crate::settings::JobSetting| {
-        let flipped = crate::settings::JobSetting {
-            enabled: !job.enabled,
-            ..job.clone()
+    let job_same = |job: &&JobSetting| to.jobs.contains(job) && peer_same(&job.peer);
+    // What can be done to a job that goes on.
+    let switched = |job: &JobSetting| {
+        let new = to.jobs.iter().find(|new| new.name == job.name)?;
+        let rest = JobSetting {
+            enabled: job.enabled,
+            mode: job.mode,
+            plan: job.plan.clone(),
+            ..new.clone()
         };
-        to.jobs.contains(&flipped) && peer_same(&job.peer)
+        (rest == *job && peer_same(&job.peer)).then_some(new)
     };
-    let grant_same = |grant: &&crate::settings::GrantSetting| to.grants.contains(grant) && peer_same(&grant.peer);
+    let grant_same = |grant: &&GrantSetting| to.grants.contains(grant) && peer_same(&grant.peer);
     let mut steps = Vec::new();
     for job in from.jobs.iter().filter(|job| !job_same(job)) {
-        if only_switched(job) {
-            steps.push(Change::EnableJob(job.name.clone(), !job.enabled));
+        if let Some(new) = switched(job) {
+            if (new.mode, &new.plan) != (job.mode, &job.plan) {
+                steps.push(Change::SwitchJob(job.name.clone(), Some(new.mode), Some(new.plan.clone())));
+            }
+            if new.enabled != job.enabled {
+                steps.push(Change::EnableJob(job.name.clone(), new.enabled));
+            }
         } else {
             steps.push(Change::EnableJob(job.name.clone(), false));
             steps.push(Change::DeleteJob(job.name.clone()));
@@ -136,7 +145,7 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         let stays = from
             .jobs
             .iter()
-            .any(|old| old.name == job.name && (job_same(&old) || only_switched(old)));
+            .any(|old| old.name == job.name && (job_same(&old) || switched(old).is_some()));
         if !stays {
             steps.push(Change::AddJob(job.clone()));
         }
