@@ -7,6 +7,7 @@ pub mod archive;
 pub mod config;
 pub mod grant;
 pub mod job;
+pub mod macros;
 pub mod media;
 pub mod peer;
 pub mod plan;
@@ -109,6 +110,9 @@ pub enum Command {
     /// The whole configuration as one document: export, check, apply
     #[command(subcommand)]
     Config(config::Config),
+    /// Macros: rules, on an event do some steps
+    #[command(subcommand)]
+    Macro(macros::Macro),
     /// The replication service as a whole: on, off
     #[command(subcommand)]
     Service(service::Service),
@@ -176,6 +180,11 @@ mod tests {
             "config check site.toml --offline",
             "config apply site.toml --dry-run",
             "config apply site.toml --yes",
+            "macro list",
+            "macro test night --event 12",
+            "macro remove night",
+            "macro enable night",
+            "macro disable night",
             "service on",
             "service off",
             "service status",

@@ -6,6 +6,7 @@ pub mod appliance;
 pub mod archive;
 pub mod config;
 pub mod job;
+pub mod macros;
 pub mod pairing;
 pub mod plan;
 pub mod progress;

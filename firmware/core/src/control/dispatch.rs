@@ -7,6 +7,7 @@ mod config;
 mod device;
 mod grant;
 mod job;
+mod macros;
 mod peer;
 mod recorder;
 mod service;
@@ -40,7 +41,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 9] = [
+static INTERFACES: [Interface; 10] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -76,6 +77,12 @@ static INTERFACES: [Interface; 9] = [
         description: include_str!("io.blockhaul.Job.varlink"),
         methods: job::METHODS,
         call: Parts::call_job,
+    },
+    Interface {
+        name: "io.blockhaul.Macro",
+        description: include_str!("io.blockhaul.Macro.varlink"),
+        methods: macros::METHODS,
+        call: Parts::call_macro,
     },
     Interface {
         name: "io.blockhaul.Peer",

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::Change;
 use crate::archive::creation::refusal;
 use crate::control::types::{ConfigDifference, Differs, Refusal, RefusalCode};
+use crate::macros::Macro;
 use crate::settings::{GrantSetting, JobSetting, Settings};
 
 /// Longest value that is shown in a difference.
@@ -98,7 +99,13 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         (rest == *job && peer_same(&job.peer)).then_some(new)
     };
     let grant_same = |grant: &&GrantSetting| to.grants.contains(grant) && peer_same(&grant.peer);
+    // Macros name jobs, so they leave first and come back last.
+    let job_lost = from.jobs.iter().any(|job| !job_same(&job) && switched(job).is_none());
+    let macro_stays = |rule: &&Macro| to.macros.contains(rule) && from.macros.contains(rule) && !job_lost;
     let mut steps = Vec::new();
+    for rule in from.macros.iter().filter(|rule| !macro_stays(rule)) {
+        steps.push(Change::RemoveMacro(rule.name.clone()));
+    }
     for job in from.jobs.iter().filter(|job| !job_same(job)) {
         if let Some(new) = switched(job) {
             if (new.mode, &new.plan) != (job.mode, &job.plan) {
@@ -149,6 +156,9 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         if !stays {
             steps.push(Change::AddJob(job.clone()));
         }
+    }
+    for rule in to.macros.iter().filter(|rule| !macro_stays(rule)) {
+        steps.push(Change::AddMacro(rule.clone()));
     }
     if from.hauling != to.hauling {
         steps.push(Change::SwitchService(to.hauling));
