@@ -99,6 +99,8 @@ pub enum Command {
     Job(job::Job),
     /// One screen: archives, recorders, jobs, and what to do about them
     Status(appliance::Status),
+    /// Who hauls what where: peers, routes, archives at both ends, jobs and their links
+    Topology(appliance::Topology),
     /// Write a camera's recording to a file or to standard output
     Export(media::Export),
     /// List what is known to be missing of a camera
@@ -185,6 +187,8 @@ mod tests {
             "macro remove night",
             "macro enable night",
             "macro disable night",
+            "topology",
+            "topology --dot",
             "service on",
             "service off",
             "service status",

@@ -15,6 +15,7 @@ mod recorder;
 mod screen;
 mod service;
 mod status;
+mod topology;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -154,6 +155,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Gaps(gaps) => archive::gaps(context, gaps),
         Command::Events(events) => appliance::events(context, &events),
         Command::Doctor => doctor::run(context),
+        Command::Topology(topology) => topology::run(context, &topology),
         Command::Macro(command) => macros::run(context, command),
         Command::Config(config) => config::run(context, config),
         Command::Service(service) => service::run(context, service),

@@ -16,6 +16,7 @@ pub mod service;
 pub mod status;
 pub mod table;
 pub mod text;
+pub mod topology;
 pub mod units;
 
 use anstyle::{AnsiColor, Style};
