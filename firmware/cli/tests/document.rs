@@ -45,6 +45,7 @@ fn there_is_one_description_for_each_interface() {
         ".Device",
         ".Grant",
         ".Job",
+        ".Macro",
         ".Peer",
         ".Recorder",
         ".Retention",

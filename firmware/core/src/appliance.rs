@@ -112,6 +112,7 @@ pub(crate) struct Parts {
     next_recorder: usize,
     stopping: Option<stop::Stopping>,
     draining: Option<stop::Draining>,
+    pub macros: crate::macros::Macros,
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
@@ -166,6 +167,7 @@ impl Appliance {
             next_recorder: 0,
             stopping: None,
             draining: None,
+            macros: crate::macros::Macros::default(),
             stopped: false,
             turned: 0,
             turned_said: None,
@@ -180,6 +182,8 @@ impl Appliance {
             ops,
             shared: &mut appliance.shared,
         };
+        appliance.parts.macros.seen = context.shared.journal.next();
+        Parts::tell_cut_macros(&mut context);
         let started = format!("blockhaul {} is up.", board.version);
         context.say(Code::Started, "appliance", started);
         appliance.parts.begin(settings, &mut context);
@@ -394,6 +398,16 @@ impl Parts {
                     self.answer_devices(client, disks, nics, context);
                 }
             }
+            Event::Programs { tag, names } => {
+                if let Purpose::Programs(client) = context.shared.tags.take(tag) {
+                    self.on_programs(client, &names, context);
+                }
+            }
+            Event::ProgramEnded { tag, result } => {
+                if let Purpose::Program(number) = context.shared.tags.take(tag) {
+                    self.on_program(number, result, context);
+                }
+            }
             Event::DeviceChanged { path, added } => {
                 let (code, verb) = if added {
                     (Code::DeviceAdded, "added")
@@ -540,7 +554,9 @@ impl Parts {
                 }
             }
             Purpose::Settings => self.on_saved(result, context),
-            Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) => unreachable!("answered by events of their own"),
+            Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) | Purpose::Programs(_) | Purpose::Program(_) => {
+                unreachable!("answered by events of their own")
+            }
         }
     }
 

@@ -56,6 +56,8 @@ pub enum Ready {
     Silence,
     /// Reads that are submitted again after a while.
     Again,
+    /// Rules on events.
+    Macros,
 }
 
 /// One event's surroundings.
@@ -80,6 +82,7 @@ impl Context<'_> {
     pub fn say(&mut self, code: Code, subject: &str, sentence: String) {
         self.shared.journal.say(self.now, self.ops, code, subject, sentence);
         self.wake(Ready::Waiting);
+        self.wake(Ready::Macros);
     }
 
     /// A run has begun or ended: it is remembered, and people are told.
@@ -89,6 +92,7 @@ impl Context<'_> {
             .journal
             .say_of(Some(run), self.now, self.ops, code, subject, sentence);
         self.wake(Ready::Waiting);
+        self.wake(Ready::Macros);
     }
 
     /// Lets a part decide before this event is over.

@@ -18,6 +18,7 @@ pub mod format;
 pub mod haul;
 mod journal;
 pub mod limits;
+pub mod macros;
 mod memory;
 mod name;
 mod purpose;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Name;
 use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
+use crate::macros::Macro;
 
 /// Version of the document.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -40,6 +41,9 @@ pub struct Settings {
     /// Jobs.
     #[serde(default, rename = "job", skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobSetting>,
+    /// Macros.
+    #[serde(default, rename = "macro", skip_serializing_if = "Vec::is_empty")]
+    pub macros: Vec<Macro>,
 }
 
 /// Stands for a token that was left out.
@@ -69,6 +73,7 @@ impl Default for Settings {
             peers: Vec::new(),
             grants: Vec::new(),
             jobs: Vec::new(),
+            macros: Vec::new(),
         }
     }
 }
@@ -220,6 +225,7 @@ impl Settings {
         twice("archive", &mut self.archives.iter().map(|archive| &archive.name))?;
         twice("recorder", &mut self.recorders.iter().map(|recorder| &recorder.name))?;
         twice("peer", &mut self.peers.iter().map(|peer| &peer.name))?;
+        twice("macro", &mut self.macros.iter().map(|rule| &rule.name))?;
         twice("job", &mut self.jobs.iter().map(|job| &job.name))?;
         let archive = |name: &Name| self.archives.iter().any(|archive| archive.name == *name);
         let peer = |name: &Name| self.peers.iter().any(|peer| peer.name == *name);
@@ -245,6 +251,9 @@ impl Settings {
         for archive in &self.archives {
             crate::control::changes::retention::check(self, &archive.name, &archive.retention)
                 .map_err(|refusal| format!("the settings cannot be used: {}", refusal.sentence))?;
+        }
+        for rule in &self.macros {
+            rule.check(self).map_err(|refusal| refusal.sentence)?;
         }
         for grant in &self.grants {
             if !archive(&grant.archive) || !peer(&grant.peer) {

@@ -12,6 +12,7 @@ mod disk;
 mod found;
 mod haul;
 mod keep;
+mod macros;
 
 use std::collections::BTreeSet;
 
@@ -100,6 +101,13 @@ const STORIES: &[Story] = &[
         haul::put_back,
         &["needs-decision", "diverged"],
     ),
+    (
+        "rules on events: one that works, one that fails",
+        macros::works_and_fails,
+        &["macro-begun", "macro-ended", "macro-failed"],
+    ),
+    ("two rules chase each other", macros::chase, &["macro-stopped"]),
+    ("the power goes in the middle of a macro", macros::cut, &["macro-cut"]),
 ];
 
 #[test]

@@ -15,6 +15,7 @@ mod format;
 mod frozen;
 mod full;
 mod kill;
+mod macros;
 mod media;
 mod opened;
 mod overrun;

@@ -7,6 +7,7 @@ pub mod archive;
 pub mod config;
 pub mod grant;
 pub mod job;
+pub mod macros;
 pub mod media;
 pub mod peer;
 pub mod plan;
@@ -102,6 +103,8 @@ pub enum Command {
     Retention(retention::Retention),
     /// One screen: archives, recorders, jobs, and what to do about them
     Status(appliance::Status),
+    /// Who hauls what where: peers, routes, archives at both ends, jobs and their links
+    Topology(appliance::Topology),
     /// Write a camera's recording to a file or to standard output
     Export(media::Export),
     /// List what is known to be missing of a camera
@@ -113,6 +116,9 @@ pub enum Command {
     /// The whole configuration as one document: export, check, apply
     #[command(subcommand)]
     Config(config::Config),
+    /// Macros: rules, on an event do some steps
+    #[command(subcommand)]
+    Macro(macros::Macro),
     /// The replication service as a whole: on, off
     #[command(subcommand)]
     Service(service::Service),
@@ -185,6 +191,13 @@ mod tests {
             "config check site.toml --offline",
             "config apply site.toml --dry-run",
             "config apply site.toml --yes",
+            "macro list",
+            "macro test night --event 12",
+            "macro remove night",
+            "macro enable night",
+            "macro disable night",
+            "topology",
+            "topology --dot",
             "service on",
             "service off",
             "service status",

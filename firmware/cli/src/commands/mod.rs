@@ -7,6 +7,7 @@ mod doctor;
 mod export;
 mod grant;
 mod job;
+mod macros;
 mod manual;
 mod peer;
 mod record;
@@ -15,6 +16,7 @@ mod retention;
 mod screen;
 mod service;
 mod status;
+mod topology;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -155,6 +157,8 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Gaps(gaps) => archive::gaps(context, gaps),
         Command::Events(events) => appliance::events(context, &events),
         Command::Doctor => doctor::run(context),
+        Command::Topology(topology) => topology::run(context, &topology),
+        Command::Macro(command) => macros::run(context, command),
         Command::Config(config) => config::run(context, config),
         Command::Service(service) => service::run(context, service),
         Command::Stop(stop) => appliance::stop(context, stop),

@@ -6,6 +6,7 @@ pub mod appliance;
 pub mod archive;
 pub mod config;
 pub mod job;
+pub mod macros;
 pub mod pairing;
 pub mod plan;
 pub mod progress;
@@ -16,6 +17,7 @@ pub mod service;
 pub mod status;
 pub mod table;
 pub mod text;
+pub mod topology;
 pub mod units;
 
 use anstyle::{AnsiColor, Style};

@@ -98,11 +98,12 @@ fn incoming(links: &[IncomingStatus], look: &Look) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::render::sample;
 
-    fn status() -> Status {
+    /// An appliance with an archive, a job and a caller.
+    pub fn status() -> Status {
         Status {
             utc_ns: 1_795_255_203_000_000_000,
             clock: ClockQuality::Synchronized,

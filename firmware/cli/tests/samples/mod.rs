@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use blockhaul_core::calendar::Timetable;
+mod operating;
+
 use blockhaul_core::control::types::*;
 use blockhaul_core::{Kind, Name};
 use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
@@ -195,51 +197,6 @@ fn job() -> JobStatus {
         run_blocks: 1,
         next_run_utc_ns: Some(1),
     }
-}
-
-fn configuration() -> Vec<Sample> {
-    let exported = ConfigExported {
-        document: "version = 1".into(),
-    };
-    let apply = ConfigApply {
-        document: "version = 1".into(),
-        dry_run: true,
-        base: Some("ab".into()),
-    };
-    let difference = ConfigDifference {
-        how: Differs::Changed,
-        what: "job lobby".into(),
-        detail: "mode".into(),
-    };
-    let applied = ConfigApplied {
-        applied: true,
-        differences: vec![difference],
-        notes: vec!["Look.".into()],
-        base: "ab".into(),
-    };
-    let export = ConfigExport { secrets: true };
-    vec![
-        with_least("io.blockhaul.Config.Export", export, json!({}), exported),
-        with_least(
-            "io.blockhaul.Config.Apply",
-            apply,
-            json!({ "document": "version = 1" }),
-            applied,
-        ),
-    ]
-}
-
-fn service() -> Vec<Sample> {
-    let shown = ServiceShown {
-        on: true,
-        jobs: 1,
-        outgoing: 1,
-        incoming: 0,
-    };
-    vec![
-        plain("io.blockhaul.Service.Switch", ServiceSwitch { on: true }, Nothing {}),
-        plain("io.blockhaul.Service.Show", Nothing {}, shown),
-    ]
 }
 
 fn appliance() -> Vec<Sample> {
@@ -582,8 +539,9 @@ pub fn samples() -> Vec<Sample> {
         recorders(),
         pairing(),
         jobs(),
-        configuration(),
-        service(),
+        operating::configuration(),
+        operating::macros(),
+        operating::service(),
         retention::retention(),
     ]
     .into_iter()

@@ -35,6 +35,7 @@ impl Parts {
                 Ready::Waiting => self.decide_waiting(context),
                 Ready::Silence => self.look_for_silence(context),
                 Ready::Again => self.read_again(context),
+                Ready::Macros => self.decide_macros(context),
             }
         }
         self.mind_silence(context);

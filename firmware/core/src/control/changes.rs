@@ -21,6 +21,7 @@ use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
+use crate::macros::Macro;
 use crate::purpose::Purpose;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
@@ -65,6 +66,12 @@ pub enum Change {
     FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// A macro.
+    AddMacro(Macro),
+    /// No macro of that name.
+    RemoveMacro(Name),
+    /// A macro on or off.
+    EnableMacro(Name, bool),
     /// The replication service on or off.
     SwitchService(bool),
     /// An archive that is on its volume already, to be opened.
@@ -107,6 +114,10 @@ impl Change {
             Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
             Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::AddMacro(rule) => format!("Macro {} was made: on {}.", rule.name, rule.on),
+            Change::RemoveMacro(name) => format!("Macro {name} was removed."),
+            Change::EnableMacro(name, true) => format!("Macro {name} was enabled."),
+            Change::EnableMacro(name, false) => format!("Macro {name} was disabled."),
             Change::SwitchService(true) => "The replication service was switched on.".into(),
             Change::SwitchService(false) => "The replication service was switched off.".into(),
             Change::OpenArchive(archive) => format!("Archive {} on {} was taken in.", archive.name, archive.volume),
@@ -300,6 +311,7 @@ impl Parts {
                 self.switch_service(on, context);
                 done(context);
             }
+            Change::AddMacro(_) | Change::RemoveMacro(_) | Change::EnableMacro(..) => done(context),
             Change::OpenArchive(setting) => {
                 let index = self.archives.len();
                 self.archives.push(None);

@@ -7,6 +7,7 @@ mod config;
 mod device;
 mod grant;
 mod job;
+mod macros;
 mod peer;
 mod recorder;
 mod retention;
@@ -41,7 +42,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 10] = [
+static INTERFACES: [Interface; 11] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -77,6 +78,12 @@ static INTERFACES: [Interface; 10] = [
         description: include_str!("io.blockhaul.Job.varlink"),
         methods: job::METHODS,
         call: Parts::call_job,
+    },
+    Interface {
+        name: "io.blockhaul.Macro",
+        description: include_str!("io.blockhaul.Macro.varlink"),
+        methods: macros::METHODS,
+        call: Parts::call_macro,
     },
     Interface {
         name: "io.blockhaul.Peer",

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use hal::{ClientId, IoError, Op};
 use serde::Serialize;
 
-pub use changes::Changes;
+pub use changes::{Change, Changes};
 use export::Export;
 use verify::Verify;
 use waiting::Waiter;

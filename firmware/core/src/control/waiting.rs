@@ -322,6 +322,7 @@ impl Parts {
     pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
         self.control.retire(client, context);
         self.on_drainer_gone(client, context);
+        self.macros.looked_up.remove(&client);
         self.control.waiters.retain(|waiter| waiter.client != client);
     }
 

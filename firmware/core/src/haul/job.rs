@@ -241,8 +241,12 @@ impl Job {
 
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
+        if self.held {
+            self.look_for_overrun(archive, context);
+            return;
+        }
         self.begin_if_due(context);
-        if !self.setting.enabled || !self.run.on || self.held {
+        if !self.setting.enabled || !self.run.on {
             self.look_for_overrun(archive, context);
             return;
         }
