@@ -48,6 +48,7 @@ fn there_is_one_description_for_each_interface() {
         ".Macro",
         ".Peer",
         ".Recorder",
+        ".Retention",
         ".Service",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));

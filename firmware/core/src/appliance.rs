@@ -7,6 +7,7 @@
 
 mod again;
 mod decisions;
+mod keeping;
 mod links;
 mod silence;
 mod stop;
@@ -33,6 +34,7 @@ use crate::limits;
 use crate::memory::{NoMemory, Pool};
 use crate::purpose::Purpose;
 use crate::recorder::{Door, Recorder};
+use crate::retention::keeper::Keeper;
 use crate::settings::{JobSetting, Settings};
 use crate::tags::Tags;
 use crate::timers::Timers;
@@ -95,6 +97,9 @@ pub(crate) struct Parts {
     pub creations: BTreeMap<usize, (Creation, ClientId)>,
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
+    /// Of each archive, by its place; and of questions, by numbers that no archive has.
+    keepers: BTreeMap<usize, Keeper>,
+    next_keeper: usize,
     pub incoming: BTreeMap<LinkId, Incoming>,
     feeds: BTreeMap<FeedId, usize>,
     links: BTreeMap<LinkId, usize>,
@@ -147,6 +152,8 @@ impl Appliance {
             creations: BTreeMap::new(),
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
+            keepers: BTreeMap::new(),
+            next_keeper: limits::ARCHIVE_PLACES_MAX,
             incoming: BTreeMap::new(),
             feeds: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -256,6 +263,9 @@ impl Parts {
         for job in self.settings.jobs.clone() {
             self.add_job(job, context);
         }
+        for index in 0..self.archives.len() {
+            self.keep(index, context);
+        }
         self.trust_keys(context);
     }
 
@@ -323,6 +333,7 @@ impl Parts {
         job.held = !self.settings.hauling;
         self.jobs.push(Some(job));
         context.wake(Ready::Job(index));
+        self.guards_changed(archive, context);
     }
 
     /// Only keys of known peers may come in.
@@ -497,17 +508,23 @@ impl Parts {
                         }
                     }
                     Reader::Client(client) => self.control.on_read(client, sequence, result, archive, context),
+                    Reader::Keeper(_) => {}
                 }
             }
-            Purpose::Seek(reader, index, sequence) => {
+            Purpose::Seek(reader, index, _) => {
                 let Some(archive) = &self.archives[index] else { return };
                 match reader {
                     Reader::Job(job) => {
                         if let Some(job) = &mut self.jobs[job] {
-                            job.on_sought(sequence, result, archive, context);
+                            job.on_sought(result, archive, context);
                         }
                     }
-                    Reader::Client(client) => self.control.on_sought(client, sequence, result, archive, context),
+                    Reader::Client(client) => self.control.on_sought(client, result, archive, context),
+                    Reader::Keeper(id) => {
+                        if let Some(keeper) = self.keepers.get_mut(&id) {
+                            keeper.on_read(result, archive, context);
+                        }
+                    }
                 }
             }
             Purpose::Settings => self.on_saved(result, context),

@@ -48,6 +48,8 @@ pub enum Ready {
     Incoming(hal::LinkId),
     /// A long call of a control client.
     Reading(hal::ClientId),
+    /// Whoever looks after the retention of an archive.
+    Keeper(usize),
     /// Calls that wait for something.
     Waiting,
     /// Ops that a device has not answered.

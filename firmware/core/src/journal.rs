@@ -61,6 +61,10 @@ pub enum Code {
     RunStarted,
     /// A run has ended.
     RunCompleted,
+    /// Blocks were freed.
+    Freed,
+    /// A job guards its archive no more, or again.
+    GuardReleased,
     /// Everything durable here is durable there.
     CaughtUp,
     /// Nothing has moved for long.
@@ -189,6 +193,8 @@ impl Code {
             Code::RecordingResumed => ("recording-resumed", Info),
             Code::RunStarted => ("run-started", Info),
             Code::RunCompleted => ("run-completed", Info),
+            Code::Freed => ("freed", Info),
+            Code::GuardReleased => ("guard-released", Warning),
             Code::CaughtUp => ("caught-up", Info),
             Code::Stalled => ("stalled", Warning),
             Code::Resumed => ("resumed", Info),

@@ -23,6 +23,7 @@ mod memory;
 mod name;
 mod purpose;
 pub mod recorder;
+pub mod retention;
 pub mod seeded;
 pub mod settings;
 mod tags;

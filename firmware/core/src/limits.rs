@@ -47,8 +47,13 @@ pub const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 /// Not more often than this, so that flash is spared.
 pub const IDLE_MARK_EVERY: Duration = Duration::from_secs(60);
 
+/// Slots are discarded in pieces: a device is busy with one for that long at most, and nothing is written there meanwhile.
+pub const DISCARD_BYTES_MAX: u64 = 1 << 30;
+
 /// Archives of one appliance.
 pub const ARCHIVES_MAX: usize = 64;
+/// Archives that were ever made in one run of an appliance.
+pub const ARCHIVE_PLACES_MAX: usize = 1 << 20;
 /// Tracks of one archive (`performance.md`, P6).
 pub const TRACKS_MAX: usize = 16_384;
 /// Gap records kept per archive; older ones leave first.

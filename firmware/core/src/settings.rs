@@ -10,7 +10,7 @@ use hal::{Digest, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate};
+use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
 use crate::macros::Macro;
 
@@ -88,6 +88,9 @@ pub struct ArchiveSetting {
     pub uuid: Uuid,
     /// Path of the volume.
     pub volume: String,
+    /// How long blocks are kept.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retention: Retention,
 }
 
 /// A right that a peer's token carries.
@@ -129,6 +132,12 @@ pub struct JobSetting {
     pub token: Digest,
     /// Whether it is switched on.
     pub enabled: bool,
+    /// When it was created: since then it guards its archive.
+    #[serde(default)]
+    pub created_utc_ns: i64,
+    /// It guards nothing any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub released: bool,
     /// Identity of the target's archive, once it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
@@ -143,6 +152,10 @@ impl JobSetting {
         let kinds = &self.plan.filter.kinds;
         (self.cameras.is_empty() || self.cameras.contains(&key.camera)) && (kinds.is_empty() || kinds.contains(&key.kind))
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Settings {
@@ -235,6 +248,10 @@ impl Settings {
         for rule in &self.macros {
             rule.check(self).map_err(|refusal| refusal.sentence)?;
         }
+        for archive in &self.archives {
+            crate::control::changes::retention::check(self, &archive.name, &archive.retention)
+                .map_err(|refusal| format!("the settings cannot be used: {}", refusal.sentence))?;
+        }
         for grant in &self.grants {
             if !archive(&grant.archive) || !peer(&grant.peer) {
                 return Err(format!(
@@ -258,6 +275,11 @@ mod tests {
                 name: "card".parse().unwrap(),
                 uuid: Uuid([1; 16]),
                 volume: "/dev/x".to_string(),
+                retention: Retention {
+                    protect: true,
+                    min_age_ms: Some(5),
+                    ..Retention::default()
+                },
             }],
             ..Settings::default()
         };

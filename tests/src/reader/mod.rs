@@ -12,11 +12,12 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 use drivers_sim::Image;
 
 pub use announced::{Announced, announced};
-pub use block::{Block, Content, block, linked, log};
+pub use block::{Block, Content, Piece, block, linked, log};
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-const SECTOR: usize = 4096;
+/// Bytes of a superblock copy, and of a block header.
+pub const SECTOR: usize = 4096;
 const FIRST_SUPERBLOCK_AT: u64 = 1 << 20;
 
 /// A track: origin archive, camera, kind.
@@ -28,6 +29,20 @@ pub struct Track {
     pub camera: String,
     /// Number of the kind.
     pub kind: u8,
+}
+
+/// Counter and nonce of a lease.
+pub type Lease = (u64, u64);
+
+/// A lease that a record gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Of which track.
+    pub track: Track,
+    /// The lease.
+    pub lease: Lease,
+    /// Key of the peer that holds it.
+    pub holder: [u8; 32],
 }
 
 /// What the superblock says of an archive's shape.
@@ -43,6 +58,8 @@ pub struct Geometry {
     pub segment_blocks: u64,
     /// The log goes round.
     pub ring: bool,
+    /// Everything below was freed.
+    pub freed: u64,
 }
 
 impl Geometry {
@@ -60,12 +77,13 @@ impl Geometry {
     /// Oldest log sequence that may be read when the next one is `next`.
     pub fn oldest(&self, next: u64) -> u64 {
         if !self.ring {
-            return 0;
+            return self.freed;
         }
         let guard = 2 * (2 * self.segment_blocks).min(32);
         (next + guard)
             .next_multiple_of(self.segment_blocks)
             .saturating_sub(self.slots)
+            .max(self.freed)
     }
 }
 
@@ -84,13 +102,41 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
         slots: u64_at(&sector, 96),
         segment_blocks: u64::from(u32_at(&sector, 104)),
         ring: sector[11] == 2,
+        freed: u64_at(&sector, 232),
     })
+}
+
+/// Below which log sequence a superblock that is about to be written says that everything is freed, and of which archive.
+pub fn freed(sector: &[u8]) -> Option<([u8; 16], u64)> {
+    (sector.len() >= SECTOR && sector[..8] == *b"bhsuper\0").then(|| (array(sector, 16), u64_at(sector, 232)))
+}
+
+/// How many sound superblock copies on a volume of that size say that a log sequence is freed.
+pub fn copies_that_free(image: &Image, volume_bytes: u64, log_sequence: u64) -> usize {
+    let copies = superblock_copies(volume_bytes).into_iter().map(|at| image.bytes(at, SECTOR));
+    let sound = copies.filter(|sector| u32_at(sector, 12) == checksum(sector));
+    sound
+        .filter(|sector| freed(sector).is_some_and(|(_, below)| below > log_sequence))
+        .count()
 }
 
 /// Where the four superblock copies lie on a volume of a size.
 pub fn superblock_copies(size_bytes: u64) -> [u64; 4] {
     let end = size_bytes / SECTOR as u64 * SECTOR as u64;
     [1 << 20, 3 << 19, end - (2 << 20), end - (3 << 19)]
+}
+
+/// A superblock copy of another archive, right in all its sums if this one is.
+pub fn renamed(copy: &[u8], archive: [u8; 16]) -> Vec<u8> {
+    let mut other = copy.to_vec();
+    other[16..32].copy_from_slice(&archive);
+    let mut content = other.clone();
+    content[10] = 0;
+    content[12..16].fill(0);
+    other[4064..].copy_from_slice(blake3::hash(&content[..4064]).as_bytes());
+    let sum = checksum(&other);
+    other[12..16].copy_from_slice(&sum.to_le_bytes());
+    other
 }
 
 /// The generation that each of the four superblock copies says, on a volume of that size; none for a copy that is not whole.
@@ -119,19 +165,33 @@ fn track(sector: &[u8]) -> Track {
 }
 
 fn gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
-    const RECORD_BYTES: usize = 160;
-    let records = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
-    records
-        .filter(|record| record[0] == 2)
-        .map(|record| {
-            let track = Track {
-                origin: array(record, 8),
-                camera: name(&record[24..88]),
-                kind: record[88],
-            };
-            (track, u64_at(record, 96), u64_at(record, 104))
+    records(payload, 2)
+        .map(|record| (record_track(record), u64_at(record, 96), u64_at(record, 104)))
+        .collect()
+}
+
+fn leases(payload: &[u8]) -> Vec<Granted> {
+    records(payload, 1)
+        .map(|record| Granted {
+            track: record_track(record),
+            lease: (u64_at(record, 96), u64_at(record, 104)),
+            holder: array(record, 112),
         })
         .collect()
+}
+
+fn records(payload: &[u8], kind: u8) -> impl Iterator<Item = &[u8]> {
+    const RECORD_BYTES: usize = 160;
+    let all = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
+    all.filter(move |record| record[0] == kind)
+}
+
+fn record_track(record: &[u8]) -> Track {
+    Track {
+        origin: array(record, 8),
+        camera: name(&record[24..88]),
+        kind: record[88],
+    }
 }
 
 fn checksum(sector: &[u8]) -> u32 {

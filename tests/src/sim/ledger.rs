@@ -99,6 +99,11 @@ impl Ledger {
         self.hidden.extend(hidden);
     }
 
+    /// It writes down that everything below a log sequence is freed.
+    pub fn frees(&mut self, below: u64) {
+        self.geometry.freed = self.geometry.freed.max(below);
+    }
+
     /// It writes a block.
     pub fn writes(&mut self, says: Announced, payload: Vec<u8>) -> Result<(), String> {
         let sequence = says.log_sequence;

@@ -9,6 +9,7 @@ use drivers_sim::{DiskId, Echo, SiteId, Snapshot, World};
 use hal::Role;
 use serde_json::{Value, json};
 
+use super::keeping::Keeps;
 use super::ledger::Ledger;
 use super::product::{Notice, Product};
 use super::tally::Tally;
@@ -29,6 +30,8 @@ pub struct Play {
     pub world: World<Product>,
     /// The books of each site's archive.
     pub ledgers: BTreeMap<SiteId, Ledger>,
+    /// What the retention of each archive promises.
+    pub keeps: BTreeMap<SiteId, Keeps>,
     /// Codes and subjects that each site said.
     pub said: BTreeSet<(SiteId, String, String)>,
     /// Earlier states of disks, for rollbacks.
@@ -52,6 +55,7 @@ impl Play {
         Play {
             world,
             ledgers: BTreeMap::new(),
+            keeps: BTreeMap::new(),
             said: BTreeSet::new(),
             snapshots: BTreeMap::new(),
             intruder: None,
@@ -175,13 +179,16 @@ impl Play {
                 }
             }
             Notice::StatesGap(track, from, to) => self.judge_gap(site, &track, from, to)?,
+            Notice::Frees { archive, below } => self.judge_freed(site, archive, below)?,
             Notice::Writes(says, payload) => {
+                self.judge_place(site, &says)?;
                 if let Some(ledger) = self
                     .ledgers
                     .get_mut(&site)
                     .filter(|ledger| ledger.geometry.archive == says.archive)
                 {
                     ledger.writes(says, payload)?;
+                    self.judge_given_up(site)?;
                 }
             }
             Notice::Claims {

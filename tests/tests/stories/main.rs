@@ -21,6 +21,7 @@ mod opened;
 mod overrun;
 mod reader;
 mod refusals;
+mod removal;
 mod replay;
 mod service;
 mod stage;

@@ -12,6 +12,7 @@ mod manual;
 mod peer;
 mod record;
 mod recorder;
+mod retention;
 mod screen;
 mod service;
 mod status;
@@ -150,6 +151,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Peer(peer) => peer::run(context, peer),
         Command::Grant(grant) => grant::run(context, grant),
         Command::Job(job) => job::run(context, job),
+        Command::Retention(retention) => retention::run(context, retention),
         Command::Status(status) => status::run(context, &status),
         Command::Export(export) => export::run(context, export),
         Command::Gaps(gaps) => archive::gaps(context, gaps),

@@ -11,6 +11,7 @@ pub mod pairing;
 pub mod plan;
 pub mod progress;
 pub mod recorder;
+pub mod retention;
 pub mod run;
 pub mod service;
 pub mod status;

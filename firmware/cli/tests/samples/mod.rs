@@ -10,6 +10,8 @@ use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+mod retention;
+
 /// One method.
 pub struct Sample {
     /// Its full name.
@@ -224,6 +226,7 @@ fn appliance() -> Vec<Sample> {
             blocks: 1,
             bytes: 1,
         }],
+        guards: vec![retention::guard()],
     };
     let event = EventRecord {
         number: 1,
@@ -529,6 +532,7 @@ pub fn samples() -> Vec<Sample> {
         operating::configuration(),
         operating::macros(),
         operating::service(),
+        retention::retention(),
     ]
     .into_iter()
     .flatten()

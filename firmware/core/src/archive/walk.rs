@@ -29,6 +29,8 @@ pub enum Reader {
     Job(usize),
     /// A control client.
     Client(ClientId),
+    /// Whoever looks after the retention of an archive.
+    Keeper(usize),
 }
 
 impl Reader {
@@ -37,6 +39,7 @@ impl Reader {
         match self {
             Reader::Job(index) => Ready::Job(index),
             Reader::Client(client) => Ready::Reading(client),
+            Reader::Keeper(id) => Ready::Keeper(id),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod applied;
 mod plan;
+pub(crate) mod retention;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -11,7 +12,7 @@ use hal::{ClientId, IoError, Op, Uuid};
 pub use plan::{Plan, base};
 
 use super::types::{
-    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode,
+    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention,
 };
 use super::{refuse, reply};
 use crate::Name;
@@ -79,6 +80,10 @@ pub enum Change {
     RestoreGrant(GrantSetting),
     /// All that a document says, in the place of all that is.
     Replace(alloc::boxed::Box<Settings>),
+    /// How long an archive keeps its blocks.
+    SetRetention(Name, Retention),
+    /// A job guards its archive, or does not.
+    GuardJob(Name, bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
 }
@@ -118,7 +123,8 @@ impl Change {
             Change::OpenArchive(archive) => format!("Archive {} on {} was taken in.", archive.name, archive.volume),
             Change::RestoreGrant(grant) => format!("Grant {} was taken in.", grant.id),
             Change::Replace(_) => "The configuration was replaced by a document.".into(),
-            Change::LearnTarget(..) => return None,
+            Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
+            Change::GuardJob(..) | Change::LearnTarget(..) => return None,
         })
     }
 }
@@ -221,6 +227,7 @@ impl Parts {
         match change {
             Change::AddArchive(index, setting) => {
                 self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+                self.keep(index, context);
                 if let Some(client) = client {
                     self.wait_for_archive(client, index, context);
                 }
@@ -312,6 +319,13 @@ impl Parts {
             }
             Change::RestoreGrant(_) | Change::LearnTarget(..) => {}
             Change::Replace(_) => unreachable!("a document takes effect by its steps"),
+            Change::SetRetention(name, _) => {
+                self.retention_changed(&name, context);
+                if let Some(client) = client {
+                    self.show_retention(client, &name, context);
+                }
+            }
+            Change::GuardJob(name, guards) => self.guard_changed(client, &name, guards, context),
         }
     }
 

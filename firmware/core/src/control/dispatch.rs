@@ -10,6 +10,7 @@ mod job;
 mod macros;
 mod peer;
 mod recorder;
+mod retention;
 mod service;
 mod shown;
 
@@ -22,7 +23,7 @@ use hal::{ClientId, Role};
 use serde::de::DeserializeOwned;
 
 use super::types::{Call, Refusal, RefusalCode};
-use super::{refuse, reply, varlink_error};
+use super::{NOBODY, refuse, reply, varlink_error};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
@@ -41,7 +42,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 10] = [
+static INTERFACES: [Interface; 11] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -97,6 +98,12 @@ static INTERFACES: [Interface; 10] = [
         call: Parts::call_recorder,
     },
     Interface {
+        name: "io.blockhaul.Retention",
+        description: include_str!("io.blockhaul.Retention.varlink"),
+        methods: retention::METHODS,
+        call: Parts::call_retention,
+    },
+    Interface {
         name: "io.blockhaul.Service",
         description: include_str!("io.blockhaul.Service.varlink"),
         methods: service::METHODS,
@@ -138,6 +145,14 @@ fn no_such_method() -> Outcome {
     Outcome::BadParameters("no such method".to_string())
 }
 
+/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
+fn wants_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+    )
+}
+
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     let parameters = if call.parameters.is_null() {
         serde_json::json!({})
@@ -173,6 +188,16 @@ impl Parts {
                 );
             }
         };
+        let mut call = call;
+        let mut client = client;
+        // Who hands the connection over waits for an answer.
+        if call.oneway && !call.upgrade {
+            if wants_answer(&call.method) {
+                return;
+            }
+            call.more = false;
+            client = NOBODY;
+        }
         if call.method.starts_with("org.varlink.service.") {
             return self.on_service_call(client, &call, context);
         }

@@ -3,7 +3,8 @@
 //! `types` is what goes over the wire, `dispatch` finds the method and checks the role, `changes` alters the settings, `waiting`
 //! answers calls that take time, `verify` and `export` read archives for people. Framing is the driver's.
 //!
-//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away.
+//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away or wants
+//! no answer.
 
 pub mod changes;
 mod dispatch;
@@ -29,6 +30,9 @@ use crate::archive::seek::Seek;
 use crate::archive::walk::Walk;
 use crate::context::{Context, Ready};
 use types::{Answer, Nothing, Refusal, RefusalCode};
+
+/// Whoever made a call and wants no answer. Machines count from the other end.
+const NOBODY: ClientId = ClientId(u64::MAX - 1);
 
 /// Calls that have not been answered.
 #[derive(Clone, Debug, Default, Hash)]
@@ -74,16 +78,9 @@ impl Control {
     }
 
     /// A checkpoint part for a client has been read.
-    pub fn on_sought(
-        &mut self,
-        client: ClientId,
-        sequence: u64,
-        result: Result<(), IoError>,
-        archive: &Archive,
-        context: &mut Context,
-    ) {
+    pub fn on_sought(&mut self, client: ClientId, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         match self.readings.get_mut(&client) {
-            Some(Reading::Export(export)) => export.on_sought(sequence, result, archive, context),
+            Some(Reading::Export(export)) => export.on_sought(result, archive, context),
             Some(Reading::Verify { .. }) => {}
             None => {
                 if let Some((_, None, Some(seek))) = self.retired.remove(&client) {
@@ -181,6 +178,9 @@ fn varlink_error(client: ClientId, error: &str, key: &str, value: &str, context:
 }
 
 fn send(client: ClientId, answer: &Answer, context: &mut Context) {
+    if client == NOBODY {
+        return;
+    }
     let message = serde_json::to_vec(answer).unwrap_or_default();
     context.submit(Op::Reply { client, message });
 }

@@ -13,6 +13,7 @@ mod macros;
 mod peer;
 mod plan;
 mod recorder;
+mod retention;
 mod service;
 
 use alloc::string::String;
@@ -28,6 +29,7 @@ pub use macros::*;
 pub use peer::*;
 pub use plan::*;
 pub use recorder::*;
+pub use retention::*;
 pub use service::*;
 
 use crate::Name;

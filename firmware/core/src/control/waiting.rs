@@ -220,6 +220,7 @@ impl Parts {
             Some(Ok(Made::Archive(superblock))) => {
                 let call = creation.call;
                 let setting = ArchiveSetting {
+                    retention: crate::control::types::Retention::default(),
                     name: call.name,
                     uuid: superblock.archive,
                     volume: call.volume,

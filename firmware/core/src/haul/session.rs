@@ -18,6 +18,7 @@ use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
 pub use missing::is_on_purpose;
 use wanted::{Passed, Wanted};
 
+use super::job::guard::Told;
 use super::job::{Lasting, Trouble};
 use super::sieve::{Judged, Sieve};
 use super::wire::{Message, WhyRejected};
@@ -60,6 +61,8 @@ pub struct Session {
     pub ask_at: Option<Instant>,
     /// When stopped tracks are opened again.
     pub retry_at: Option<Instant>,
+    /// What the target has told of its tracks and the job has not heard.
+    pub told: Vec<Told>,
     /// Frames with a body that have not left.
     pub sending: usize,
     reader: Reader,
@@ -132,6 +135,7 @@ impl Session {
             bounded: false,
             ask_at: None,
             retry_at: None,
+            told: Vec::new(),
             sending: 0,
             reader: Reader::Job(job),
             target,
@@ -518,7 +522,7 @@ impl Session {
     }
 
     /// A checkpoint part has been read.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let mut holds = |tips: &[Tip]| {
             tips.iter().all(|tip| {
@@ -528,7 +532,7 @@ impl Session {
             })
         };
         if let Some(seek) = &mut self.seek {
-            seek.on_read(sequence, result, archive, &mut holds, context);
+            seek.on_read(result, archive, &mut holds, context);
         }
     }
 }

@@ -5,13 +5,13 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Plan, grant_id};
+use super::{Change, Plan, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
 use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
 use crate::limits::NAMED_MAX;
-use crate::settings::{GrantSetting, JobSetting, Settings};
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 fn not_found(what: &str, name: &str) -> Refusal {
     refusal(
@@ -207,7 +207,16 @@ impl Change {
                         let next = format!("blockhaul job disable {name}");
                         return Err(refusal(RefusalCode::Busy, format!("Job {name} is switched on."), next));
                     }
-                    Some(_) => settings.jobs.retain(|job| job.name != *name),
+                    Some(job) => {
+                        let counts =
+                            |archive: &&ArchiveSetting| archive.name == job.from && archive.retention.jobs.contains(name);
+                        if let Some(archive) = settings.archives.iter().find(counts) {
+                            let sentence = format!("The retention of archive {} counts job {name}.", archive.name);
+                            let next = format!("blockhaul retention set {} --guards all", archive.name);
+                            return Err(refusal(RefusalCode::Busy, sentence, next));
+                        }
+                        settings.jobs.retain(|job| job.name != *name);
+                    }
                 }
             }
             Change::AddMacro(rule) => {
@@ -243,6 +252,11 @@ impl Change {
                 settings.grants.push(setting.clone());
             }
             Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
+            Change::SetRetention(name, retention) => retention::set(settings, name, retention)?,
+            Change::GuardJob(name, guards) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
+                Some(job) => job.released = !guards,
+                None => return Err(not_found("job", name)),
+            },
             Change::LearnTarget(name, target) => {
                 if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {
                     job.target = *target;

@@ -60,6 +60,11 @@ impl Session {
             let (end, reason) = match (left_out, archive.catalog.gap_at(id, from)) {
                 (Some(passed), _) => (passed.to.min(to), passed.reason),
                 (None, Some(gap)) => (gap.to.min(to), gap.reason),
+                (None, None) if from < archive.catalog.track(id).first => {
+                    let freed = archive.superblock.freed_sequence == archive.oldest();
+                    let reason = if freed { GapReason::Expired } else { GapReason::Overwritten };
+                    (archive.catalog.track(id).first.min(to), reason)
+                }
                 (None, None) => {
                     let known = archive
                         .catalog
