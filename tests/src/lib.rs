@@ -11,11 +11,12 @@ pub mod exhaust;
 pub mod picture;
 pub mod programs;
 pub mod proxy;
-mod reader;
+pub mod reader;
 #[cfg(feature = "seeded-bugs")]
 pub mod seeded;
 pub mod sim;
 pub mod site;
+pub mod stage;
 
 /// A result whose error is a sentence for people.
 pub type Result<T> = std::result::Result<T, String>;

@@ -25,6 +25,7 @@ use crate::context::{Context, Ready, Shared};
 use crate::control::{Changes, Control};
 use crate::entropy::Entropy;
 use crate::format::{Record, TrackKey};
+use crate::haul::history::History;
 use crate::haul::incoming::{Grant, Incoming};
 use crate::haul::job::Job;
 use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
@@ -111,6 +112,8 @@ pub(crate) struct Parts {
     turned: u64,
     turned_said: Option<Instant>,
     minding_silence: bool,
+    /// Events for people below were looked at by those who wait for one.
+    events_seen: u64,
 }
 
 impl Appliance {
@@ -124,10 +127,12 @@ impl Appliance {
             })?,
             None => Settings::default(),
         };
+        let journal = Journal::new(&board.kept_events);
         let shared = Shared {
             pool: Pool::new(board.memory_bytes),
             tags: Tags::default(),
-            journal: Journal::new(&board.kept_events),
+            history: History::read_back(journal.records()),
+            journal,
             entropy: Entropy::new(board.seed),
             ready: VecDeque::new(),
             timers: Timers::default(),
@@ -159,6 +164,7 @@ impl Appliance {
             turned: 0,
             turned_said: None,
             minding_silence: false,
+            events_seen: shared.journal.next(),
         };
         let mut appliance = Appliance { shared, parts };
         let mut no_memory = NoMemory;

@@ -10,7 +10,8 @@ use hal::{Digest, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::control::types::{JobMode, Peer, RecorderCreate, Retention};
+use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate, Retention};
+use crate::format::TrackKey;
 
 /// Version of the document.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -113,6 +114,17 @@ pub struct JobSetting {
     /// Identity of the target's archive, once it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
+    /// What it takes, when, and how fast.
+    #[serde(default, skip_serializing_if = "JobPlan::is_plain")]
+    pub plan: JobPlan,
+}
+
+impl JobSetting {
+    /// Whether the job takes blocks of a track at all.
+    pub fn wants(&self, key: &TrackKey) -> bool {
+        let kinds = &self.plan.filter.kinds;
+        (self.cameras.is_empty() || self.cameras.contains(&key.camera)) && (kinds.is_empty() || kinds.contains(&key.kind))
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -165,6 +177,9 @@ impl Settings {
             }
         }
         for job in &self.jobs {
+            job.plan
+                .check(job.mode)
+                .map_err(|refusal| format!("job {}: {}", job.name, refusal.sentence))?;
             if !archive(&job.from) || !peer(&job.peer) {
                 return Err(format!(
                     "job {} names the archive {} and the peer {}; one is not there",

@@ -14,6 +14,7 @@ mod hauling;
 mod keeping;
 mod ledger;
 mod network;
+mod operator;
 mod oracle;
 mod play;
 pub(crate) mod product;

@@ -3,8 +3,7 @@
 use drivers_sim::SiteId;
 use serde_json::{Value, json};
 
-use crate::haul::{Pair, pair_of};
-use crate::stage::{SLOTS, Stage};
+use crate::stage::{Pair, SLOTS, Stage, pair_of};
 
 fn shown(stage: &mut Stage, site: SiteId) -> Value {
     stage.ask(site, "Retention.Show", json!({ "archive": "lobby" }))
@@ -28,7 +27,7 @@ fn is_whole(stage: &mut Stage, site: SiteId, name: &str) {
 pub fn removed_after_success() -> Stage {
     let Pair {
         mut stage, lobby, vault, ..
-    } = pair_of("append", 8 * SLOTS, &[], "always", None);
+    } = pair_of("append", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
     stage.record(lobby, SLOTS / 2);
     let tried = json!({ "archive": "lobby", "retention": { "remove_after_success": true }, "dry_run": true });
     let tried = stage.ask(lobby, "Retention.Set", tried);
@@ -52,7 +51,7 @@ pub fn removed_after_success() -> Stage {
 }
 
 pub fn protected() -> Stage {
-    let Pair { mut stage, lobby, .. } = pair_of("ring", 8 * SLOTS, &[], "always", None);
+    let Pair { mut stage, lobby, .. } = pair_of("ring", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
     stage.record(lobby, 2);
     set(&mut stage, lobby, json!({ "protect": true }));
     stage.ask(lobby, "Job.Disable", json!({ "name": "out" }));
@@ -88,7 +87,7 @@ pub fn protected() -> Stage {
 fn the_guard_that_is_behind_holds_until_it_does_not_count() {
     let Pair {
         mut stage, lobby, vault, ..
-    } = pair_of("append", 8 * SLOTS, &[], "always", None);
+    } = pair_of("append", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
     stage.add_recorder(lobby, "lobby", "hall");
     // The second job hauls another camera, of which nothing ever reaches its target.
     let grant = json!({ "peer": "lobby", "archive": "vault", "cameras": ["hall"] });

@@ -53,14 +53,14 @@ fn removal_waits_for_a_job_that_is_switched_off() -> Result<()> {
     let tried = stage.source.call(&only)?;
     assert!(tried["blocks"].as_u64() > Some(0), "{tried}");
     assert_eq!(archive_field(&stage.source, CARD, "oldest")?, 0, "a dry run frees nothing");
-    let tried = stage.source.call(&["job", "release", SECOND, "--dry-run"])?;
+    let tried = stage.source.call(&["job", "release", SECOND, "--guard", "--dry-run"])?;
     assert_eq!(
         (&tried["done"], &tried["guard"]["blocks"]),
         (&false.into(), &20.into()),
         "{tried}"
     );
-    stage.source.call(&["job", "release", SECOND])?;
-    refused(&stage.source, &["job", "release", SECOND], 11, SECOND)?;
+    stage.source.call(&["job", "release", SECOND, "--guard"])?;
+    refused(&stage.source, &["job", "release", SECOND, "--guard"], 11, SECOND)?;
     wait_until("the first blocks to be freed", || {
         Ok(archive_field(&stage.source, CARD, "oldest")?.as_u64() > Some(0))
     })?;

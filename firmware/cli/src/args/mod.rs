@@ -8,6 +8,7 @@ pub mod grant;
 pub mod job;
 pub mod media;
 pub mod peer;
+pub mod plan;
 pub mod recorder;
 pub mod retention;
 pub mod value;
@@ -161,7 +162,7 @@ mod tests {
             "job disable lobby",
             "job delete lobby",
             "job kick lobby",
-            "job release lobby --dry-run",
+            "job release lobby --guard --dry-run",
             "job guard lobby",
             "retention show card",
             "retention set card --remove-after-success on --protect off --guards any-of:a,b --max-age 30d --dry-run",

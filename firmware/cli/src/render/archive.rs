@@ -253,6 +253,7 @@ pub fn gaps(camera: &str, gaps: &Gaps, look: &Look) -> String {
             GapReason::Damaged => "damaged at the source",
             GapReason::Filtered => "left out by a filter",
             GapReason::Expired => "expired here",
+            GapReason::NotRetrieved => "not retrieved: only a later time was asked for",
         };
         let last = to.saturating_sub(1);
         table.row([

@@ -1,6 +1,7 @@
 //! A sample of the parameters and the reply of every method, made of the types that go over the wire.
 #![allow(clippy::unwrap_used)]
 
+use blockhaul_core::calendar::Timetable;
 use blockhaul_core::control::types::*;
 use blockhaul_core::{Kind, Name};
 use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
@@ -121,6 +122,46 @@ fn recorder() -> RecorderStatus {
     }
 }
 
+fn plan() -> JobPlan {
+    let hours: Timetable = serde_json::from_value(json!({ "week": "mon-fri 08:00-18:00", "zone": "Europe/Berlin" })).unwrap();
+    JobPlan {
+        schedule: Some(Schedule {
+            every_ms: None,
+            cron: Some(serde_json::from_value(json!({ "expression": "0 2 * * *", "zone": "UTC" })).unwrap()),
+        }),
+        filter: Filter {
+            kinds: vec![Kind::Video],
+            from_utc_ns: Some(1),
+            to_utc_ns: Some(2),
+            key_frames: true,
+        },
+        period: Period::Timetable { hours: hours.clone() },
+        delay_ms: 1,
+        frozen: true,
+        rates: vec![Rate {
+            bytes_a_second: 1,
+            hours: Some(hours),
+        }],
+    }
+}
+
+fn run() -> RunRecord {
+    RunRecord {
+        run: Uuid([1; 16]),
+        of: name(),
+        to: "nvr/main".into(),
+        incoming: false,
+        begun_utc_ns: 1,
+        ended_utc_ns: 2,
+        result: RunResult::Completed,
+        blocks: 1,
+        bytes: 1,
+        duplicates: 0,
+        gaps: 0,
+        retries: 0,
+    }
+}
+
 fn job() -> JobStatus {
     JobStatus {
         name: name(),
@@ -128,6 +169,7 @@ fn job() -> JobStatus {
         to: "nvr/main".into(),
         cameras: vec![name()],
         mode: JobMode::OnDemand,
+        plan: plan(),
         state: JobState::CatchingUp,
         why: String::new(),
         action: String::new(),
@@ -142,8 +184,13 @@ fn job() -> JobStatus {
         bytes: 1,
         duplicates: 0,
         gaps: 0,
+        filtered: 0,
         retries: 0,
         run: 1,
+        run_id: Some(Uuid([1; 16])),
+        run_total_blocks: 1,
+        run_blocks: 1,
+        next_run_utc_ns: Some(1),
     }
 }
 
@@ -185,6 +232,7 @@ fn appliance() -> Vec<Sample> {
         severity: Severity::Critical,
         subject: "lobby".into(),
         sentence: "Something is missing.".into(),
+        run: Some(Box::new(run())),
     };
     let check = Check {
         what: "clock".into(),
@@ -399,18 +447,34 @@ fn jobs() -> Vec<Sample> {
         archive: name(),
         cameras: vec![name()],
         mode: JobMode::Always,
+        plan: plan(),
         token: "5a".repeat(32),
     };
     let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
-    let run = JobRun {
+    let order = JobRun {
         name: name(),
         wait: true,
         timeout_ms: Some(1),
+        period: Some(Period::Last {
+            duration_ms: 1,
+            offset_ms: 1,
+        }),
+        bounds: Bounds {
+            blocks: Some(1),
+            below: Some(1),
+            event: Some("gap".into()),
+        },
     };
+    let switch = JobSwitch {
+        name: name(),
+        mode: Some(JobMode::Always),
+        plan: Some(plan()),
+    };
+    let history = History { runs: vec![run()] };
     let started = RunStarted {
         run: 1,
         joined: false,
-        result: Some("partial".into()),
+        result: Some(RunResult::Partial),
     };
     let wait = JobWait {
         name: name(),
@@ -423,8 +487,24 @@ fn jobs() -> Vec<Sample> {
         with_least("io.blockhaul.Job.Create", create, least, JobShown { job: job() }),
         plain("io.blockhaul.Job.List", Nothing {}, Jobs { jobs: vec![job()] }),
         plain("io.blockhaul.Job.Show", named(), JobShown { job: job() }),
-        with_least("io.blockhaul.Job.Run", run, json!({ "name": "lobby" }), started),
+        with_least("io.blockhaul.Job.Run", order, json!({ "name": "lobby" }), started),
         with_least("io.blockhaul.Job.Wait", wait, least_wait, Nothing {}),
+        plain("io.blockhaul.Job.Stop", named(), Nothing {}),
+        with_least(
+            "io.blockhaul.Job.History",
+            HistoryCall { name: Some(name()) },
+            json!({}),
+            history,
+        ),
+        with_least(
+            "io.blockhaul.Job.Switch",
+            switch,
+            json!({ "name": "lobby" }),
+            JobShown { job: job() },
+        ),
+        plain("io.blockhaul.Job.Freeze", named(), JobShown { job: job() }),
+        plain("io.blockhaul.Job.Thaw", named(), JobShown { job: job() }),
+        plain("io.blockhaul.Job.ReleaseHeld", named(), Nothing {}),
         plain("io.blockhaul.Job.Enable", named(), Nothing {}),
         plain("io.blockhaul.Job.Disable", named(), Nothing {}),
         plain("io.blockhaul.Job.Delete", named(), Nothing {}),

@@ -91,6 +91,7 @@ impl Parts {
                 source,
                 target,
                 block_bytes,
+                run,
                 ..
             } => {
                 if incoming.grant.is_some() {
@@ -106,6 +107,7 @@ impl Parts {
                             }
                         }
                         if let Some(archive) = &self.archives[grant.archive] {
+                            incoming.begin_run(run, &archive.name, context);
                             incoming.welcome(grant, archive, context);
                         }
                     }
@@ -141,6 +143,7 @@ impl Parts {
                 Some(archive) => incoming.on_gap(track, lease, (from, to, reason), hash_after, archive, context),
                 None => incoming.malformed(context),
             },
+            Message::Ended { result } => incoming.end_run(result, context),
             Message::Heartbeat => {}
             Message::Welcome { .. }
             | Message::Refused { .. }

@@ -8,7 +8,9 @@ use alloc::format;
 use alloc::string::String;
 use hal::{ClientId, IoError, Op, Uuid};
 
-use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention};
+use super::types::{
+    GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention,
+};
 use super::{refuse, reply};
 use crate::Name;
 use crate::appliance::Parts;
@@ -54,6 +56,10 @@ pub enum Change {
     AddJob(JobSetting),
     /// A job on or off.
     EnableJob(Name, bool),
+    /// Another mode or plan for a job.
+    SwitchJob(Name, Option<JobMode>, Option<JobPlan>),
+    /// A job that lets nothing leave, or does again.
+    FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
     /// How long an archive keeps its blocks.
@@ -85,10 +91,23 @@ impl Change {
             Change::AddJob(job) => format!("Job {} was created.", job.name),
             Change::EnableJob(name, true) => format!("Job {name} was enabled."),
             Change::EnableJob(name, false) => format!("Job {name} was disabled."),
+            Change::SwitchJob(name, Some(mode), _) => format!("Job {name} was switched to {}.", mode_word(*mode)),
+            Change::SwitchJob(name, None, _) => format!("Job {name} has another plan."),
+            Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
+            Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
             Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
             Change::GuardJob(..) | Change::LearnTarget(..) => return None,
         })
+    }
+}
+
+/// As it is said and written.
+pub fn mode_word(mode: JobMode) -> &'static str {
+    match mode {
+        JobMode::Always => "always",
+        JobMode::OnDemand => "on-demand",
+        JobMode::Schedule => "schedule",
     }
 }
 
@@ -239,6 +258,17 @@ impl Parts {
                     job.enable(enabled, context);
                 }
                 done(context);
+            }
+            Change::SwitchJob(name, ..) | Change::FreezeJob(name, _) => {
+                let setting = self.settings.jobs.iter().find(|job| job.name == name).cloned();
+                if let (Some(setting), Some(index)) = (setting, self.job_place(&name))
+                    && let Some(job) = &mut self.jobs[index]
+                {
+                    job.switch(setting.mode, setting.plan, context);
+                }
+                if let (Some(client), Some(job)) = (client, self.job_status(&name, context.now)) {
+                    reply(client, &JobShown { job }, false, context);
+                }
             }
             Change::DeleteJob(name) => {
                 // Its link is down already, or going down: the place stays for what is still in flight.

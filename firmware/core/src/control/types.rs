@@ -9,6 +9,7 @@ mod device;
 mod grant;
 mod job;
 mod peer;
+mod plan;
 mod recorder;
 mod retention;
 
@@ -21,6 +22,7 @@ pub use device::*;
 pub use grant::*;
 pub use job::*;
 pub use peer::*;
+pub use plan::*;
 pub use recorder::*;
 pub use retention::*;
 

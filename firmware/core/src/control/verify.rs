@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use hal::{ClientId, Digest, Instant};
 
 use super::types::{DamagedBlock, Verified};
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::{Context, Ready};
 use crate::format::header::{Header, header_hash};
@@ -70,7 +70,7 @@ impl Verify {
     /// Goes on as far as blocks have been read.
     pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Progress {
         loop {
-            match self.walk.poll(archive, &mut |_, _| true, context) {
+            match self.walk.poll(archive, &mut |_, _| Wish::Take, context) {
                 Step::Block { sequence, span, header } => {
                     let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
                     context.give(span);
@@ -86,7 +86,7 @@ impl Verify {
                     self.verified.blocks = self.verified.total;
                     return Progress::Done;
                 }
-                Step::Wait => break,
+                Step::Wait | Step::Held => break,
             }
         }
         self.verified.blocks = self.walk.position() - self.from;

@@ -8,6 +8,7 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod run;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -19,7 +20,7 @@ use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
 use crate::context::{Context, Ready};
-use crate::control::types::{GapReason, IncomingStatus};
+use crate::control::types::{GapReason, IncomingStatus, RunRecord};
 use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
 use crate::format::{COUNT_MAX, Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
@@ -70,6 +71,11 @@ pub struct Incoming {
     unsent: usize,
     blocks: u64,
     bytes: u64,
+    duplicates: u64,
+    gaps: u64,
+    /// As it stood before this link.
+    run: Option<RunRecord>,
+    run_told: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +119,10 @@ impl Incoming {
             unsent: 0,
             blocks: 0,
             bytes: 0,
+            duplicates: 0,
+            gaps: 0,
+            run: None,
+            run_told: false,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -396,10 +406,14 @@ impl Incoming {
             }
         } else {
             self.acks_due.insert(number);
-            if let Some(bytes) = bytes {
-                self.blocks += 1;
-                self.bytes += u64::from(bytes);
+            match bytes {
+                Some(bytes) => {
+                    self.blocks += 1;
+                    self.bytes += u64::from(bytes);
+                }
+                None => self.gaps += 1,
             }
+            self.tell_run(context);
         }
         context.wake(Ready::Incoming(self.link));
     }
@@ -424,6 +438,7 @@ impl Incoming {
         for span in core::mem::take(&mut self.lent) {
             context.give(span);
         }
+        self.leave_run(context);
         context.ask_at(Ready::Incoming(self.link), None);
     }
 
@@ -478,6 +493,7 @@ pub fn gap_words(reason: GapReason) -> &'static str {
         GapReason::Damaged => "the source could not read them",
         GapReason::Filtered => "a filter left them out",
         GapReason::Expired => "they had expired",
+        GapReason::NotRetrieved => "only a later time was asked for",
     }
 }
 

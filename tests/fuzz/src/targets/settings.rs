@@ -1,6 +1,6 @@
 //! The settings document (TOML).
 
-use blockhaul_core::control::types::{CameraRetention, GuardCount, JobMode, Peer, RecorderCreate, Retention};
+use blockhaul_core::control::types::{CameraRetention, GuardCount, JobMode, JobPlan, Peer, RecorderCreate, Retention};
 use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 use blockhaul_core::{Kind, Name};
 use hal::{Digest, Fingerprint, Route, Uuid};
@@ -145,6 +145,7 @@ pub fn sample() -> Settings {
             created_utc_ns: 1,
             released: false,
             target: Some(Uuid([0xc3; 16])),
+            plan: JobPlan::default(),
         }],
         ..Settings::default()
     }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::{Change, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
-use crate::control::types::{RecorderCreate, Refusal, RefusalCode};
+use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
 use crate::limits::NAMED_MAX;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
@@ -150,6 +150,7 @@ impl Change {
                 if settings.jobs.iter().any(|job| job.name == setting.name) {
                     return Err(taken("job", &setting.name));
                 }
+                setting.plan.check(setting.mode)?;
                 let same =
                     |job: &&JobSetting| job.from == setting.from && job.peer == setting.peer && job.archive == setting.archive;
                 let overlaps = |job: &&JobSetting| {
@@ -172,6 +173,22 @@ impl Change {
             }
             Change::EnableJob(name, enabled) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
                 Some(job) => job.enabled = *enabled,
+                None => return Err(not_found("job", name)),
+            },
+            Change::SwitchJob(name, mode, plan) => {
+                let job = settings.jobs.iter_mut().find(|job| job.name == *name);
+                let job = job.ok_or_else(|| not_found("job", name))?;
+                job.mode = mode.unwrap_or(job.mode);
+                if let Some(plan) = plan {
+                    job.plan = plan.clone();
+                }
+                if job.mode != JobMode::Schedule && plan.is_none() {
+                    job.plan.schedule = None;
+                }
+                job.plan.check(job.mode)?;
+            }
+            Change::FreezeJob(name, frozen) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
+                Some(job) => job.plan.frozen = *frozen,
                 None => return Err(not_found("job", name)),
             },
             Change::DeleteJob(name) => {

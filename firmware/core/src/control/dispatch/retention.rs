@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use hal::{ClientId, Role};
+use hal::{ClientId, Moment, Role};
 
 use super::{Done, no_such, no_such_method, parse};
 use crate::Name;
@@ -70,7 +70,7 @@ impl Parts {
         let Some(archive) = self.archives[keeper.archive].as_ref() else {
             return;
         };
-        let shown = self.shown(archive, question.policy.clone(), keeper);
+        let shown = self.shown(archive, question.policy.clone(), keeper, context.now);
         reply(question.client, &shown, false, context);
     }
 
@@ -81,7 +81,7 @@ impl Parts {
             .and_then(|archive| Some((archive, self.keeper(archive.index)?)));
         match known {
             Some((archive, keeper)) => {
-                let shown = self.shown(archive, self.retention_of(name), keeper);
+                let shown = self.shown(archive, self.retention_of(name), keeper, context.now);
                 reply(client, &shown, false, context);
             }
             None => {
@@ -92,7 +92,7 @@ impl Parts {
         }
     }
 
-    fn shown(&self, archive: &Archive, policy: Retention, keeper: &Keeper) -> RetentionShown {
+    fn shown(&self, archive: &Archive, policy: Retention, keeper: &Keeper, now: Moment) -> RetentionShown {
         let blocks = keeper.verdict.below.saturating_sub(archive.oldest());
         RetentionShown {
             archive: archive.name.clone(),
@@ -104,7 +104,7 @@ impl Parts {
             next: keeper.verdict.next.clone(),
             guards: self
                 .guards_of(archive)
-                .map(|job| guard_status(job, archive, &policy, keeper))
+                .map(|job| guard_status(job, archive, &policy, keeper, now))
                 .collect(),
             retention: policy,
         }
@@ -116,26 +116,26 @@ impl Parts {
     }
 
     /// Who holds how much of every archive.
-    pub(in crate::control) fn guards(&self) -> Vec<GuardStatus> {
+    pub(in crate::control) fn guards(&self, now: Moment) -> Vec<GuardStatus> {
         let mut all = Vec::new();
         for archive in self.archives.iter().flatten().filter(|archive| archive.gives()) {
             if let Some(keeper) = self.keeper(archive.index) {
                 let policy = self.retention_of(&archive.name);
-                all.extend(self.guards_of(archive).map(|job| guard_status(job, archive, &policy, keeper)));
+                all.extend(self.guards_of(archive).map(|job| guard_status(job, archive, &policy, keeper, now)));
             }
         }
         all
     }
 
-    fn guard_of(&self, name: &Name) -> Option<GuardStatus> {
+    fn guard_of(&self, name: &Name, now: Moment) -> Option<GuardStatus> {
         let job = self.live_jobs().find(|job| job.setting.name == *name)?;
         let archive = self.archives.get(job.archive)?.as_ref()?;
         let keeper = self.keeper(archive.index)?;
-        Some(guard_status(job, archive, &self.retention_of(&archive.name), keeper))
+        Some(guard_status(job, archive, &self.retention_of(&archive.name), keeper, now))
     }
 
     pub(super) fn release_job(&mut self, client: ClientId, call: &JobRelease, context: &mut Context) -> Done {
-        let guard = self.guard_of(&call.name).ok_or_else(|| no_such("job", &call.name))?;
+        let guard = self.guard_of(&call.name, context.now).ok_or_else(|| no_such("job", &call.name))?;
         let released = self.settings.jobs.iter().any(|job| job.name == call.name && job.released);
         if released {
             let sentence = format!("Job {} guards nothing: it was released before.", call.name);
@@ -162,7 +162,7 @@ impl Parts {
         let Some(job) = &mut self.jobs[index] else { return };
         job.setting.released = !guards;
         let archive = job.archive;
-        let Some(guard) = self.guard_of(name) else { return };
+        let Some(guard) = self.guard_of(name, context.now) else { return };
         let sentence = if guards {
             format!("Job {name} guards archive {} again, from its oldest block on.", guard.archive)
         } else {
@@ -181,9 +181,9 @@ impl Parts {
     }
 }
 
-fn guard_status(job: &Job, archive: &Archive, policy: &Retention, keeper: &Keeper) -> GuardStatus {
+fn guard_status(job: &Job, archive: &Archive, policy: &Retention, keeper: &Keeper, now: Moment) -> GuardStatus {
     let blocks = job.guarded_blocks(archive);
-    let (state, why, _) = job.state(Some(archive));
+    let (state, why, _) = job.state(Some(archive), now);
     let known = keeper.guarded(job.index).and_then(|(_, oldest)| oldest);
     GuardStatus {
         archive: archive.name.clone(),

@@ -50,7 +50,7 @@ impl Parts {
                 .collect(),
             jobs: self.job_states(now),
             incoming: incoming.collect(),
-            guards: self.guards(),
+            guards: self.guards(now),
         }
     }
 

@@ -1,12 +1,12 @@
 //! What `io.blockhaul.Appliance` takes and gives: identity, status, events, checks.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use hal::{ClockQuality, Fingerprint, Uuid};
 use serde::{Deserialize, Serialize};
 
-use super::GuardStatus;
-
+use super::{GuardStatus, JobPlan, RunRecord};
 use crate::{Kind, Name};
 
 /// Reply of `Identity`.
@@ -152,6 +152,8 @@ pub enum JobMode {
     Always,
     /// When somebody says `run`.
     OnDemand,
+    /// At the times of its schedule.
+    Schedule,
 }
 
 /// States of a job (`features.md`, G1).
@@ -211,6 +213,8 @@ pub struct JobStatus {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
+    /// What it takes, when, and how fast.
+    pub plan: JobPlan,
     /// State.
     pub state: JobState,
     /// Why it is in that state; empty if there is nothing to say.
@@ -239,10 +243,20 @@ pub struct JobStatus {
     pub duplicates: u64,
     /// Track sequences stated as gaps.
     pub gaps: u64,
+    /// Track sequences left out by filter or period, and stated so.
+    pub filtered: u64,
     /// Connections made after the first.
     pub retries: u64,
     /// Run that is on, or the last one; 0 before the first.
     pub run: u64,
+    /// Its id, the same at the target; none before the first.
+    pub run_id: Option<Uuid>,
+    /// Blocks that were missing there when it began.
+    pub run_total_blocks: u64,
+    /// Blocks that it has brought there.
+    pub run_blocks: u64,
+    /// When the next run begins by itself, if one does.
+    pub next_run_utc_ns: Option<i64>,
 }
 
 /// One link that comes in.
@@ -297,6 +311,9 @@ pub struct EventRecord {
     pub subject: String,
     /// A sentence.
     pub sentence: String,
+    /// The run that it is about, if it is about the beginning or end of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<RunRecord>>,
 }
 
 /// One line of `Doctor`, as far as the core knows; the command adds what it sees of kernel and limits.

@@ -158,6 +158,8 @@ pub enum GapReason {
     Filtered,
     /// They expired here.
     Expired,
+    /// Only a later time was asked for.
+    NotRetrieved,
 }
 
 /// One stretch of missing track sequences.

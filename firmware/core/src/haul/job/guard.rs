@@ -78,7 +78,7 @@ impl Job {
 
     /// Whether it hauls a track.
     pub fn wants(&self, key: &TrackKey) -> bool {
-        (self.setting.cameras.is_empty() || self.setting.cameras.contains(&key.camera)) && Some(key.origin) != self.setting.target
+        self.setting.wants(key) && Some(key.origin) != self.setting.target
     }
 
     /// Blocks that are not known to be durable at the target.
