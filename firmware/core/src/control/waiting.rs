@@ -322,6 +322,7 @@ impl Parts {
     pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
         self.control.retire(client, context);
         self.control.waiters.retain(|waiter| waiter.client != client);
+        self.drop_questions(client);
     }
 
     pub(super) fn read_for(control: &mut Control, client: ClientId, reading: Reading, context: &mut Context) {

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{ClientId, Moment, Role};
 
-use super::{Done, no_such, no_such_method, parse};
+use super::{Done, no_such, no_such_method, one_at_a_time, parse};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::Archive;
@@ -46,6 +46,9 @@ impl Parts {
     }
 
     fn try_retention(&mut self, client: ClientId, set: RetentionSet, context: &mut Context) -> Done {
+        if self.has_asked(client) {
+            return Err(one_at_a_time());
+        }
         retention::check(&self.settings, &set.archive, &set.retention)?;
         let archive = self
             .archive_named(&set.archive)
@@ -61,17 +64,18 @@ impl Parts {
         }
         let index = archive.index;
         let policy = set.retention;
+        let client = Some(client);
         self.ask_keeper(index, Question { client, policy }, context);
         Ok(())
     }
 
     /// Answers what a policy would free.
     pub(crate) fn answer_question(&mut self, question: &Question, keeper: &Keeper, context: &mut Context) {
-        let Some(archive) = self.archives[keeper.archive].as_ref() else {
+        let (Some(archive), Some(client)) = (self.archives[keeper.archive].as_ref(), question.client) else {
             return;
         };
         let shown = self.shown(archive, question.policy.clone(), keeper, context.now);
-        reply(question.client, &shown, false, context);
+        reply(client, &shown, false, context);
     }
 
     /// Answers with the retention of an archive as it is.
@@ -121,7 +125,10 @@ impl Parts {
         for archive in self.archives.iter().flatten().filter(|archive| archive.gives()) {
             if let Some(keeper) = self.keeper(archive.index) {
                 let policy = self.retention_of(&archive.name);
-                all.extend(self.guards_of(archive).map(|job| guard_status(job, archive, &policy, keeper, now)));
+                all.extend(
+                    self.guards_of(archive)
+                        .map(|job| guard_status(job, archive, &policy, keeper, now)),
+                );
             }
         }
         all
@@ -135,7 +142,9 @@ impl Parts {
     }
 
     pub(super) fn release_job(&mut self, client: ClientId, call: &JobRelease, context: &mut Context) -> Done {
-        let guard = self.guard_of(&call.name, context.now).ok_or_else(|| no_such("job", &call.name))?;
+        let guard = self
+            .guard_of(&call.name, context.now)
+            .ok_or_else(|| no_such("job", &call.name))?;
         let released = self.settings.jobs.iter().any(|job| job.name == call.name && job.released);
         if released {
             let sentence = format!("Job {} guards nothing: it was released before.", call.name);
@@ -162,7 +171,9 @@ impl Parts {
         let Some(job) = &mut self.jobs[index] else { return };
         job.setting.released = !guards;
         let archive = job.archive;
-        let Some(guard) = self.guard_of(name, context.now) else { return };
+        let Some(guard) = self.guard_of(name, context.now) else {
+            return;
+        };
         let sentence = if guards {
             format!("Job {name} guards archive {} again, from its oldest block on.", guard.archive)
         } else {
