@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_search_finds_the_line_wherever_it_is() {
-        for end in 0..70 {
+        for end in 0..70u64 {
             for line in 0..=end {
                 for low in [0, line / 2, line] {
                     let far = u64::BITS - (line - low + 1).leading_zeros();
