@@ -8,6 +8,7 @@ pub mod appliance;
 pub mod client;
 pub mod crash;
 pub mod exhaust;
+mod peer;
 pub mod picture;
 pub mod programs;
 pub mod proxy;

@@ -116,6 +116,9 @@ pub const RATES_MAX: usize = 24;
 pub const CLOCK_LOOK: Duration = Duration::from_secs(60);
 /// Runs of the past that are remembered, of all jobs and peers together.
 pub const RUNS_MAX: usize = 1_000;
+/// A drained stop that was given no time is given up after this long.
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(3_600);
+
 /// Events kept in memory for `events`.
 pub const EVENTS_MAX: usize = 1_000;
 /// Ops in flight at once: far above what the queues above add up to; reaching it is our own mistake.

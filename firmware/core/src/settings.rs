@@ -22,6 +22,9 @@ pub const SETTINGS_VERSION: u32 = 1;
 pub struct Settings {
     /// [`SETTINGS_VERSION`].
     pub version: u32,
+    /// Whether the replication service as a whole is on.
+    #[serde(default = "on", skip_serializing_if = "is_on")]
+    pub hauling: bool,
     /// Archives.
     #[serde(default, rename = "archive", skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<ArchiveSetting>,
@@ -39,10 +42,28 @@ pub struct Settings {
     pub jobs: Vec<JobSetting>,
 }
 
+/// Stands for a token that was left out.
+fn no_token() -> Digest {
+    Digest([0; 32])
+}
+
+fn is_no_token(token: &Digest) -> bool {
+    *token == no_token()
+}
+
+fn on() -> bool {
+    true
+}
+
+fn is_on(flag: &bool) -> bool {
+    *flag
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             version: SETTINGS_VERSION,
+            hauling: true,
             archives: Vec::new(),
             recorders: Vec::new(),
             peers: Vec::new(),
@@ -101,7 +122,8 @@ pub struct JobSetting {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
-    /// The target's token.
+    /// The target's token; left out of a document for other eyes.
+    #[serde(default = "no_token", skip_serializing_if = "is_no_token")]
     pub token: Digest,
     /// Whether it is switched on.
     pub enabled: bool,
@@ -132,8 +154,17 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Settings {
-    /// From a document. The error is a sentence.
+    /// From a document with everything in it. The error is a sentence.
     pub fn parse(document: &[u8]) -> Result<Settings, String> {
+        let settings = Settings::read(document)?;
+        match settings.jobs.iter().find(|job| is_no_token(&job.token)) {
+            Some(job) => Err(format!("job {} has no token", job.name)),
+            None => Ok(settings),
+        }
+    }
+
+    /// From a document that may leave out the tokens of jobs. The error is a sentence.
+    pub fn read(document: &[u8]) -> Result<Settings, String> {
         let text = core::str::from_utf8(document).map_err(|_| "the settings are not UTF-8 text".to_string())?;
         let settings: Settings = toml::from_str(text).map_err(|error| format!("the settings cannot be used: {error}"))?;
         if settings.version != SETTINGS_VERSION {
@@ -144,6 +175,27 @@ impl Settings {
         }
         settings.check()?;
         Ok(settings)
+    }
+
+    /// What a document may leave out, from the settings that are: tokens and learned targets of jobs that go where they went.
+    pub fn fill(&mut self, from: &Settings) {
+        for job in &mut self.jobs {
+            let same = |old: &&JobSetting| old.name == job.name && old.peer == job.peer && old.archive == job.archive;
+            if let Some(old) = from.jobs.iter().find(same) {
+                if is_no_token(&job.token) {
+                    job.token = old.token;
+                }
+                job.target = job.target.or(old.target);
+            }
+        }
+    }
+
+    /// Without what is secret.
+    pub fn without_secrets(mut self) -> Settings {
+        for job in &mut self.jobs {
+            job.token = no_token();
+        }
+        self
     }
 
     /// As a document.

@@ -37,8 +37,8 @@ struct Arguments {
     /// First of many seeds.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// archive: one appliance and its disk. hauling: several, and what is between them. keeping: those free what they need not keep. All
-    /// if left out.
+    /// archive: one appliance and its disk. hauling: several, and what is between them. keeping: those free what they need not keep.
+    /// peer: one among peers that are wrong. All if left out.
     #[arg(long)]
     kind: Option<Kind>,
     /// Threads; as many as there are cores if left out.

@@ -17,7 +17,7 @@ pub fn there(pair: &Pair) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     for piece in blocks.filter_map(|block| match block.content {
         Content::Piece(piece) => Some(piece),
-        Content::Records(_) | Content::Checkpoint => None,
+        Content::Records { .. } | Content::Checkpoint { .. } => None,
     }) {
         assert!(found.insert(piece.sequence), "block {} is there twice", piece.sequence);
     }

@@ -38,8 +38,6 @@ pub enum Job {
     Freeze(Named),
     /// Let blocks leave again
     Thaw(Named),
-    /// Let blocks leave that are held by a delay, or give up its guard
-    Release(Release),
     /// Switch a job on
     Enable(Named),
     /// Switch a job off; its blocks stay guarded at the source
@@ -48,6 +46,8 @@ pub enum Job {
     Delete(Named),
     /// Try again now instead of waiting for the next attempt
     Kick(Named),
+    /// Give up its guard: what is not known to be at its target may be freed. With --now: let blocks leave that a delay holds
+    Release(Release),
     /// Guard again, after it was released
     Guard(Named),
 }
@@ -58,6 +58,21 @@ pub struct Named {
     /// Name of the job
     #[arg(value_name = "NAME")]
     pub name: Name,
+}
+
+/// `blockhaul job release`
+#[derive(Debug, Args)]
+#[command(after_help = "The job goes on hauling. Look first:\n  blockhaul job release lobby --dry-run")]
+pub struct Release {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// Let blocks leave now that a delay holds; the guard stays
+    #[arg(long, conflicts_with = "dry_run")]
+    pub now: bool,
+    /// Say what it would give up, and change nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
 }
 
 /// `blockhaul job create`
@@ -146,27 +161,6 @@ pub struct Switch {
     /// What it takes, when, and how fast from now on
     #[command(flatten)]
     pub plan: plan::Plan,
-}
-
-/// `blockhaul job release`
-#[derive(Debug, Args)]
-#[command(
-    group = clap::ArgGroup::new("what").required(true),
-    after_help = "A job that has given up its guard goes on hauling. Look first:\n  blockhaul job release lobby --guard --dry-run"
-)]
-pub struct Release {
-    /// Name of the job
-    #[arg(value_name = "NAME")]
-    pub name: Name,
-    /// What is held now leaves now
-    #[arg(long, group = "what")]
-    pub now: bool,
-    /// What is not known to be at its target may be freed at the source
-    #[arg(long, group = "what")]
-    pub guard: bool,
-    /// Say what it would give up, and change nothing
-    #[arg(long, requires = "guard")]
-    pub dry_run: bool,
 }
 
 /// When a job runs.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, retention, understood};
-use crate::args::job::{Create, Job, Run, Switch, Wait};
+use crate::args::job::{Create, Job, Release, Run, Switch, Wait};
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
 use crate::render::{job, run, text};
@@ -58,8 +58,7 @@ pub fn run(context: &Context, job: Job) -> Result<Exit, Failure> {
         Job::IsSynchronizing(named) => self::is_synchronizing(context, named.name),
         Job::Freeze(named) => order("Freeze", named.name, "is frozen: nothing leaves."),
         Job::Thaw(named) => order("Thaw", named.name, "is thawed."),
-        Job::Release(release) if release.guard => retention::release(context, release),
-        Job::Release(release) => order("ReleaseHeld", release.name, "lets everything leave that it held."),
+        Job::Release(Release { name, now: true, .. }) => order("ReleaseHeld", name, "lets everything leave that it held."),
         Job::Kick(named) => order("Kick", named.name, "tries again now."),
         Job::Guard(named) => retention::guard(context, named.name),
     }

@@ -220,6 +220,14 @@ pub fn progress(job: &JobStatus) -> String {
     told
 }
 
+/// One line for who waits for several jobs.
+pub fn left(jobs: &[JobStatus]) -> String {
+    let behind = jobs.iter().filter(|job| job.backlog_blocks > 0).count();
+    let blocks = jobs.iter().map(|job| job.backlog_blocks).sum();
+    let bytes = jobs.iter().map(|job| job.backlog_bytes).sum();
+    format!("{behind} of {} jobs behind, {} to go", jobs.len(), backlog(blocks, bytes))
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod config;
 pub mod job;
 pub mod pairing;
 pub mod plan;
@@ -11,6 +12,7 @@ pub mod progress;
 pub mod recorder;
 pub mod retention;
 pub mod run;
+pub mod service;
 pub mod status;
 pub mod table;
 pub mod text;

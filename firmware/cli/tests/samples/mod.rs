@@ -194,6 +194,51 @@ fn job() -> JobStatus {
     }
 }
 
+fn configuration() -> Vec<Sample> {
+    let exported = ConfigExported {
+        document: "version = 1".into(),
+    };
+    let apply = ConfigApply {
+        document: "version = 1".into(),
+        dry_run: true,
+        base: Some("ab".into()),
+    };
+    let difference = ConfigDifference {
+        how: Differs::Changed,
+        what: "job lobby".into(),
+        detail: "mode".into(),
+    };
+    let applied = ConfigApplied {
+        applied: true,
+        differences: vec![difference],
+        notes: vec!["Look.".into()],
+        base: "ab".into(),
+    };
+    let export = ConfigExport { secrets: true };
+    vec![
+        with_least("io.blockhaul.Config.Export", export, json!({}), exported),
+        with_least(
+            "io.blockhaul.Config.Apply",
+            apply,
+            json!({ "document": "version = 1" }),
+            applied,
+        ),
+    ]
+}
+
+fn service() -> Vec<Sample> {
+    let shown = ServiceShown {
+        on: true,
+        jobs: 1,
+        outgoing: 1,
+        incoming: 0,
+    };
+    vec![
+        plain("io.blockhaul.Service.Switch", ServiceSwitch { on: true }, Nothing {}),
+        plain("io.blockhaul.Service.Show", Nothing {}, shown),
+    ]
+}
+
 fn appliance() -> Vec<Sample> {
     let identity = Identity {
         fingerprint: "ab".repeat(32).parse().unwrap(),
@@ -207,6 +252,7 @@ fn appliance() -> Vec<Sample> {
         up_ms: 1,
         memory_bytes: 1,
         memory_used_bytes: 1,
+        hauling: true,
         archives: vec![archive()],
         recorders: vec![recorder()],
         jobs: vec![
@@ -241,12 +287,17 @@ fn appliance() -> Vec<Sample> {
         action: String::new(),
     };
     let events = EventsCall { follow: true, since: 3 };
+    let stop = StopCall {
+        now: true,
+        drain: vec!["lobby".into()],
+        timeout_ms: Some(1),
+    };
     vec![
         plain("io.blockhaul.Appliance.Identity", Nothing {}, identity),
         plain("io.blockhaul.Appliance.Status", Nothing {}, status),
         plain("io.blockhaul.Appliance.Doctor", Nothing {}, Doctor { checks: vec![check] }),
         with_least("io.blockhaul.Appliance.Events", events, json!({}), event),
-        plain("io.blockhaul.Appliance.Stop", Nothing {}, Nothing {}),
+        with_least("io.blockhaul.Appliance.Stop", stop, json!({}), Nothing {}),
     ]
 }
 
@@ -514,7 +565,18 @@ fn jobs() -> Vec<Sample> {
 
 /// All methods.
 pub fn samples() -> Vec<Sample> {
-    let appliance = [appliance(), vec![device()]];
-    let others = [archives(), recorders(), pairing(), jobs(), retention::retention()];
-    appliance.into_iter().chain(others).flatten().collect()
+    [
+        appliance(),
+        vec![device()],
+        archives(),
+        recorders(),
+        pairing(),
+        jobs(),
+        configuration(),
+        service(),
+        retention::retention(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -38,6 +38,7 @@ impl Parts {
             }
         }
         self.mind_silence(context);
+        self.go_on_draining(context);
         self.go_on_stopping(context);
     }
 
@@ -123,6 +124,7 @@ impl Parts {
         if let Some(recorder) = self.recorders.remove(&index) {
             self.feeds.remove(&recorder.feed());
             context.ask_at(Ready::Recorder(index), None);
+            self.reopen_doors(context);
         }
     }
 

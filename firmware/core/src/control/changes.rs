@@ -1,6 +1,7 @@
 //! Changing the settings: checked (`applied.rs`), made durable, and only then in effect. One at a time.
 
 mod applied;
+mod plan;
 pub(crate) mod retention;
 
 use alloc::collections::VecDeque;
@@ -8,8 +9,10 @@ use alloc::format;
 use alloc::string::String;
 use hal::{ClientId, IoError, Op, Uuid};
 
+pub use plan::{Plan, base};
+
 use super::types::{
-    GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention,
+    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention,
 };
 use super::{refuse, reply};
 use crate::Name;
@@ -19,7 +22,7 @@ use crate::context::Context;
 use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
 use crate::purpose::Purpose;
-use crate::settings::{ArchiveSetting, JobSetting, Settings};
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
 #[derive(Clone, Debug, Default, Hash)]
@@ -62,6 +65,14 @@ pub enum Change {
     FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// The replication service on or off.
+    SwitchService(bool),
+    /// An archive that is on its volume already, to be opened.
+    OpenArchive(ArchiveSetting),
+    /// A grant as a document has it.
+    RestoreGrant(GrantSetting),
+    /// All that a document says, in the place of all that is.
+    Replace(alloc::boxed::Box<Settings>),
     /// How long an archive keeps its blocks.
     SetRetention(Name, Retention),
     /// A job guards its archive, or does not.
@@ -96,6 +107,11 @@ impl Change {
             Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
             Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::SwitchService(true) => "The replication service was switched on.".into(),
+            Change::SwitchService(false) => "The replication service was switched off.".into(),
+            Change::OpenArchive(archive) => format!("Archive {} on {} was taken in.", archive.name, archive.volume),
+            Change::RestoreGrant(grant) => format!("Grant {} was taken in.", grant.id),
+            Change::Replace(_) => "The configuration was replaced by a document.".into(),
             Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
             Change::GuardJob(..) | Change::LearnTarget(..) => return None,
         })
@@ -161,14 +177,17 @@ impl Parts {
         };
         match result {
             Ok(()) => {
-                self.settings = settings;
+                let before = core::mem::replace(&mut self.settings, settings);
                 if let Some(words) = change.words() {
                     match &change {
                         Change::AddArchive(_, archive) => context.say(Code::ArchiveCreated, archive.name.as_str(), words),
                         _ => context.say(Code::Configured, "settings", words),
                     }
                 }
-                self.take_effect(client, change, context);
+                match change {
+                    Change::Replace(document) => self.replace(client, &document, &before, context),
+                    change => self.take_effect(client, change, context),
+                }
             }
             Err(error) => {
                 if let Some(client) = client {
@@ -277,6 +296,17 @@ impl Parts {
                 }
                 done(context);
             }
+            Change::SwitchService(on) => {
+                self.switch_service(on, context);
+                done(context);
+            }
+            Change::OpenArchive(setting) => {
+                let index = self.archives.len();
+                self.archives.push(None);
+                self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+            }
+            Change::RestoreGrant(_) | Change::LearnTarget(..) => {}
+            Change::Replace(_) => unreachable!("a document takes effect by its steps"),
             Change::SetRetention(name, _) => {
                 self.retention_changed(&name, context);
                 if let Some(client) = client {
@@ -284,8 +314,32 @@ impl Parts {
                 }
             }
             Change::GuardJob(name, guards) => self.guard_changed(client, &name, guards, context),
-            Change::LearnTarget(..) => {}
         }
+    }
+
+    /// A document is durable: its steps take effect, one right after the other.
+    fn replace(&mut self, client: Option<ClientId>, document: &Settings, before: &Settings, context: &mut Context) {
+        let Ok(plan) = Plan::new(document, before) else { return };
+        for step in plan.steps {
+            self.take_effect(None, step, context);
+        }
+        if let Some(client) = client {
+            let answer = ConfigApplied {
+                applied: true,
+                differences: plan.differences,
+                notes: plan.notes,
+                base: base(before),
+            };
+            reply(client, &answer, false, context);
+        }
+    }
+
+    /// The settings of a first start: as if somebody applied the document.
+    pub fn adopt(&mut self, document: &[u8], context: &mut Context) -> Result<(), String> {
+        let settings = Settings::parse(document)?;
+        Plan::new(&settings, &self.settings).map_err(|refusal| refusal.sentence)?;
+        self.change(None, Change::Replace(alloc::boxed::Box::new(settings)), context);
+        Ok(())
     }
 
     /// A job has learned which archive its target is.

@@ -5,6 +5,7 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
@@ -12,12 +13,14 @@ mod peer;
 mod plan;
 mod recorder;
 mod retention;
+mod service;
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 pub use appliance::*;
 pub use archive::*;
+pub use config::*;
 pub use device::*;
 pub use grant::*;
 pub use job::*;
@@ -25,6 +28,7 @@ pub use peer::*;
 pub use plan::*;
 pub use recorder::*;
 pub use retention::*;
+pub use service::*;
 
 use crate::Name;
 

@@ -321,6 +321,7 @@ impl Parts {
     /// A control client is gone: nothing is read or waited for on its behalf.
     pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
         self.control.retire(client, context);
+        self.on_drainer_gone(client, context);
         self.control.waiters.retain(|waiter| waiter.client != client);
         self.drop_questions(client);
     }
@@ -359,7 +360,7 @@ impl Parts {
                 refuse(client, &refusal(RefusalCode::Failed, sentence, next), context);
             }
             self.forget_recorder(index, context);
-        } else if !self.settings.recorders.iter().any(|setting| setting.name == recorder.name) {
+        } else if recorder.is_closing() || !self.settings.recorders.iter().any(|setting| setting.name == recorder.name) {
             self.forget_recorder(index, context);
         }
     }

@@ -506,5 +506,6 @@ pub fn why_words(why: WhyRefused) -> &'static str {
         WhyRefused::BlockSize => "the block sizes differ",
         WhyRefused::SameArchive => "source and target are the same archive",
         WhyRefused::TooMany => "there are too many links",
+        WhyRefused::Off => "its replication service is off",
     }
 }

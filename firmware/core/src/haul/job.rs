@@ -9,6 +9,7 @@
 
 mod greeting;
 pub mod guard;
+mod holding;
 mod running;
 mod state;
 mod stats;
@@ -60,6 +61,8 @@ pub struct Job {
     pub learned: bool,
     /// Deleted: only what is in flight still concerns it.
     pub deleted: bool,
+    /// The replication service is off: a run waits, and nothing is dialled.
+    pub held: bool,
     pub(super) link: Link,
     /// Reading of an earlier link that has not come to rest.
     retired: Retired,
@@ -146,6 +149,7 @@ impl Job {
             key,
             learned: false,
             deleted: false,
+            held: false,
             link: Link::None,
             retired: Retired::default(),
             stats: Stats::default(),
@@ -227,7 +231,7 @@ impl Job {
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
         self.begin_if_due(context);
-        if !self.setting.enabled || !self.run.on {
+        if !self.setting.enabled || !self.run.on || self.held {
             self.look_for_overrun(archive, context);
             return;
         }
@@ -369,6 +373,7 @@ impl Job {
             WhyRefused::BlockSize => (JobState::Failed, "Make the target archive with the same --block-size."),
             WhyRefused::SameArchive => (JobState::Failed, "Haul to another archive."),
             WhyRefused::TooMany => (JobState::Waiting, "Nothing: it is tried again."),
+            WhyRefused::Off => (JobState::Waiting, "Switch it on there: blockhaul service on."),
         };
         let why = format!("{} refused: {}", self.setting.peer, super::incoming::why_words(why));
         self.trouble = Some(Trouble {

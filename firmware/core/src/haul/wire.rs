@@ -147,6 +147,8 @@ pub enum WhyRefused {
     SameArchive,
     /// Too many links.
     TooMany,
+    /// The replication service is off there.
+    Off,
 }
 
 /// Why a track, block or gap was not taken.

@@ -5,9 +5,10 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, grant_id, retention};
+use super::{Change, Plan, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
+use crate::control::dispatch::check_door;
 use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
 use crate::limits::NAMED_MAX;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
@@ -66,6 +67,7 @@ impl Change {
         match self {
             Change::AddArchive(_, setting) => settings.archives.push(setting.clone()),
             Change::AddRecorder(setting) => {
+                check_door(setting)?;
                 archive(settings, &setting.archive)?;
                 if settings.recorders.iter().any(|recorder| recorder.name == setting.name) {
                     return Err(taken("recorder", &setting.name));
@@ -211,6 +213,23 @@ impl Change {
                     }
                 }
             }
+            Change::SwitchService(on) => settings.hauling = *on,
+            Change::OpenArchive(setting) => {
+                let there = settings
+                    .archives
+                    .iter()
+                    .find(|one| one.name == setting.name || one.uuid == setting.uuid);
+                if let Some(there) = there {
+                    return Err(taken("archive", &there.name));
+                }
+                settings.archives.push(setting.clone());
+            }
+            Change::RestoreGrant(setting) => {
+                peer(settings, &setting.peer)?;
+                archive(settings, &setting.archive)?;
+                settings.grants.push(setting.clone());
+            }
+            Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
             Change::SetRetention(name, retention) => retention::set(settings, name, retention)?,
             Change::GuardJob(name, guards) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
                 Some(job) => job.released = !guards,

@@ -22,6 +22,21 @@ pub struct Identity {
     pub listening: Vec<String>,
 }
 
+/// Parameters of `Stop`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopCall {
+    /// Wait for nothing.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub now: bool,
+    /// Stop when these jobs have caught up; an empty name stands for all that are enabled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drain: Vec<String>,
+    /// Give a drained stop up after this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
 /// Reply of `Status`; with `more` one at each change, at most one a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -35,6 +50,9 @@ pub struct Status {
     pub memory_bytes: u64,
     /// Block memory in use now.
     pub memory_used_bytes: u64,
+    /// Whether the replication service is on.
+    #[serde(default = "on")]
+    pub hauling: bool,
     /// All archives.
     pub archives: Vec<ArchiveStatus>,
     /// All recorders.
@@ -46,6 +64,11 @@ pub struct Status {
     /// Who holds how much of which archive.
     #[serde(default)]
     pub guards: Vec<GuardStatus>,
+}
+
+/// What a daemon without the switch does.
+fn on() -> bool {
+    true
 }
 
 /// States of a volume (`features.md`, A6).

@@ -70,7 +70,7 @@ impl Job {
 
     /// Begins a run if it is time. If not, it asks to be asked then.
     pub(super) fn begin_if_due(&mut self, context: &mut Context) {
-        if !self.setting.enabled || self.run.on || self.deleted {
+        if !self.setting.enabled || self.run.on || self.held || self.deleted {
             return;
         }
         match self.setting.mode {

@@ -66,6 +66,10 @@ impl Job {
             let action = format!("blockhaul job enable {}", self.setting.name);
             return (JobState::Disabled, "switched off".to_string(), action);
         }
+        if self.held {
+            let why = "the replication service is off".to_string();
+            return (JobState::Held, why, "blockhaul service on".to_string());
+        }
         if let Some(archive) = archive.filter(|archive| !archive.gives()) {
             let (_, why, action) = archive.state();
             return (

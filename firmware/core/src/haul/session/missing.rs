@@ -63,10 +63,7 @@ impl Session {
                 (None, None) if from < archive.catalog.track(id).first => {
                     let freed = archive.superblock.freed_sequence == archive.oldest();
                     let reason = if freed { GapReason::Expired } else { GapReason::Overwritten };
-                    (
-                        archive.catalog.track(id).first.min(to).min(next_left_out.unwrap_or(to)),
-                        reason,
-                    )
+                    (archive.catalog.track(id).first.min(to), reason)
                 }
                 (None, None) => {
                     let known = archive
