@@ -27,7 +27,7 @@ fn is_whole(stage: &mut Stage, site: SiteId, name: &str) {
 pub fn removed_after_success() -> Stage {
     let Pair {
         mut stage, lobby, vault, ..
-    } = pair_of("append", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
+    } = pair_of("append", 8 * SLOTS, &[], "always", None);
     stage.record(lobby, SLOTS / 2);
     let tried = json!({ "archive": "lobby", "retention": { "remove_after_success": true }, "dry_run": true });
     let tried = stage.ask(lobby, "Retention.Set", tried);
@@ -51,7 +51,7 @@ pub fn removed_after_success() -> Stage {
 }
 
 pub fn protected() -> Stage {
-    let Pair { mut stage, lobby, .. } = pair_of("ring", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
+    let Pair { mut stage, lobby, .. } = pair_of("ring", 8 * SLOTS, &[], "always", None);
     stage.record(lobby, 2);
     set(&mut stage, lobby, json!({ "protect": true }));
     stage.ask(lobby, "Job.Disable", json!({ "name": "out" }));
@@ -87,7 +87,7 @@ pub fn protected() -> Stage {
 fn the_guard_that_is_behind_holds_until_it_does_not_count() {
     let Pair {
         mut stage, lobby, vault, ..
-    } = pair_of("append", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
+    } = pair_of("append", 8 * SLOTS, &[], "always", None);
     stage.add_recorder(lobby, "lobby", "hall");
     // The second job hauls another camera, of which nothing ever reaches its target.
     let grant = json!({ "peer": "lobby", "archive": "vault", "cameras": ["hall"] });
@@ -165,7 +165,7 @@ fn blocks_expire() {
 fn what_was_freed_before_a_job_came_is_a_gap_that_says_so() {
     let Pair {
         mut stage, lobby, vault, ..
-    } = pair_of("append", 8 * SLOTS, &[], None, json!({ "mode": "always" }));
+    } = pair_of("append", 8 * SLOTS, &[], "always", None);
     stage.ask(lobby, "Job.Disable", json!({ "name": "out" }));
     stage.ask(lobby, "Job.Delete", json!({ "name": "out" }));
     set(&mut stage, lobby, json!({ "max_bytes": 6 * crate::stage::BLOCK_BYTES }));

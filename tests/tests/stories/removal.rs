@@ -54,14 +54,14 @@ fn removal_waits_for_a_job_that_is_switched_off() -> Result<()> {
     let tried = stage.source.call(&only)?;
     assert!(tried["blocks"].as_u64() > Some(0), "{tried}");
     assert_eq!(archive_field(&stage.source, CARD, "oldest")?, 0, "a dry run frees nothing");
-    let tried = stage.source.call(&["job", "release", SECOND, "--guard", "--dry-run"])?;
+    let tried = stage.source.call(&["job", "release", SECOND, "--dry-run"])?;
     assert_eq!(
         (&tried["done"], &tried["guard"]["blocks"]),
         (&false.into(), &20.into()),
         "{tried}"
     );
-    stage.source.call(&["job", "release", SECOND, "--guard"])?;
-    refused(&stage.source, &["job", "release", SECOND, "--guard"], 11, SECOND)?;
+    stage.source.call(&["job", "release", SECOND])?;
+    refused(&stage.source, &["job", "release", SECOND], 11, SECOND)?;
     wait_until("the first blocks to be freed", || {
         Ok(archive_field(&stage.source, CARD, "oldest")?.as_u64() > Some(0))
     })?;
@@ -102,7 +102,10 @@ fn removal_waits_for_a_job_that_is_switched_off() -> Result<()> {
     stage.source.stop()?;
     let left = reader::sequences(&reader::read(&stage.source.folder().join("volume"))?);
     let first = first.ok_or("nothing was freed")?;
-    assert!(left.first().is_some_and(|left| *left >= first), "what was freed does not come back");
+    assert!(
+        left.first().is_some_and(|left| *left >= first),
+        "what was freed does not come back"
+    );
     assert_eq!(left, (left[0]..155).collect::<Vec<u64>>(), "what the source still has");
     Ok(())
 }

@@ -170,7 +170,7 @@ mod tests {
             "job disable lobby",
             "job delete lobby",
             "job kick lobby",
-            "job release lobby --guard --dry-run",
+            "job release lobby --dry-run",
             "job guard lobby",
             "retention show card",
             "retention set card --remove-after-success on --protect off --guards any-of:a,b --max-age 30d --dry-run",

@@ -60,6 +60,7 @@ pub fn run(context: &Context, job: Job) -> Result<Exit, Failure> {
         Job::Thaw(named) => order("Thaw", named.name, "is thawed."),
         Job::Release(Release { name, now: true, .. }) => order("ReleaseHeld", name, "lets everything leave that it held."),
         Job::Kick(named) => order("Kick", named.name, "tries again now."),
+        Job::Release(release) => retention::release(context, release),
         Job::Guard(named) => retention::guard(context, named.name),
     }
 }

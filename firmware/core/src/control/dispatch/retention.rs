@@ -75,7 +75,7 @@ impl Parts {
             return;
         };
         let shown = self.shown(archive, question.policy.clone(), keeper, context.now);
-        reply(question.client, &shown, false, context);
+        reply(client, &shown, false, context);
     }
 
     /// Answers with the retention of an archive as it is.
