@@ -316,9 +316,9 @@ fn free(take: &mut Take) -> Result<(), String> {
 fn free_power(take: &mut Take) -> Result<(), String> {
     freeing(take)?;
     for round in 0..9 {
-        take.burst(6, 1)?;
+        take.burst(3, 1)?;
         take.pass(SECOND_NS / 2);
-        for camera in 0..4 {
+        for camera in 0..2 {
             take.feed(camera, 1);
         }
         take.pass(1_500_000 + round * 700_000);

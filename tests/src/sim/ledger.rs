@@ -321,6 +321,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether a block was written and never claimed: one that is read-only from its opening on gives what it found.
+    pub fn only_wrote(&self, track: &Track, number: u64, hash: &[u8; 32]) -> bool {
+        let written = self.open.values().chain(self.discarded.values());
+        let mut pieces = written.filter_map(|entry| entry.says.piece.as_ref());
+        pieces.any(|(of, there, its, _)| of == track && *there == number && its == hash)
+    }
+
     /// Oldest log sequence that must still be there.
     pub fn oldest(&self) -> u64 {
         self.geometry.oldest(self.next)

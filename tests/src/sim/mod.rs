@@ -41,7 +41,7 @@ pub enum Kind {
     Hauling,
     /// One appliance among peers that are wrong.
     Peer,
-    /// The same, with archives that free what they need not keep.
+    /// Several appliances that haul to each other, with archives that free what they need not keep.
     Keeping,
 }
 

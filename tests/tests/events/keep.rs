@@ -159,3 +159,35 @@ fn blocks_expire() {
     stage.pass(5);
     is_whole(&mut stage, lobby, "lobby");
 }
+
+/// A job that comes later is told what it will not get, and why.
+#[test]
+fn what_was_freed_before_a_job_came_is_a_gap_that_says_so() {
+    let Pair {
+        mut stage, lobby, vault, ..
+    } = pair_of("append", 8 * SLOTS, &[], "always", None);
+    stage.ask(lobby, "Job.Disable", json!({ "name": "out" }));
+    stage.ask(lobby, "Job.Delete", json!({ "name": "out" }));
+    set(&mut stage, lobby, json!({ "max_bytes": 6 * crate::stage::BLOCK_BYTES }));
+    stage.record(lobby, SLOTS);
+    let oldest = archive(&mut stage, lobby)["oldest"].clone();
+    assert!(oldest.as_u64() > Some(0));
+    let grant = json!({ "peer": "lobby", "archive": "vault" });
+    let grant = stage.ask(vault, "Grant.Create", grant);
+    let job = json!({
+        "name": "late", "from": "lobby", "peer": "vault", "archive": "vault", "mode": "always", "token": grant["token"],
+    });
+    stage.ask(lobby, "Job.Create", job);
+    stage.pass(10);
+    let gaps = stage.ask(vault, "Archive.Gaps", json!({ "archive": "vault", "camera": "gate" }));
+    assert_eq!(gaps["gaps"].as_array().map(Vec::len), Some(1), "{gaps}");
+    assert_eq!(
+        (&gaps["gaps"][0]["from"], &gaps["gaps"][0]["reason"]),
+        (&json!(0), &json!("expired")),
+        "{gaps}"
+    );
+    assert_eq!(
+        stage.ask(lobby, "Job.Show", json!({ "name": "late" }))["job"]["state"],
+        "caught-up"
+    );
+}

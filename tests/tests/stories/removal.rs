@@ -4,6 +4,7 @@
 use blockhaul_tests::Result;
 use serde_json::Value;
 
+use crate::reader;
 use crate::stage::{CAMERA, CARD, JOB, Stage, VAULT, archive_field, ask, create, events, refused, wait_until};
 use crate::stream::{blocks, export, record, same};
 
@@ -95,5 +96,16 @@ fn removal_waits_for_a_job_that_is_switched_off() -> Result<()> {
     }
     let (ended, bytes) = export(&stage.target, VAULT, &stage.folder.path().join("out"))?;
     assert_eq!(ended.exit, 0, "{ended:?}");
-    same("the target", &bytes, &recorded)
+    same("the target", &bytes, &recorded)?;
+
+    let first = stage.source.call(&["gaps", "--archive", CARD, "--camera", CAMERA])?["gaps"][0]["to"].as_u64();
+    stage.source.stop()?;
+    let left = reader::sequences(&reader::read(&stage.source.folder().join("volume"))?);
+    let first = first.ok_or("nothing was freed")?;
+    assert!(
+        left.first().is_some_and(|left| *left >= first),
+        "what was freed does not come back"
+    );
+    assert_eq!(left, (left[0]..155).collect::<Vec<u64>>(), "what the source still has");
+    Ok(())
 }

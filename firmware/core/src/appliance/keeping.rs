@@ -38,6 +38,20 @@ impl Parts {
         }
     }
 
+    /// Whether a client waits for an answer already.
+    pub fn has_asked(&self, client: ClientId) -> bool {
+        let mut questions = self.keepers.values().filter_map(|keeper| keeper.question.as_ref());
+        questions.any(|question| question.client == Some(client))
+    }
+
+    /// A client has left.
+    pub fn drop_questions(&mut self, client: ClientId) {
+        let questions = self.keepers.values_mut().filter_map(|keeper| keeper.question.as_mut());
+        for question in questions.filter(|question| question.client == Some(client)) {
+            question.client = None;
+        }
+    }
+
     pub(super) fn decide_keeper(&mut self, id: usize, context: &mut Context) {
         let Some(mut keeper) = self.keepers.remove(&id) else {
             return;

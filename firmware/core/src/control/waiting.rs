@@ -324,6 +324,7 @@ impl Parts {
         self.on_drainer_gone(client, context);
         self.macros.looked_up.remove(&client);
         self.control.waiters.retain(|waiter| waiter.client != client);
+        self.drop_questions(client);
     }
 
     pub(super) fn read_for(control: &mut Control, client: ClientId, reading: Reading, context: &mut Context) {

@@ -14,6 +14,7 @@ use core::time::Duration;
 use hal::{ClientId, Instant, IoError, Span};
 
 use super::Judge;
+use super::search::Search;
 use crate::archive::Archive;
 use crate::archive::boundary::Boundary;
 use crate::archive::walk::Reader;
@@ -60,16 +61,6 @@ struct Line {
     oldest_utc_ns: Option<i64>,
 }
 
-/// A line on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Search {
-    rule: Rule,
-    low: u64,
-    high: u64,
-    step: u64,
-    is_bounded: bool,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Reading {
     boundary: Boundary,
@@ -83,8 +74,8 @@ struct Reading {
 /// What a client asked: what would be freed if the policy were this.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// Who asked.
-    pub client: ClientId,
+    /// Who asked; none if he has left.
+    pub client: Option<ClientId>,
     /// The policy.
     pub policy: Retention,
 }
@@ -115,7 +106,7 @@ pub struct Keeper {
     /// Blocks freed since the start.
     pub freed_blocks: u64,
     lines: BTreeMap<Rule, Line>,
-    search: Option<Search>,
+    search: Option<(Rule, Search)>,
     reading: Option<Reading>,
     begins_at: u64,
     /// Lines are being looked at.
@@ -160,7 +151,7 @@ impl Keeper {
     pub fn policy_changed(&mut self) {
         self.lines.remove(&Rule::Minimum);
         self.lines.remove(&Rule::Maximum);
-        if matches!(&self.search, Some(search) if !matches!(search.rule, Rule::Guard(_))) {
+        if matches!(&self.search, Some((rule, _)) if !matches!(rule, Rule::Guard(_))) {
             self.search = None;
         }
         self.round_at = None;
@@ -206,7 +197,7 @@ impl Keeper {
         }
         loop {
             self.draw_lines(archive, jobs, policy);
-            match self.search.as_ref().map(|search| search.next(archive)) {
+            match self.search.as_ref().map(|(_, search)| search.next()) {
                 Some(Some(boundary)) => {
                     self.read(boundary, false, archive, context);
                     return false;
@@ -263,7 +254,7 @@ impl Keeper {
             Rule::Guard(index) => jobs.iter().any(|job| job.index == *index),
         };
         self.lines.retain(|rule, _| is_there(rule));
-        if self.search.as_ref().is_some_and(|search| !is_there(&search.rule)) {
+        if self.search.as_ref().is_some_and(|(rule, _)| !is_there(rule)) {
             self.search = None;
         }
         let line = |at: u64| Line {
@@ -285,7 +276,7 @@ impl Keeper {
             let entry = self.lines.entry(rule).or_insert_with(|| line(oldest.max(released)));
             if self.question.is_none() && core::mem::take(&mut job.guard.went_back) {
                 *entry = line(oldest);
-                if self.search.as_ref().is_some_and(|search| search.rule == rule) {
+                if self.search.as_ref().is_some_and(|(searched, _)| *searched == rule) {
                     self.search = None;
                 }
             }
@@ -326,13 +317,8 @@ impl Keeper {
     fn begin_search(&mut self, rule: Rule, archive: &Archive) {
         let Some(line) = self.lines.get_mut(&rule) else { return };
         line.stale = false;
-        self.search = Some(Search {
-            rule,
-            low: line.at,
-            high: Keeper::end(archive).max(line.at),
-            step: 1,
-            is_bounded: false,
-        });
+        let segment = u64::from(archive.superblock.segment_blocks);
+        self.search = Some((rule, Search::new(line.at, Keeper::end(archive), segment)));
     }
 
     fn read(&mut self, boundary: u64, is_beginning: bool, archive: &Archive, context: &mut Context) {
@@ -365,23 +351,26 @@ impl Keeper {
             }
             return true;
         }
-        let Some(search) = &mut self.search else { return true };
+        let Some((rule, search)) = &mut self.search else {
+            return true;
+        };
+        let rule = *rule;
         let judge = Judge {
             policy,
             archive,
             now: context.now,
         };
         let job = |index: usize| jobs.iter().find(|job| job.index == index);
-        let holds = found.as_ref().is_some_and(|checkpoint| match search.rule {
+        let holds = found.as_ref().is_some_and(|checkpoint| match rule {
             Rule::Minimum => judge.is_beyond_minimum(&checkpoint.tips),
             Rule::Maximum => judge.is_expired(boundary, &checkpoint.tips),
             Rule::Guard(index) => job(index).is_some_and(|job| judge.is_hauled(job, &checkpoint.tips)),
         });
-        search.note(boundary, holds, archive);
+        search.note(boundary, holds);
         if !holds
-            && boundary == search.low + u64::from(archive.superblock.segment_blocks)
-            && let Rule::Guard(index) = search.rule
-            && let (Some(checkpoint), Some(job), Some(line)) = (found, job(index), self.lines.get_mut(&search.rule))
+            && boundary == search.low + search.segment
+            && let Rule::Guard(index) = rule
+            && let (Some(checkpoint), Some(job), Some(line)) = (found, job(index), self.lines.get_mut(&rule))
         {
             let needed = checkpoint.entries.iter().filter(|entry| {
                 let track = archive.catalog.track_of(entry).map(|id| archive.catalog.track(id));
@@ -396,14 +385,12 @@ impl Keeper {
 
     /// A line has been found.
     fn settle(&mut self, jobs: &[&mut Job], context: &Context) {
-        let Some(search) = self.search.take() else { return };
-        let Some(line) = self.lines.get_mut(&search.rule) else {
-            return;
-        };
+        let Some((rule, search)) = self.search.take() else { return };
+        let Some(line) = self.lines.get_mut(&rule) else { return };
         line.at = search.low;
         line.is_bounded = search.is_bounded;
         line.looked_at = context.now.at;
-        if let Rule::Guard(index) = search.rule {
+        if let Rule::Guard(index) = rule {
             line.version = jobs.iter().find(|job| job.index == index).map_or(0, |job| job.guard.version);
         }
         if !search.is_bounded {
@@ -501,30 +488,6 @@ impl Keeper {
             archive.oldest()
         );
         context.say(Code::Freed, &archive.name.clone(), sentence);
-    }
-}
-
-impl Search {
-    /// The boundary to look at next; none if the line is found.
-    fn next(&self, archive: &Archive) -> Option<u64> {
-        let segment = u64::from(archive.superblock.segment_blocks);
-        let left = (self.high - self.low) / segment;
-        let step = if self.is_bounded {
-            left.div_ceil(2)
-        } else {
-            self.step.min(left)
-        };
-        (left > 0).then(|| self.low + step * segment)
-    }
-
-    fn note(&mut self, boundary: u64, holds: bool, archive: &Archive) {
-        if holds {
-            self.low = boundary.max(self.low);
-            self.step *= 2;
-        } else {
-            self.high = (boundary - u64::from(archive.superblock.segment_blocks)).max(self.low);
-            self.is_bounded = true;
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! that these guards had released.
 
 pub mod keeper;
+mod search;
 
 use hal::{ClockQuality, Moment};
 

@@ -58,6 +58,10 @@ pub const TARGET: Target = Target {
         "Enable",
         "Disable",
         "Kick",
+        "Release",
+        "Guard",
+        "Retention.",
+        "Set",
         "Delete",
         "Macro.",
         "Test",
@@ -222,6 +226,16 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Enable", up()),
         ("Job.Disable", up()),
         ("Job.Kick", up()),
+        ("Job.Release", json!({ "name": "up", "dry_run": false })),
+        ("Job.Guard", up()),
+        ("Retention.Show", json!({ "archive": "yard" })),
+        (
+            "Retention.Set",
+            json!({
+                "archive": "yard", "dry_run": false,
+                "retention": { "remove_after_success": true, "protect": true, "count": "only", "jobs": ["up"], "min_bytes": 65536 },
+            }),
+        ),
         ("Job.Delete", up()),
         (
             "Macro.Create",

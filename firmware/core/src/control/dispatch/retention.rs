@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{ClientId, Moment, Role};
 
-use super::{Done, no_such, no_such_method, parse};
+use super::{Done, no_such, no_such_method, one_at_a_time, parse};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::Archive;
@@ -46,6 +46,9 @@ impl Parts {
     }
 
     fn try_retention(&mut self, client: ClientId, set: RetentionSet, context: &mut Context) -> Done {
+        if self.has_asked(client) {
+            return Err(one_at_a_time());
+        }
         retention::check(&self.settings, &set.archive, &set.retention)?;
         let archive = self
             .archive_named(&set.archive)
@@ -61,17 +64,18 @@ impl Parts {
         }
         let index = archive.index;
         let policy = set.retention;
+        let client = Some(client);
         self.ask_keeper(index, Question { client, policy }, context);
         Ok(())
     }
 
     /// Answers what a policy would free.
     pub(crate) fn answer_question(&mut self, question: &Question, keeper: &Keeper, context: &mut Context) {
-        let Some(archive) = self.archives[keeper.archive].as_ref() else {
+        let (Some(archive), Some(client)) = (self.archives[keeper.archive].as_ref(), question.client) else {
             return;
         };
         let shown = self.shown(archive, question.policy.clone(), keeper, context.now);
-        reply(question.client, &shown, false, context);
+        reply(client, &shown, false, context);
     }
 
     /// Answers with the retention of an archive as it is.
