@@ -378,9 +378,9 @@ impl Session {
         lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> bool {
-        while self.sending < READ_AHEAD && self.credit > 0 {
+        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
             if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
-                self.ask_at = Some(again);
+                self.ask_at = Some(self.ask_at.map_or(again, |at| at.min(again)));
                 return false;
             }
             let numbers = &self.numbers;

@@ -71,7 +71,8 @@ impl Wanted<'_> {
         }
         match self.sieve.judge(entry.begin_utc_ns, self.now_utc_ns) {
             Judged::Taken => Wish::Take,
-            Judged::Filtered | Judged::OutOfPeriod if entry.fill => Wish::Leave,
+            // The tip has passed it: nothing is stated of it any more.
+            Judged::Filtered | Judged::OutOfPeriod if entry.track_sequence < track.next => Wish::Leave,
             Judged::Filtered => {
                 track.pass(entry.track_sequence, GapReason::Filtered);
                 Wish::Leave
