@@ -41,11 +41,13 @@ fn there_is_one_description_for_each_interface() {
         "",
         ".Appliance",
         ".Archive",
+        ".Config",
         ".Device",
         ".Grant",
         ".Job",
         ".Peer",
         ".Recorder",
+        ".Service",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));
 }

@@ -110,7 +110,7 @@ impl Play {
                 let there = block(disk.current(), &ledger.geometry, sequence % ledger.geometry.slots).ok()?;
                 match there.content {
                     Content::Piece(piece) => Some((piece.track, piece.sequence)),
-                    Content::Records(_) | Content::Checkpoint => None,
+                    Content::Records { .. } | Content::Checkpoint { .. } => None,
                 }
             })
             .collect()

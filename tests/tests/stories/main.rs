@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod configuration;
 mod cut;
 mod damage;
 mod dice;
@@ -21,6 +22,7 @@ mod reader;
 mod reconcile;
 mod refusals;
 mod replay;
+mod service;
 mod stage;
 mod stream;
 mod swap;

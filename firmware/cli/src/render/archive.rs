@@ -273,6 +273,7 @@ pub fn gaps(camera: &str, gaps: &Gaps, look: &Look) -> String {
             GapReason::Filtered => "left out by a filter",
             GapReason::Expired => "expired here",
             GapReason::Later => "comes later, it lies behind others at the source",
+            GapReason::NotRetrieved => "not retrieved: only a later time was asked for",
         };
         let last = to.saturating_sub(1);
         table.row([

@@ -4,10 +4,14 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod config;
 pub mod job;
 pub mod pairing;
+pub mod plan;
 pub mod progress;
 pub mod recorder;
+pub mod run;
+pub mod service;
 pub mod status;
 pub mod table;
 pub mod text;

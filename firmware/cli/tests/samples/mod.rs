@@ -1,6 +1,7 @@
 //! A sample of the parameters and the reply of every method, made of the types that go over the wire.
 #![allow(clippy::unwrap_used)]
 
+use blockhaul_core::calendar::Timetable;
 use blockhaul_core::control::types::*;
 use blockhaul_core::{Kind, Name};
 use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
@@ -120,6 +121,46 @@ fn recorder() -> RecorderStatus {
     }
 }
 
+fn plan() -> JobPlan {
+    let hours: Timetable = serde_json::from_value(json!({ "week": "mon-fri 08:00-18:00", "zone": "Europe/Berlin" })).unwrap();
+    JobPlan {
+        schedule: Some(Schedule {
+            every_ms: None,
+            cron: Some(serde_json::from_value(json!({ "expression": "0 2 * * *", "zone": "UTC" })).unwrap()),
+        }),
+        filter: Filter {
+            kinds: vec![Kind::Video],
+            from_utc_ns: Some(1),
+            to_utc_ns: Some(2),
+            key_frames: true,
+        },
+        period: Period::Timetable { hours: hours.clone() },
+        delay_ms: 1,
+        frozen: true,
+        rates: vec![Rate {
+            bytes_a_second: 1,
+            hours: Some(hours),
+        }],
+    }
+}
+
+fn run() -> RunRecord {
+    RunRecord {
+        run: Uuid([1; 16]),
+        of: name(),
+        to: "nvr/main".into(),
+        incoming: false,
+        begun_utc_ns: 1,
+        ended_utc_ns: 2,
+        result: RunResult::Completed,
+        blocks: 1,
+        bytes: 1,
+        duplicates: 0,
+        gaps: 0,
+        retries: 0,
+    }
+}
+
 fn job() -> JobStatus {
     JobStatus {
         name: name(),
@@ -127,6 +168,7 @@ fn job() -> JobStatus {
         to: "nvr/main".into(),
         cameras: vec![name()],
         mode: JobMode::OnDemand,
+        plan: plan(),
         state: JobState::CatchingUp,
         why: String::new(),
         action: String::new(),
@@ -143,9 +185,59 @@ fn job() -> JobStatus {
         back_filled: 1,
         full: Some(FullRun::default()),
         gaps: 0,
+        filtered: 0,
         retries: 0,
         run: 1,
+        run_id: Some(Uuid([1; 16])),
+        run_total_blocks: 1,
+        run_blocks: 1,
+        next_run_utc_ns: Some(1),
     }
+}
+
+fn configuration() -> Vec<Sample> {
+    let exported = ConfigExported {
+        document: "version = 1".into(),
+    };
+    let apply = ConfigApply {
+        document: "version = 1".into(),
+        dry_run: true,
+        base: Some("ab".into()),
+    };
+    let difference = ConfigDifference {
+        how: Differs::Changed,
+        what: "job lobby".into(),
+        detail: "mode".into(),
+    };
+    let applied = ConfigApplied {
+        applied: true,
+        differences: vec![difference],
+        notes: vec!["Look.".into()],
+        base: "ab".into(),
+    };
+    let export = ConfigExport { secrets: true };
+    vec![
+        with_least("io.blockhaul.Config.Export", export, json!({}), exported),
+        with_least(
+            "io.blockhaul.Config.Apply",
+            apply,
+            json!({ "document": "version = 1" }),
+            applied,
+        ),
+    ]
+}
+
+fn service() -> Vec<Sample> {
+    let shown = ServiceShown {
+        on: true,
+        jobs: 1,
+        outgoing: 1,
+        incoming: 0,
+    };
+    vec![
+        plain("io.blockhaul.Service.Switch", ServiceSwitch { on: true }, Nothing {}),
+        plain("io.blockhaul.Service.Show", Nothing {}, shown),
+    ]
 }
 
 fn appliance() -> Vec<Sample> {
@@ -161,6 +253,7 @@ fn appliance() -> Vec<Sample> {
         up_ms: 1,
         memory_bytes: 1,
         memory_used_bytes: 1,
+        hauling: true,
         archives: vec![archive()],
         recorders: vec![recorder()],
         jobs: vec![
@@ -187,6 +280,7 @@ fn appliance() -> Vec<Sample> {
         severity: Severity::Critical,
         subject: "lobby".into(),
         sentence: "Something is missing.".into(),
+        run: Some(Box::new(run())),
     };
     let check = Check {
         what: "clock".into(),
@@ -195,12 +289,17 @@ fn appliance() -> Vec<Sample> {
         action: String::new(),
     };
     let events = EventsCall { follow: true, since: 3 };
+    let stop = StopCall {
+        now: true,
+        drain: vec!["lobby".into()],
+        timeout_ms: Some(1),
+    };
     vec![
         plain("io.blockhaul.Appliance.Identity", Nothing {}, identity),
         plain("io.blockhaul.Appliance.Status", Nothing {}, status),
         plain("io.blockhaul.Appliance.Doctor", Nothing {}, Doctor { checks: vec![check] }),
         with_least("io.blockhaul.Appliance.Events", events, json!({}), event),
-        plain("io.blockhaul.Appliance.Stop", Nothing {}, Nothing {}),
+        with_least("io.blockhaul.Appliance.Stop", stop, json!({}), Nothing {}),
     ]
 }
 
@@ -405,19 +504,35 @@ fn jobs() -> Vec<Sample> {
         cameras: vec![name()],
         mode: JobMode::Always,
         full: true,
+        plan: plan(),
         token: "5a".repeat(32),
     };
     let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
-    let run = JobRun {
+    let order = JobRun {
         name: name(),
         full: true,
         wait: true,
         timeout_ms: Some(1),
+        period: Some(Period::Last {
+            duration_ms: 1,
+            offset_ms: 1,
+        }),
+        bounds: Bounds {
+            blocks: Some(1),
+            below: Some(1),
+            event: Some("gap".into()),
+        },
     };
+    let switch = JobSwitch {
+        name: name(),
+        mode: Some(JobMode::Always),
+        plan: Some(plan()),
+    };
+    let history = History { runs: vec![run()] };
     let started = RunStarted {
         run: 1,
         joined: false,
-        result: Some("partial".into()),
+        result: Some(RunResult::Partial),
     };
     let wait = JobWait {
         name: name(),
@@ -430,8 +545,24 @@ fn jobs() -> Vec<Sample> {
         with_least("io.blockhaul.Job.Create", create, least, JobShown { job: job() }),
         plain("io.blockhaul.Job.List", Nothing {}, Jobs { jobs: vec![job()] }),
         plain("io.blockhaul.Job.Show", named(), JobShown { job: job() }),
-        with_least("io.blockhaul.Job.Run", run, json!({ "name": "lobby" }), started),
+        with_least("io.blockhaul.Job.Run", order, json!({ "name": "lobby" }), started),
         with_least("io.blockhaul.Job.Wait", wait, least_wait, Nothing {}),
+        plain("io.blockhaul.Job.Stop", named(), Nothing {}),
+        with_least(
+            "io.blockhaul.Job.History",
+            HistoryCall { name: Some(name()) },
+            json!({}),
+            history,
+        ),
+        with_least(
+            "io.blockhaul.Job.Switch",
+            switch,
+            json!({ "name": "lobby" }),
+            JobShown { job: job() },
+        ),
+        plain("io.blockhaul.Job.Freeze", named(), JobShown { job: job() }),
+        plain("io.blockhaul.Job.Thaw", named(), JobShown { job: job() }),
+        plain("io.blockhaul.Job.ReleaseHeld", named(), Nothing {}),
         plain("io.blockhaul.Job.Enable", named(), Nothing {}),
         plain("io.blockhaul.Job.Disable", named(), Nothing {}),
         plain("io.blockhaul.Job.Delete", named(), Nothing {}),
@@ -441,8 +572,17 @@ fn jobs() -> Vec<Sample> {
 
 /// All methods.
 pub fn samples() -> Vec<Sample> {
-    [appliance(), vec![device()], archives(), recorders(), pairing(), jobs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        appliance(),
+        vec![device()],
+        archives(),
+        recorders(),
+        pairing(),
+        jobs(),
+        configuration(),
+        service(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -114,6 +114,7 @@ impl Parts {
                 source,
                 target,
                 block_bytes,
+                run,
                 ..
             } => {
                 if incoming.grant.is_some() {
@@ -129,6 +130,7 @@ impl Parts {
                             }
                         }
                         if let Some(archive) = &self.archives[grant.archive] {
+                            incoming.begin_run(run, &archive.name, context);
                             incoming.welcome(grant, archive, context);
                         }
                     }
@@ -168,6 +170,7 @@ impl Parts {
                 Some(archive) => incoming.on_compare(track, from, has, archive, context),
                 None => incoming.malformed(context),
             },
+            Message::Ended { result } => incoming.end_run(result, context),
             Message::Heartbeat => {}
             Message::Welcome { .. }
             | Message::Refused { .. }
@@ -193,6 +196,9 @@ impl Parts {
     ) -> Result<Grant, WhyRefused> {
         if protocol != PROTOCOL {
             return Err(WhyRefused::Protocol);
+        }
+        if !self.settings.hauling {
+            return Err(WhyRefused::Off);
         }
         // blake3::Hash compares in constant time. Every grant is looked at, whichever fits.
         let shown = blake3::hash(&token);

@@ -8,7 +8,7 @@ use hal::{ClientId, Op, Span};
 
 use super::types::{ExportCall, Exported};
 use crate::archive::seek::Seek;
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::format::checkpoint::Entry;
@@ -129,7 +129,7 @@ impl Export {
                 let mine = piece.map_or(!entry.fill, |(from, to)| {
                     entry.fill && (from..to).contains(&entry.track_sequence)
                 });
-                mine && id == track && entry.begin_utc_ns < to
+                Wish::take(mine && id == track && entry.begin_utc_ns < to)
             };
             match walk.poll(archive, &mut wanted, context) {
                 Step::Block { sequence, span, header } => {
@@ -150,7 +150,7 @@ impl Export {
                         self.hurt += 1;
                     }
                 }
-                Step::Wait => return Progress::On,
+                Step::Wait | Step::Held => return Progress::On,
                 Step::End if piece.is_some() => self.end_piece(),
                 Step::End if self.seeks_fills(archive.catalog.track(self.track).durable_next, archive.log.durable, archive) => {}
                 Step::End => return self.at_end(archive),

@@ -5,22 +5,28 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
 mod peer;
+mod plan;
 mod recorder;
+mod service;
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 pub use appliance::*;
 pub use archive::*;
+pub use config::*;
 pub use device::*;
 pub use grant::*;
 pub use job::*;
 pub use peer::*;
+pub use plan::*;
 pub use recorder::*;
+pub use service::*;
 
 use crate::Name;
 

@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use hal::{ClientId, Digest, Instant};
 
 use super::types::{DamagedBlock, Verified};
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::{Context, Ready};
 use crate::format::checkpoint::Entry;
@@ -83,7 +83,7 @@ impl Verify {
     /// Goes on as far as blocks have been read.
     pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Progress {
         while self.replacing.is_none() {
-            match self.walk.poll(archive, &mut |_, _, _| true, context) {
+            match self.walk.poll(archive, &mut |_, _, _| Wish::Take, context) {
                 Step::Block { sequence, span, header } => {
                     let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
                     context.give(span);
@@ -104,7 +104,7 @@ impl Verify {
                         return Progress::Done;
                     }
                 }
-                Step::Wait => break,
+                Step::Wait | Step::Held => break,
             }
         }
         if self.replacing.is_some() {
@@ -147,12 +147,12 @@ impl Verify {
                         }
                     }
                 }
-                false
+                Wish::Leave
             };
             match self.walk.poll(archive, &mut note, context) {
                 Step::Block { span, .. } => context.give(span),
                 Step::Damaged { .. } => {}
-                Step::Wait => {
+                Step::Wait | Step::Held => {
                     self.replacing = Some((at, lookup));
                     return Progress::On;
                 }

@@ -54,7 +54,8 @@ pub fn reason_number(reason: GapReason) -> u8 {
         GapReason::Damaged => 2,
         GapReason::Filtered => 3,
         GapReason::Expired => 4,
-        GapReason::Later => 5,
+        GapReason::NotRetrieved => 5,
+        GapReason::Later => 6,
     }
 }
 
@@ -65,7 +66,8 @@ pub fn reason_from(number: u8) -> Result<GapReason, FormatError> {
         2 => Ok(GapReason::Damaged),
         3 => Ok(GapReason::Filtered),
         4 => Ok(GapReason::Expired),
-        5 => Ok(GapReason::Later),
+        5 => Ok(GapReason::NotRetrieved),
+        6 => Ok(GapReason::Later),
         _ => Err(FormatError::Field),
     }
 }

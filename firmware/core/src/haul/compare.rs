@@ -13,7 +13,7 @@ use hal::{Digest, IoError, LinkId};
 use super::wire::{COMPARE_SPAN, Numbers};
 use crate::archive::catalog::hash_prefix;
 use crate::archive::seek::Seek;
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::format::checkpoint::Entry;
@@ -288,7 +288,7 @@ impl Compares {
                         (true, false) | (false, true) => false,
                     };
                 }
-                any
+                Wish::take(any)
             };
             match walk.poll(archive, &mut wanted, context) {
                 Step::Block { span, header, .. } => {
@@ -296,7 +296,7 @@ impl Compares {
                     Compares::note(asks, &header, archive);
                 }
                 Step::Damaged { .. } => {}
-                Step::Wait => return false,
+                Step::Wait | Step::Held => return false,
                 Step::End => return true,
             }
         }

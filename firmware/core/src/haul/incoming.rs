@@ -9,6 +9,7 @@
 
 mod blocks;
 mod lacking;
+mod run;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -21,7 +22,7 @@ use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
 use crate::context::{Context, Ready};
-use crate::control::types::{GapReason, IncomingStatus};
+use crate::control::types::{GapReason, IncomingStatus, RunRecord};
 use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
 use crate::format::{COUNT_MAX, Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
@@ -83,6 +84,11 @@ pub struct Incoming {
     /// How many of them people were told of, and when the last one was durable.
     filled_told: u64,
     filled_at: Instant,
+    duplicates: u64,
+    gaps: u64,
+    /// As it stood before this link.
+    run: Option<RunRecord>,
+    run_told: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -132,6 +138,10 @@ impl Incoming {
             filled: 0,
             filled_told: 0,
             filled_at: context.now.at,
+            duplicates: 0,
+            gaps: 0,
+            run: None,
+            run_told: false,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -429,10 +439,14 @@ impl Incoming {
             }
         } else {
             self.acks_due.insert(number);
-            if let Some(bytes) = bytes {
-                self.blocks += 1;
-                self.bytes += u64::from(bytes);
+            match bytes {
+                Some(bytes) => {
+                    self.blocks += 1;
+                    self.bytes += u64::from(bytes);
+                }
+                None => self.gaps += 1,
             }
+            self.tell_run(context);
         }
         context.wake(Ready::Incoming(self.link));
     }
@@ -460,6 +474,7 @@ impl Incoming {
         for span in core::mem::take(&mut self.lent) {
             context.give(span);
         }
+        self.leave_run(context);
         context.ask_at(Ready::Incoming(self.link), None);
         self.compares.abandon();
         if self.compares.is_quiet() {
@@ -536,6 +551,7 @@ pub fn gap_words(reason: GapReason) -> &'static str {
         GapReason::Filtered => "a filter left them out",
         GapReason::Expired => "they had expired",
         GapReason::Later => "they lie behind later ones at the source and come when it gets there",
+        GapReason::NotRetrieved => "only a later time was asked for",
     }
 }
 
@@ -548,5 +564,6 @@ pub fn why_words(why: WhyRefused) -> &'static str {
         WhyRefused::BlockSize => "the block sizes differ",
         WhyRefused::SameArchive => "source and target are the same archive",
         WhyRefused::TooMany => "there are too many links",
+        WhyRefused::Off => "its replication service is off",
     }
 }

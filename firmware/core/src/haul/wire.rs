@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
 use serde::{Deserialize, Serialize};
 
-use crate::control::types::GapReason;
+use crate::control::types::{GapReason, RunResult};
 use crate::format::Lease;
 use crate::{Kind, Name};
 
@@ -39,6 +39,8 @@ pub enum Message {
         block_bytes: u32,
         /// Clock of the source.
         utc_ns: i64,
+        /// The run that this link is for.
+        run: Uuid,
     },
     /// T→S, answer to `Hello`.
     Welcome {
@@ -127,6 +129,11 @@ pub enum Message {
         /// Why.
         why: WhyRejected,
     },
+    /// S→T, last: the run that this link is for has ended.
+    Ended {
+        /// How.
+        result: RunResult,
+    },
     /// Either way, when nothing else was said for a while.
     Heartbeat,
     /// S→T: which of these numbers of a track, below its tip, are whole there?
@@ -214,6 +221,8 @@ pub enum WhyRefused {
     SameArchive,
     /// Too many links.
     TooMany,
+    /// The replication service is off there.
+    Off,
 }
 
 /// Why a track, block or gap was not taken.
@@ -279,6 +288,7 @@ mod tests {
                 target: name.clone(),
                 block_bytes: u32::MAX,
                 utc_ns: i64::MIN,
+                run: Uuid([0xff; 16]),
             },
             Message::Open {
                 track: u32::MAX,

@@ -170,6 +170,8 @@ pub enum GapReason {
     Filtered,
     /// They expired here.
     Expired,
+    /// Only a later time was asked for.
+    NotRetrieved,
     /// They lie behind later ones in the source's log, and are sent when its walk comes to them.
     Later,
 }

@@ -7,7 +7,10 @@
 //! Invariants: nothing is sent that the target has not asked for; a stretch that was disturbed is compared again, which sends
 //! nothing twice, because the target looks at its medium each time.
 
+use alloc::string::String;
+
 use super::*;
+use crate::archive::walk::Wish;
 use crate::haul::compare::hash_of;
 use crate::haul::wire::{COMPARE_SPAN, Numbers};
 use crate::limits::COMPARES_MAX;
@@ -209,8 +212,8 @@ impl Reconcile {
 
 impl Session {
     /// Goes on with a full run, as far as it can now, after everything newer was sent.
-    pub(super) fn reconcile(&mut self, archive: &mut Archive, setting: &JobSetting, stats: &mut Stats, context: &mut Context) {
-        let Some(mut full) = stats.full.filter(|full| !full.done) else {
+    pub(super) fn reconcile(&mut self, archive: &mut Archive, lasting: &mut Lasting<'_>, context: &mut Context) {
+        let Some(mut full) = lasting.run.full.filter(|full| !full.done) else {
             return;
         };
         let Some(mut reconcile) = self.reconciling.take() else {
@@ -218,10 +221,10 @@ impl Session {
         };
         let opens = |track: &Track| matches!(track.state, State::Again | State::Opening);
         if !self.tracks.iter().any(opens) && archive.gives() {
-            self.go_on(&mut reconcile, &mut full, archive, setting, context);
+            self.go_on(&mut reconcile, &mut full, archive, lasting, context);
         }
         self.reconciling = Some(reconcile);
-        stats.full = Some(full);
+        lasting.run.full = Some(full);
     }
 
     fn go_on(
@@ -229,7 +232,7 @@ impl Session {
         reconcile: &mut Reconcile,
         full: &mut Full,
         archive: &mut Archive,
-        setting: &JobSetting,
+        lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) {
         loop {
@@ -245,14 +248,14 @@ impl Session {
                     let end = full.end.unwrap_or_default();
                     full.at = full.at.max(archive.oldest());
                     if full.at >= end {
-                        return self.reconciled(full, setting, context);
+                        return self.reconciled(full, lasting.setting, context);
                     }
                     let segment = u64::from(archive.superblock.segment_blocks);
                     reconcile.to = ((full.at / segment + 1) * segment).min(end);
                     reconcile.stage = Stage::Index(reconcile.walk(full.at));
                 }
                 Stage::Index(mut walk) => {
-                    if !self.read_index(&mut walk, &mut reconcile.known, archive, context) {
+                    if !self.read_index(&mut walk, &mut reconcile.known, archive, &lasting.run.sieve, context) {
                         reconcile.stage = Stage::Index(walk);
                         return;
                     }
@@ -282,7 +285,7 @@ impl Session {
                     };
                 }
                 Stage::Fetch(mut walk) => {
-                    if !self.send_lacking(&mut walk, reconcile, archive, context) {
+                    if !self.send_lacking(&mut walk, reconcile, archive, lasting, context) {
                         reconcile.stage = Stage::Fetch(walk);
                         return;
                     }
@@ -318,7 +321,17 @@ impl Session {
     }
 
     /// Takes down what the stretch has. True at its end.
-    fn read_index(&self, walk: &mut Walk, known: &mut Vec<Known>, archive: &mut Archive, context: &mut Context) -> bool {
+    fn read_index(
+        &self,
+        walk: &mut Walk,
+        known: &mut Vec<Known>,
+        archive: &mut Archive,
+        sieve: &Sieve,
+        context: &mut Context,
+    ) -> bool {
+        // What the run leaves out is not asked for.
+        let now_utc_ns = context.now.utc_ns;
+        let takes = |begin_utc_ns: i64| sieve.judge(begin_utc_ns, now_utc_ns) == Judged::Taken;
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let number_of = |id: TrackId| {
             let number = numbers.get(&id).copied();
@@ -326,7 +339,7 @@ impl Session {
         };
         loop {
             let mut note = |log_sequence: u64, id: TrackId, entry: &Entry| {
-                if let Some(track) = number_of(id) {
+                if let Some(track) = number_of(id).filter(|_| takes(entry.begin_utc_ns)) {
                     known.push(Known {
                         track,
                         number: entry.track_sequence,
@@ -334,13 +347,14 @@ impl Session {
                         prefix: entry.hash_prefix,
                     });
                 }
-                false
+                Wish::Leave
             };
             match walk.poll(archive, &mut note, context) {
                 Step::Block { sequence, span, header } => {
                     context.give(span);
                     let Some(origin) = &header.origin else { continue };
-                    if let Some(track) = archive.catalog.find(&origin.key).and_then(number_of) {
+                    let taken = archive.catalog.find(&origin.key).filter(|_| takes(origin.begin_utc_ns));
+                    if let Some(track) = taken.and_then(number_of) {
                         known.push(Known {
                             track,
                             number: origin.track_sequence,
@@ -350,24 +364,35 @@ impl Session {
                     }
                 }
                 Step::Damaged { .. } => {}
-                Step::Wait => return false,
+                Step::Wait | Step::Held => return false,
                 Step::End => return true,
             }
         }
     }
 
     /// Sends what is lacking, as far as there is credit. True at the end of the stretch.
-    fn send_lacking(&mut self, walk: &mut Walk, reconcile: &mut Reconcile, archive: &mut Archive, context: &mut Context) -> bool {
-        while self.sending < READ_AHEAD && self.credit > 0 {
+    fn send_lacking(
+        &mut self,
+        walk: &mut Walk,
+        reconcile: &mut Reconcile,
+        archive: &mut Archive,
+        lasting: &mut Lasting<'_>,
+        context: &mut Context,
+    ) -> bool {
+        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
+            if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
+                self.ask_at = Some(self.ask_at.map_or(again, |at| at.min(again)));
+                return false;
+            }
             let numbers = &self.numbers;
             let lacking = &reconcile.lacking;
             let lacks = |id: TrackId, number: u64| {
                 let track = numbers.get(&id).copied();
                 track.map(|track| (track, number)).filter(|place| lacking.contains(place))
             };
-            let mut wanted = |_: u64, id: TrackId, entry: &Entry| lacks(id, entry.track_sequence).is_some();
+            let mut wanted = |_: u64, id: TrackId, entry: &Entry| Wish::take(lacks(id, entry.track_sequence).is_some());
             match walk.poll(archive, &mut wanted, context) {
-                Step::Block { sequence, span, header } => {
+                Step::Block { span, header, .. } => {
                     let origin = header.origin.as_ref();
                     let id = origin.and_then(|origin| archive.catalog.find(&origin.key));
                     let place = id.zip(origin).and_then(|(id, origin)| lacks(id, origin.track_sequence));
@@ -376,13 +401,16 @@ impl Session {
                         continue;
                     };
                     reconcile.lacking.remove(&place);
+                    if lasting.run.sieve.thins() && origin.key.kind == Kind::Video && !origin.key_frame {
+                        context.give(span);
+                        continue;
+                    }
                     reconcile.sent.insert(place, u64::from(origin.payload_bytes));
                     let bytes = origin.payload_bytes;
-                    self.send_block(place.0, (span, bytes), (header.origin_hash, true), context);
-                    let _ = sequence;
+                    self.send_block(place.0, (span, bytes), (header.origin_hash, true), lasting, context);
                 }
                 Step::Damaged { .. } => {}
-                Step::Wait => return false,
+                Step::Wait | Step::Held => return false,
                 Step::End => return true,
             }
         }
@@ -390,15 +418,12 @@ impl Session {
     }
 
     /// The target has compared a range.
-    #[expect(clippy::too_many_arguments, reason = "what outlives the link belongs to the job")]
     pub(super) fn on_compared(
         &mut self,
         (track, from): (u32, u64),
-        there: &Numbers,
-        wanted: &Numbers,
+        (there, wanted): (&Numbers, &Numbers),
         hash: Digest,
-        setting: &JobSetting,
-        trouble: &mut Option<Trouble>,
+        lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> Result<(), ()> {
         let Some(reconcile) = &mut self.reconciling else {
@@ -413,14 +438,15 @@ impl Session {
             Some(false) => Err(()),
             None => {
                 reconcile.disturb();
-                self.stop(track, JobState::Diverged, setting, trouble, context);
+                self.stop(track, JobState::Diverged, lasting.setting, lasting.trouble, context);
                 Ok(())
             }
         }
     }
 
     /// Nothing is to be done any more about a fill.
-    pub(super) fn on_filled(&mut self, track: u32, number: u64, taken: bool, stats: &mut Stats, context: &Context) {
+    pub(super) fn on_filled(&mut self, track: u32, number: u64, taken: bool, lasting: &mut Lasting<'_>, context: &Context) {
+        let stats = &mut *lasting.stats;
         let mut bytes = None;
         if let Some(reconcile) = &mut self.reconciling {
             bytes = reconcile.sent.remove(&(track, number));
