@@ -156,7 +156,7 @@ impl Job {
             held: false,
             link: Link::None,
             retired: Retired::default(),
-            stats,
+            stats: Stats::default(),
             trouble: None,
             acked: BTreeMap::new(),
             guard: Guard::default(),

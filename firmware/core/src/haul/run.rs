@@ -9,6 +9,7 @@ use alloc::string::ToString;
 use hal::{Moment, Uuid};
 
 use super::job::Stats;
+use super::session::Full;
 use super::sieve::Sieve;
 use crate::Name;
 use crate::archive::creation::refusal;
@@ -63,6 +64,8 @@ pub struct Run {
     pub sent_blocks: u64,
     /// Blocks that were missing there when the first tips were known.
     pub total_blocks: Option<u64>,
+    /// If it is a full one, how far it has come.
+    pub full: Option<Full>,
     /// People and the other end were told that it began.
     pub said: bool,
     begun_utc_ns: i64,

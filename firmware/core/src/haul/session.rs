@@ -11,7 +11,7 @@ mod wanted;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};

@@ -5,7 +5,8 @@
 use super::*;
 
 impl Job {
-    /// Begins a run, or joins the one that is on, whose order stays. Returns its number and whether it was joined.
+    /// Begins a run, or joins the one that is on, whose order stays, but that it becomes full. Returns its number and whether it was
+    /// joined.
     pub fn run(&mut self, order: &Order, context: &mut Context) -> (u64, bool) {
         let joined = self.run.on;
         let is_comparing = joined && self.stats.full.is_some_and(|full| !full.done);
@@ -25,6 +26,7 @@ impl Job {
     fn begin_run(&mut self, order: &Order, context: &mut Context) {
         let id = context.shared.entropy.uuid();
         self.run = self.run.begin(id, &self.setting.plan, order, &self.stats, context.now);
+        self.run.full = (order.full || self.setting.full).then(Full::default);
         self.run_begun_at = context.now.at;
         self.stats.full = (order.full || self.setting.full).then(Full::default);
         self.trouble = None;

@@ -46,7 +46,7 @@ impl Job {
             bytes: self.stats.bytes,
             duplicates: self.stats.duplicates,
             back_filled: self.stats.back_filled,
-            full: self.stats.full.map(|full| {
+            full: self.run.full.map(|full| {
                 let (at, total) = full.progress();
                 FullRun {
                     at,

@@ -19,6 +19,8 @@ pub struct Stats {
     pub duplicates: u64,
     /// Track sequences stated as missing.
     pub gaps: u64,
+    /// Of the blocks acknowledged, those that the target lacked below its tips.
+    pub back_filled: u64,
     /// Links that came up.
     pub connections: u64,
     /// Track sequences left out on purpose.

@@ -7,6 +7,8 @@
 //! Invariants: nothing is sent that the target has not asked for; a stretch that was disturbed is compared again, which sends
 //! nothing twice, because the target looks at its medium each time.
 
+use alloc::string::String;
+
 use super::*;
 use crate::archive::walk::Wish;
 use crate::haul::compare::hash_of;
@@ -421,8 +423,7 @@ impl Session {
     pub(super) fn on_compared(
         &mut self,
         (track, from): (u32, u64),
-        there: &Numbers,
-        wanted: &Numbers,
+        (there, wanted): (&Numbers, &Numbers),
         hash: Digest,
         lasting: &mut Lasting<'_>,
         context: &mut Context,
@@ -446,7 +447,8 @@ impl Session {
     }
 
     /// Nothing is to be done any more about a fill.
-    pub(super) fn on_filled(&mut self, track: u32, number: u64, taken: bool, stats: &mut Stats, context: &Context) {
+    pub(super) fn on_filled(&mut self, track: u32, number: u64, taken: bool, lasting: &mut Lasting<'_>, context: &Context) {
+        let stats = &mut *lasting.stats;
         let mut bytes = None;
         if let Some(reconcile) = &mut self.reconciling {
             bytes = reconcile.sent.remove(&(track, number));
