@@ -143,8 +143,6 @@ impl Job {
         key: Fingerprint,
         now: Instant,
     ) -> Job {
-        let mut stats = Stats::default();
-        stats.full = setting.full.then(Full::default);
         Job {
             index,
             setting,

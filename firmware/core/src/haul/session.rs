@@ -255,7 +255,7 @@ impl Session {
             self.reconciling = Some(Reconcile::new(self.job));
         }
         self.reconcile(archive, lasting, context);
-        let rests = rests && self.unacked.is_empty() && lasting.stats.full.is_none_or(|full| full.done);
+        let rests = rests && self.unacked.is_empty() && lasting.run.full.is_none_or(|full| full.done);
         if let Some(until_utc_ns) = held {
             let left_ns = until_utc_ns.saturating_sub(context.now.utc_ns).max(0).unsigned_abs();
             let until = context.now.at + Duration::from_nanos(left_ns).min(CLOCK_LOOK);

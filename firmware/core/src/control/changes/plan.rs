@@ -106,7 +106,7 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
     };
     let grant_same = |grant: &&GrantSetting| to.grants.contains(grant) && peer_same(&grant.peer);
     // Macros name jobs, so they leave first and come back last.
-    let job_lost = from.jobs.iter().any(|job| !job_same(&job) && same_ends(job).is_none());
+    let job_lost = from.jobs.iter().any(|job| !job_same(&job) && switched(job).is_none());
     let macro_stays = |rule: &&Macro| to.macros.contains(rule) && from.macros.contains(rule) && !job_lost;
     let mut steps = Vec::new();
     for rule in from.macros.iter().filter(|rule| !macro_stays(rule)) {

@@ -9,12 +9,12 @@ impl Job {
     /// joined.
     pub fn run(&mut self, order: &Order, context: &mut Context) -> (u64, bool) {
         let joined = self.run.on;
-        let is_comparing = joined && self.stats.full.is_some_and(|full| !full.done);
+        let is_comparing = joined && self.run.full.is_some_and(|full| !full.done);
         if !joined {
             self.begin_run(order, context);
         } else if order.full && !is_comparing {
             // A run that is on becomes full.
-            self.stats.full = Some(Full::default());
+            self.run.full = Some(Full::default());
             if let Link::Live(session) = &mut self.link {
                 session.caught_up = false;
             }
@@ -28,7 +28,6 @@ impl Job {
         self.run = self.run.begin(id, &self.setting.plan, order, &self.stats, context.now);
         self.run.full = (order.full || self.setting.full).then(Full::default);
         self.run_begun_at = context.now.at;
-        self.stats.full = (order.full || self.setting.full).then(Full::default);
         self.trouble = None;
         self.moved_at = context.now.at;
         if let Link::Waiting(_) = self.link {

@@ -3,8 +3,6 @@
 use alloc::collections::VecDeque;
 use hal::Instant;
 
-use crate::haul::session::Full;
-
 /// Seconds over which the rate is measured.
 const RATE_SECONDS: u64 = 10;
 
@@ -25,10 +23,6 @@ pub struct Stats {
     pub connections: u64,
     /// Track sequences left out on purpose.
     pub filtered: u64,
-    /// Blocks that the target lacked below its tips, and has now.
-    pub back_filled: u64,
-    /// The present or last full run.
-    pub full: Option<Full>,
     /// Bytes acknowledged in the newest seconds, as (second since boot, bytes).
     recent: VecDeque<(u64, u64)>,
 }

@@ -67,11 +67,11 @@ impl Session {
                 wanted,
                 hash,
             } => {
-                self.on_compared((track, from), &there, &wanted, hash, lasting, context)?;
+                self.on_compared((track, from), (&there, &wanted), hash, lasting, context)?;
                 Ok(true)
             }
             Message::Filled { track, number, taken } => {
-                self.on_filled(track, number, taken, lasting.stats, context);
+                self.on_filled(track, number, taken, lasting, context);
                 Ok(true)
             }
             Message::Heartbeat => Ok(false),

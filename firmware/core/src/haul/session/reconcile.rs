@@ -12,7 +12,6 @@ use alloc::string::String;
 use super::*;
 use crate::archive::walk::Wish;
 use crate::haul::compare::hash_of;
-use crate::haul::job::Stats;
 use crate::haul::wire::{COMPARE_SPAN, Numbers};
 use crate::limits::COMPARES_MAX;
 
@@ -214,7 +213,7 @@ impl Reconcile {
 impl Session {
     /// Goes on with a full run, as far as it can now, after everything newer was sent.
     pub(super) fn reconcile(&mut self, archive: &mut Archive, lasting: &mut Lasting<'_>, context: &mut Context) {
-        let Some(mut full) = lasting.stats.full.filter(|full| !full.done) else {
+        let Some(mut full) = lasting.run.full.filter(|full| !full.done) else {
             return;
         };
         let Some(mut reconcile) = self.reconciling.take() else {
@@ -225,7 +224,7 @@ impl Session {
             self.go_on(&mut reconcile, &mut full, archive, lasting, context);
         }
         self.reconciling = Some(reconcile);
-        lasting.stats.full = Some(full);
+        lasting.run.full = Some(full);
     }
 
     fn go_on(
