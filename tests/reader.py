@@ -146,7 +146,10 @@ class Superblock:
         self.epoch_start, self.durable, self.checkpoint = struct.unpack_from("<QQQ", sector, 136)
         self.label = sector[160:224].rstrip(b"\0").decode()
         count = struct.unpack_from("<H", sector, 224)[0]
-        if count > 64 or any(sector[226:256]) or any(sector[256 + 24 * count : 4064]):
+        if count > 64 or any(sector[226:232]) or any(sector[256 + 24 * count : 4064]):
+            raise Bad("field")
+        self.freed = struct.unpack_from("<Q", sector, 232)[0]
+        if self.freed % self.segment or self.freed > self.durable or (self.freed and not self.freed <= self.checkpoint < NO_CHECKPOINT):
             raise Bad("field")
         entries = (struct.unpack_from("<QQQ", sector, 256 + 24 * at) for at in range(count))
         self.history = [((counter, nonce), start) for counter, nonce, start in entries]
@@ -257,7 +260,7 @@ class Archive:
         base = 0 if superblock.checkpoint == NO_CHECKPOINT else superblock.checkpoint
         segment, slots = superblock.segment, superblock.slots
         window = segment + max(segment // 4, 4) + 2 * min(2 * segment, 32)
-        end = min(base + window, base + slots if superblock.ring else slots)
+        end = min(base + window, base + slots if superblock.ring else superblock.freed + slots)
         headers = {}
         committed = max(base, superblock.epoch_start, superblock.durable)
         for sequence in range(base, end):
@@ -289,10 +292,10 @@ class Archive:
 
     def oldest(self, head):
         if not self.superblock.ring:
-            return 0
+            return self.superblock.freed
         segment = self.superblock.segment
         reach = head + 2 * min(2 * segment, 32)
-        return max(-(-reach // segment) * segment - self.superblock.slots, 0)
+        return max(-(-reach // segment) * segment - self.superblock.slots, self.superblock.freed)
 
     def blocks(self, head):
         """Every data block, checked; what is damaged is noted."""

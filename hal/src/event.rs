@@ -18,6 +18,17 @@ pub enum Role {
     Admin,
 }
 
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProgramEnd {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+    /// Its time was over, and it was ended.
+    OverTime,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -45,6 +56,20 @@ pub enum Event {
         disks: Vec<DeviceFacts>,
         /// Network interfaces.
         nics: Vec<NicFacts>,
+    },
+    /// [`crate::Op::ListPrograms`] has finished.
+    Programs {
+        /// The op's.
+        tag: Tag,
+        /// Names of programs that may be started, in order.
+        names: Vec<String>,
+    },
+    /// [`crate::Op::StartProgram`] has finished.
+    ProgramEnded {
+        /// The op's.
+        tag: Tag,
+        /// How the program ended, or why it could not be run.
+        result: Result<ProgramEnd, IoError>,
     },
     /// A disk or card was added or removed.
     DeviceChanged {

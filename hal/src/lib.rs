@@ -28,7 +28,7 @@ mod time;
 
 pub use disk::{Access, DeviceFacts, FlushClass, VolumeFacts, VolumeForm};
 pub use error::{IoError, LinkError};
-pub use event::{Event, Role};
+pub use event::{Event, ProgramEnd, Role};
 pub use id::{ClientId, Digest, FeedId, Fingerprint, LinkId, ParseIdError, Tag, Uuid, VolumeId};
 pub use machine::{Machine, Ops};
 pub use memory::{Memory, PAGE_BYTES, Span};

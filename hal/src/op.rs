@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::{Access, ClientId, FeedId, Fingerprint, Instant, LinkId, Message, Route, Span, Tag, VolumeId};
 
@@ -200,6 +201,23 @@ pub enum Op {
     KeepEvent {
         /// JSON without line ends.
         line: Vec<u8>,
+    },
+    /// List the programs that may be started. [`crate::Event::Programs`].
+    ListPrograms {
+        /// Returned with the event.
+        tag: Tag,
+    },
+    /// Start a program of the folder of programs, with nothing but a clean environment and this on its standard input.
+    /// [`crate::Event::ProgramEnded`].
+    StartProgram {
+        /// Returned with the event.
+        tag: Tag,
+        /// Its name in the folder: no path.
+        name: String,
+        /// What it can read.
+        input: Vec<u8>,
+        /// It is ended after this long.
+        limit: Duration,
     },
     /// Nothing will be submitted after this. The machine stops listening and finishes what is in flight. No event.
     Stop,

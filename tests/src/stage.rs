@@ -158,13 +158,22 @@ impl Pair {
 
 /// The two, and a job. `cameras` are those of the grant; `token` stands for the right one.
 pub fn pair(vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
-    pair_with(vault_slots, cameras, token, json!({ "mode": mode }))
+    pair_of("ring", vault_slots, cameras, mode, token)
+}
+
+/// The same, with the mode of the archive in the lobby.
+pub fn pair_of(lobby_mode: &str, vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
+    made(lobby_mode, vault_slots, cameras, token, json!({ "mode": mode }))
 }
 
 /// The same, with what else is said of the job.
 pub fn pair_with(vault_slots: u64, cameras: &[&str], token: Option<&str>, said: Value) -> Pair {
+    made("ring", vault_slots, cameras, token, said)
+}
+
+fn made(lobby_mode: &str, vault_slots: u64, cameras: &[&str], token: Option<&str>, said: Value) -> Pair {
     let mut stage = Stage::new();
-    let lobby = stage.add("lobby", SLOTS, "ring");
+    let lobby = stage.add("lobby", SLOTS, lobby_mode);
     let vault = stage.add("vault", vault_slots, "append");
     for (site, other, name) in [(lobby, vault, "vault"), (vault, lobby, "lobby")] {
         let key = stage.world.machines.site(other).fingerprint.to_string();

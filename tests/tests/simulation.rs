@@ -36,6 +36,16 @@ fn hauling_keeps_the_promise_whatever_happens_between_appliances() {
 }
 
 #[test]
+fn nothing_is_freed_that_is_guarded() {
+    let (tally, blocks) = play(Kind::Keeping, 0..16);
+    assert!(blocks > 800, "too few blocks to mean anything: {blocks}");
+    assert!(
+        tally.codes.get("freed").is_some_and(|freed| *freed > 8),
+        "nothing was freed: {tally:?}"
+    );
+}
+
+#[test]
 fn a_seed_is_a_history() {
     for kind in Kind::ALL {
         let again = |seed| run(kind, seed, Echo::Off).unwrap_or_else(|failure| panic!("{failure}"));

@@ -62,6 +62,8 @@ pub(crate) struct Flying {
     pub kind: IoKind,
     pub at_bytes: u64,
     pub length_bytes: u64,
+    /// Virtual time at which it was submitted.
+    pub since_ns: u64,
     /// Memory of a read or write; none once its process is dead.
     pub lent: Option<Lent>,
     /// Content of a write whose process is dead.
@@ -151,6 +153,12 @@ impl Disk {
     /// The bytes that would survive a power cut in any case.
     pub fn durable(&self) -> &Image {
         &self.durable
+    }
+
+    /// Since when the disk has owed the oldest read or write to a process that lives.
+    pub fn owes_since_ns(&self) -> Option<u64> {
+        let transfers = self.flying.values().filter(|flying| flying.lent.is_some());
+        transfers.map(|flying| flying.since_ns).min()
     }
 
     /// Reads of a part of a range fail, now and later.

@@ -9,6 +9,7 @@ use hal::{Access, ClientId, ClockQuality, Event, FeedId, Fingerprint, Instant, L
 
 use crate::feed::Feed;
 use crate::memory::Lent;
+use crate::program::Program;
 use crate::{BlockMemory, CallerId, DiskId, StateFolder};
 
 /// 2026-11-20, midnight UTC: what the wall clocks show when the world begins.
@@ -58,6 +59,10 @@ pub struct Site {
     pub state: StateFolder,
     /// Its network interfaces.
     pub nics: Vec<NicFacts>,
+    /// The folder of programs.
+    pub programs: BTreeMap<String, Program>,
+    /// Every program that was started, with its input.
+    pub started: Vec<(String, Vec<u8>)>,
     /// Room for files that are made.
     pub file_room_bytes: u64,
     pub(crate) powered: bool,
@@ -105,6 +110,8 @@ impl Site {
             clock_quality: ClockQuality::Synchronized,
             state: StateFolder::default(),
             nics: vec![nic],
+            programs: BTreeMap::new(),
+            started: Vec::new(),
             file_room_bytes: u64::MAX,
             powered: false,
             running: false,

@@ -120,6 +120,11 @@ impl Machines {
                 let delay_ns = self.random.within(&(500_000..=20_000_000));
                 self.after(delay_ns, Due::Save { site, run });
             }
+            Op::ListPrograms { tag } => {
+                let names = self.sites[site.0].programs.keys().cloned().collect();
+                self.post_soon(site, Event::Programs { tag, names });
+            }
+            Op::StartProgram { tag, name, input, limit } => self.start_program(site, tag, name, input, limit),
             Op::KeepEvent { line } => self.sites[site.0].state.keep(self.now_ns, line),
             Op::Stop => self.sites[site.0].stopping = true,
         }

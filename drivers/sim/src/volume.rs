@@ -111,7 +111,7 @@ impl Machines {
         open.flying += 1;
         let (id, insertion) = (open.disk, open.insertion);
         let run = self.sites[site.0].run;
-        let number = self.number();
+        let (number, since_ns) = (self.number(), self.now_ns);
         let disk = &mut self.disks[id.0];
         let covers = disk.completed();
         let flying = Flying {
@@ -122,6 +122,7 @@ impl Machines {
             kind,
             at_bytes,
             length_bytes,
+            since_ns,
             lent,
             left_behind: None,
             covers,

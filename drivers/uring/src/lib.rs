@@ -21,6 +21,7 @@ mod machine;
 pub mod memory;
 mod netlink;
 mod nic;
+mod programs;
 mod readiness;
 mod role;
 mod scribe;

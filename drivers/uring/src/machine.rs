@@ -9,6 +9,7 @@
 
 use std::future::Future;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use crate::setup::{Found, Setup, StartError};
 use crate::state::StateFolder;
 use crate::tls::{self, Tls};
 use crate::world::World;
-use crate::{clock, hotplug, nic};
+use crate::{clock, hotplug, nic, programs};
 
 /// How often the end looks whether everything has finished.
 const FINISH_LOOK: Duration = Duration::from_millis(10);
@@ -55,6 +56,7 @@ pub struct UringMachine {
     tls: Rc<Tls>,
     scribe: Rc<Scribe>,
     found: Found,
+    programs: PathBuf,
     /// Lanes that end by themselves once the machine stops; then their sockets are gone.
     doors: Vec<JoinHandle<()>>,
     /// Locked as long as the machine lives.
@@ -107,6 +109,7 @@ impl UringMachine {
             tls: Rc::clone(&tls),
             scribe: Rc::clone(&scribe),
             found,
+            programs: setup.programs,
             doors: Vec::new(),
             _state: state,
             runtime,
@@ -364,6 +367,22 @@ impl hal::Machine for UringMachine {
                 }
             }
 
+            Op::ListPrograms { tag } => {
+                let (world, folder) = (Rc::clone(&self.world), self.programs.clone());
+                self.spawn(async move {
+                    let listing = tokio::task::spawn_blocking(move || programs::list(&folder)).await;
+                    let names = listing.unwrap_or_default();
+                    world.push(Event::Programs { tag, names });
+                });
+            }
+            Op::StartProgram { tag, name, input, limit } => {
+                let (world, folder) = (Rc::clone(&self.world), self.programs.clone());
+                self.spawn(async move {
+                    let running = tokio::task::spawn_blocking(move || programs::run(&folder, &name, &input, limit)).await;
+                    let result = running.unwrap_or(Err(IoError::Exhausted));
+                    world.push(Event::ProgramEnded { tag, result });
+                });
+            }
             Op::SaveSettings { tag, document } => self.scribe.save(tag, document),
             Op::KeepEvent { line } => self.scribe.keep(line),
             Op::Stop => self.stop(),

@@ -23,6 +23,8 @@ pub struct Setup {
     pub listen: Vec<SocketAddr>,
     /// Size of the block memory.
     pub memory_bytes: u32,
+    /// The folder of programs that may be started.
+    pub programs: PathBuf,
     /// The group whose members may operate.
     pub operators_gid: Option<u32>,
 }

@@ -45,8 +45,10 @@ fn there_is_one_description_for_each_interface() {
         ".Device",
         ".Grant",
         ".Job",
+        ".Macro",
         ".Peer",
         ".Recorder",
+        ".Retention",
         ".Service",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));

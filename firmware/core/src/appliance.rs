@@ -7,6 +7,7 @@
 
 mod again;
 mod decisions;
+mod keeping;
 mod links;
 mod silence;
 mod stop;
@@ -34,6 +35,7 @@ use crate::limits;
 use crate::memory::{NoMemory, Pool};
 use crate::purpose::Purpose;
 use crate::recorder::{Door, Recorder};
+use crate::retention::keeper::Keeper;
 use crate::settings::{JobSetting, Settings};
 use crate::tags::Tags;
 use crate::timers::Timers;
@@ -96,6 +98,9 @@ pub(crate) struct Parts {
     pub creations: BTreeMap<usize, (Creation, ClientId)>,
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
+    /// Of each archive, by its place; and of questions, by numbers that no archive has.
+    keepers: BTreeMap<usize, Keeper>,
+    next_keeper: usize,
     pub incoming: BTreeMap<LinkId, Incoming>,
     /// Comparisons of links that are gone, until their last read has finished.
     pub abandoned: BTreeMap<LinkId, Compares>,
@@ -107,6 +112,7 @@ pub(crate) struct Parts {
     next_recorder: usize,
     stopping: Option<stop::Stopping>,
     draining: Option<stop::Draining>,
+    pub macros: crate::macros::Macros,
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
@@ -149,6 +155,8 @@ impl Appliance {
             creations: BTreeMap::new(),
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
+            keepers: BTreeMap::new(),
+            next_keeper: limits::ARCHIVE_PLACES_MAX,
             incoming: BTreeMap::new(),
             abandoned: BTreeMap::new(),
             feeds: BTreeMap::new(),
@@ -159,6 +167,7 @@ impl Appliance {
             next_recorder: 0,
             stopping: None,
             draining: None,
+            macros: crate::macros::Macros::default(),
             stopped: false,
             turned: 0,
             turned_said: None,
@@ -173,6 +182,8 @@ impl Appliance {
             ops,
             shared: &mut appliance.shared,
         };
+        appliance.parts.macros.seen = context.shared.journal.next();
+        Parts::tell_cut_macros(&mut context);
         let started = format!("blockhaul {} is up.", board.version);
         context.say(Code::Started, "appliance", started);
         appliance.parts.begin(settings, &mut context);
@@ -256,6 +267,9 @@ impl Parts {
         for job in self.settings.jobs.clone() {
             self.add_job(job, context);
         }
+        for index in 0..self.archives.len() {
+            self.keep(index, context);
+        }
         self.trust_keys(context);
     }
 
@@ -323,6 +337,7 @@ impl Parts {
         job.held = !self.settings.hauling;
         self.jobs.push(Some(job));
         context.wake(Ready::Job(index));
+        self.guards_changed(archive, context);
     }
 
     /// Only keys of known peers may come in.
@@ -381,6 +396,16 @@ impl Parts {
             Event::Devices { tag, disks, nics } => {
                 if let Purpose::Devices(client) = context.shared.tags.take(tag) {
                     self.answer_devices(client, disks, nics, context);
+                }
+            }
+            Event::Programs { tag, names } => {
+                if let Purpose::Programs(client) = context.shared.tags.take(tag) {
+                    self.on_programs(client, &names, context);
+                }
+            }
+            Event::ProgramEnded { tag, result } => {
+                if let Purpose::Program(number) = context.shared.tags.take(tag) {
+                    self.on_program(number, result, context);
                 }
             }
             Event::DeviceChanged { path, added } => {
@@ -492,6 +517,7 @@ impl Parts {
                         }
                     }
                     Reader::Client(client) => self.control.on_read(client, sequence, result, archive, context),
+                    Reader::Keeper(_) => {}
                     Reader::Compare(link) => {
                         if let Some(incoming) = self.incoming.get_mut(&link) {
                             incoming.on_read(sequence, result, archive, context);
@@ -502,20 +528,25 @@ impl Parts {
                     }
                 }
             }
-            Purpose::Seek(reader, index, sequence) => {
+            Purpose::Seek(reader, index, _) => {
                 let Some(archive) = &self.archives[index] else { return };
                 match reader {
                     Reader::Job(job) => {
                         if let Some(job) = &mut self.jobs[job] {
-                            job.on_sought(sequence, result, archive, context);
+                            job.on_sought(result, archive, context);
                         }
                     }
-                    Reader::Client(client) => self.control.on_sought(client, sequence, result, archive, context),
+                    Reader::Client(client) => self.control.on_sought(client, result, archive, context),
+                    Reader::Keeper(id) => {
+                        if let Some(keeper) = self.keepers.get_mut(&id) {
+                            keeper.on_read(result, archive, context);
+                        }
+                    }
                     Reader::Compare(link) => {
                         if let Some(incoming) = self.incoming.get_mut(&link) {
-                            incoming.on_sought(sequence, result, archive, context);
+                            incoming.on_sought(result, archive, context);
                         } else if let Some(compares) = self.abandoned.get_mut(&link) {
-                            compares.on_sought(sequence, result, archive, context);
+                            compares.on_sought(result, archive, context);
                             self.rest_compares(link, context);
                         }
                     }
@@ -523,7 +554,9 @@ impl Parts {
                 }
             }
             Purpose::Settings => self.on_saved(result, context),
-            Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) => unreachable!("answered by events of their own"),
+            Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) | Purpose::Programs(_) | Purpose::Program(_) => {
+                unreachable!("answered by events of their own")
+            }
         }
     }
 

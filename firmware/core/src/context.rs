@@ -48,12 +48,16 @@ pub enum Ready {
     Incoming(hal::LinkId),
     /// A long call of a control client.
     Reading(hal::ClientId),
+    /// Whoever looks after the retention of an archive.
+    Keeper(usize),
     /// Calls that wait for something.
     Waiting,
     /// Ops that a device has not answered.
     Silence,
     /// Reads that are submitted again after a while.
     Again,
+    /// Rules on events.
+    Macros,
 }
 
 /// One event's surroundings.
@@ -78,6 +82,7 @@ impl Context<'_> {
     pub fn say(&mut self, code: Code, subject: &str, sentence: String) {
         self.shared.journal.say(self.now, self.ops, code, subject, sentence);
         self.wake(Ready::Waiting);
+        self.wake(Ready::Macros);
     }
 
     /// A run has begun or ended: it is remembered, and people are told.
@@ -87,6 +92,7 @@ impl Context<'_> {
             .journal
             .say_of(Some(run), self.now, self.ops, code, subject, sentence);
         self.wake(Ready::Waiting);
+        self.wake(Ready::Macros);
     }
 
     /// Lets a part decide before this event is over.

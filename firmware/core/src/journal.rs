@@ -8,13 +8,16 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{Moment, Op, Ops};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 
 use crate::control::types::{EventRecord, RunRecord, Severity};
 use crate::format::COUNT_MAX;
 use crate::limits::EVENTS_MAX;
 
 /// Every kind of event. The code is what programs match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// The appliance is up.
     Started,
@@ -58,6 +61,10 @@ pub enum Code {
     RunStarted,
     /// A run has ended.
     RunCompleted,
+    /// Blocks were freed.
+    Freed,
+    /// A job guards its archive no more, or again.
+    GuardReleased,
     /// Everything durable here is durable there.
     CaughtUp,
     /// Nothing has moved for long.
@@ -98,9 +105,25 @@ pub enum Code {
     NicUp,
     /// A NIC went down.
     NicDown,
+    /// A macro has begun.
+    MacroBegun,
+    /// A macro has come to its end.
+    MacroEnded,
+    /// A step of a macro did not work.
+    MacroFailed,
+    /// A macro that may be chasing itself was not begun.
+    MacroStopped,
+    /// A macro was under way when the appliance stopped.
+    MacroCut,
 }
 
 impl Code {
+    /// The code that programs see by this name.
+    pub fn named(name: &str) -> Option<Code> {
+        let named: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Code::deserialize(named).ok().filter(|code| code.facts().0 == name)
+    }
+
     /// All of them.
     pub const ALL: [Code; 39] = [
         Code::Started,
@@ -174,6 +197,8 @@ impl Code {
             Code::RecordingResumed => ("recording-resumed", Info),
             Code::RunStarted => ("run-started", Info),
             Code::RunCompleted => ("run-completed", Info),
+            Code::Freed => ("freed", Info),
+            Code::GuardReleased => ("guard-released", Warning),
             Code::CaughtUp => ("caught-up", Info),
             Code::Stalled => ("stalled", Warning),
             Code::Resumed => ("resumed", Info),
@@ -194,6 +219,11 @@ impl Code {
             Code::DeviceAnswers => ("device-answers", Info),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
+            Code::MacroBegun => ("macro-begun", Info),
+            Code::MacroEnded => ("macro-ended", Info),
+            Code::MacroFailed => ("macro-failed", Warning),
+            Code::MacroStopped => ("macro-stopped", Warning),
+            Code::MacroCut => ("macro-cut", Warning),
         }
     }
 }

@@ -48,8 +48,13 @@ pub const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 /// Not more often than this, so that flash is spared.
 pub const IDLE_MARK_EVERY: Duration = Duration::from_secs(60);
 
+/// Slots are discarded in pieces: a device is busy with one for that long at most, and nothing is written there meanwhile.
+pub const DISCARD_BYTES_MAX: u64 = 1 << 30;
+
 /// Archives of one appliance.
 pub const ARCHIVES_MAX: usize = 64;
+/// Archives that were ever made in one run of an appliance.
+pub const ARCHIVE_PLACES_MAX: usize = 1 << 20;
 /// Tracks of one archive (`performance.md`, P6).
 pub const TRACKS_MAX: usize = 16_384;
 /// Gap records kept per archive; older ones leave first.
@@ -106,6 +111,30 @@ pub const STALLED_AFTER: Duration = Duration::from_secs(120);
 /// A lease whose holder is silent for that long may be given to another.
 pub const LEASE_TIME: Duration = Duration::from_secs(15);
 
+/// Steps of a macro.
+pub const MACRO_STEPS_MAX: usize = 16;
+/// Macros under way at once.
+pub const MACROS_UNDER_WAY_MAX: usize = 64;
+/// Programs that macros have running at once; others wait for their turn.
+pub const MACRO_PROGRAMS_MAX: usize = 8;
+/// A program of a macro is ended after this long, if the step does not say.
+pub const MACRO_PROGRAM_LIMIT: Duration = Duration::from_secs(60);
+/// Longest time that a step may say.
+pub const MACRO_PROGRAM_LIMIT_MAX: Duration = Duration::from_secs(3_600);
+/// Longest wait of a macro.
+pub const MACRO_WAIT_MAX: Duration = Duration::from_secs(86_400);
+/// Macros that bring each other about, one after the other.
+pub const MACRO_DEPTH_MAX: u8 = 4;
+/// An event about something that a macro has touched within this time is brought about by it.
+pub const MACRO_CAUSE_TIME: Duration = Duration::from_secs(60);
+/// How often a macro may begin within [`MACRO_STARTS_TIME`].
+pub const MACRO_STARTS_MAX: u32 = 30;
+/// See [`MACRO_STARTS_MAX`].
+pub const MACRO_STARTS_TIME: Duration = Duration::from_secs(60);
+
+/// A drained stop that was given no time is given up after this long.
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(3_600);
+
 /// Range of the time between two runs of a schedule.
 pub const EVERY_MS_MIN: u64 = 1_000;
 /// Range of the time between two runs of a schedule.
@@ -118,8 +147,6 @@ pub const RATES_MAX: usize = 24;
 pub const CLOCK_LOOK: Duration = Duration::from_secs(60);
 /// Runs of the past that are remembered, of all jobs and peers together.
 pub const RUNS_MAX: usize = 1_000;
-/// A drained stop that was given no time is given up after this long.
-pub const DRAIN_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// Events kept in memory for `events`.
 pub const EVENTS_MAX: usize = 1_000;

@@ -26,6 +26,10 @@ pub enum Purpose {
     Settings,
     /// The list of devices for a control client.
     Devices(ClientId),
+    /// The list of programs, for a macro that a control client makes.
+    Programs(ClientId),
+    /// A program of a macro that is under way.
+    Program(u64),
 }
 
 impl Purpose {
@@ -39,6 +43,7 @@ impl Purpose {
                 Some((archive, TRANSFER_WITHIN))
             }
             Purpose::Creation(..) | Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Settings | Purpose::Devices(_) => None,
+            Purpose::Programs(_) | Purpose::Program(_) => None,
         }
     }
 }

@@ -10,8 +10,9 @@ use hal::{Digest, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate};
+use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
+use crate::macros::Macro;
 
 /// Version of the document.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -40,6 +41,9 @@ pub struct Settings {
     /// Jobs.
     #[serde(default, rename = "job", skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobSetting>,
+    /// Macros.
+    #[serde(default, rename = "macro", skip_serializing_if = "Vec::is_empty")]
+    pub macros: Vec<Macro>,
 }
 
 /// Stands for a token that was left out.
@@ -69,6 +73,7 @@ impl Default for Settings {
             peers: Vec::new(),
             grants: Vec::new(),
             jobs: Vec::new(),
+            macros: Vec::new(),
         }
     }
 }
@@ -83,6 +88,9 @@ pub struct ArchiveSetting {
     pub uuid: Uuid,
     /// Path of the volume.
     pub volume: String,
+    /// How long blocks are kept.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retention: Retention,
 }
 
 /// A right that a peer's token carries.
@@ -127,6 +135,12 @@ pub struct JobSetting {
     pub token: Digest,
     /// Whether it is switched on.
     pub enabled: bool,
+    /// When it was created: since then it guards its archive.
+    #[serde(default)]
+    pub created_utc_ns: i64,
+    /// It guards nothing any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub released: bool,
     /// Identity of the target's archive, once it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
@@ -141,6 +155,10 @@ impl JobSetting {
         let kinds = &self.plan.filter.kinds;
         (self.cameras.is_empty() || self.cameras.contains(&key.camera)) && (kinds.is_empty() || kinds.contains(&key.kind))
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Settings {
@@ -207,6 +225,7 @@ impl Settings {
         twice("archive", &mut self.archives.iter().map(|archive| &archive.name))?;
         twice("recorder", &mut self.recorders.iter().map(|recorder| &recorder.name))?;
         twice("peer", &mut self.peers.iter().map(|peer| &peer.name))?;
+        twice("macro", &mut self.macros.iter().map(|rule| &rule.name))?;
         twice("job", &mut self.jobs.iter().map(|job| &job.name))?;
         let archive = |name: &Name| self.archives.iter().any(|archive| archive.name == *name);
         let peer = |name: &Name| self.peers.iter().any(|peer| peer.name == *name);
@@ -228,6 +247,13 @@ impl Settings {
                     job.name, job.from, job.peer
                 ));
             }
+        }
+        for archive in &self.archives {
+            crate::control::changes::retention::check(self, &archive.name, &archive.retention)
+                .map_err(|refusal| format!("the settings cannot be used: {}", refusal.sentence))?;
+        }
+        for rule in &self.macros {
+            rule.check(self).map_err(|refusal| refusal.sentence)?;
         }
         for grant in &self.grants {
             if !archive(&grant.archive) || !peer(&grant.peer) {
@@ -252,6 +278,11 @@ mod tests {
                 name: "card".parse().unwrap(),
                 uuid: Uuid([1; 16]),
                 volume: "/dev/x".to_string(),
+                retention: Retention {
+                    protect: true,
+                    min_age_ms: Some(5),
+                    ..Retention::default()
+                },
             }],
             ..Settings::default()
         };

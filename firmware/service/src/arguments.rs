@@ -13,6 +13,7 @@ Usage: blockhauld [OPTION]...
   --listen ADDR:PORT   let peers in at this address; may be given several times [nowhere]
   --memory SIZE        block memory, for example 64MiB or 1GiB [64MiB]
   --operators GROUP    members of this group may run and stop jobs [nobody]
+  --programs DIR       programs that macros may start [/usr/lib/blockhaul/programs]
   --settings FILE      settings of a first start: used if the state folder has none yet
   --version            print the version
   --help               print this
@@ -40,6 +41,8 @@ pub struct Arguments {
     pub listen: Vec<SocketAddr>,
     /// Size of the block memory.
     pub memory_bytes: u32,
+    /// The folder of programs.
+    pub programs: PathBuf,
     /// The settings of a first start.
     pub settings: Option<PathBuf>,
     /// The group of the operators.
@@ -53,6 +56,7 @@ pub fn parse(given: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
         socket: "/run/blockhaul/control.sock".into(),
         listen: Vec::new(),
         memory_bytes: 64 << 20,
+        programs: "/usr/lib/blockhaul/programs".into(),
         settings: None,
         operators_gid: None,
     };
@@ -76,6 +80,7 @@ pub fn parse(given: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
             "--socket" => arguments.socket = value()?.into(),
             "--listen" => arguments.listen.push(address(&text(name, value()?)?)?),
             "--memory" => arguments.memory_bytes = size(&text(name, value()?)?)?,
+            "--programs" => arguments.programs = value()?.into(),
             "--settings" => arguments.settings = Some(value()?.into()),
             "--operators" => arguments.operators_gid = Some(group(&text(name, value()?)?)?),
             "--help" | "-h" => return Ok(Request::Help),
@@ -86,7 +91,7 @@ pub fn parse(given: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
             return Err(format!("{name} takes no value"));
         }
     }
-    for path in [&arguments.state, &arguments.socket] {
+    for path in [&arguments.state, &arguments.socket, &arguments.programs] {
         if !path.is_absolute() {
             return Err(format!("{} is not an absolute path", path.display()));
         }
@@ -141,12 +146,13 @@ mod tests {
 
     #[test]
     fn all_of_them() {
-        let line = "--state /s --socket=/c --listen 127.0.0.1:7440 --listen [::]:7441 --memory 128MiB --operators root --settings site.toml";
+        let line = "--state /s --socket=/c --listen 127.0.0.1:7440 --listen [::]:7441 --memory 128MiB --operators root --settings site.toml --programs /p";
         let expected = Arguments {
             state: "/s".into(),
             socket: "/c".into(),
             listen: vec!["127.0.0.1:7440".parse().unwrap(), "[::]:7441".parse().unwrap()],
             memory_bytes: 128 << 20,
+            programs: "/p".into(),
             settings: Some("site.toml".into()),
             operators_gid: Some(0),
         };
@@ -195,6 +201,7 @@ mod tests {
             "--listen",
             "--memory",
             "--operators",
+            "--programs",
             "--settings",
             "--version",
             "--help",

@@ -87,6 +87,7 @@ fn run(arguments: Arguments) -> Result<(), String> {
         socket: arguments.socket,
         listen: arguments.listen,
         memory_bytes,
+        programs: arguments.programs,
         operators_gid: arguments.operators_gid,
     };
     let first = arguments.settings;

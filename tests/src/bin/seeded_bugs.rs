@@ -16,6 +16,9 @@ use clap::Parser;
 /// Bugs that are hunted at once.
 const THREADS: usize = 2;
 
+/// Characters of what did not hold.
+const WORDS_MAX: usize = 500;
+
 /// What a bench that is on its own has tried.
 static TRIED: AtomicU64 = AtomicU64::new(0);
 
@@ -69,7 +72,11 @@ fn one(bug: &str, bench: &str) -> Result<(), String> {
         println!("{} {unit}: {said}", TRIED.load(Ordering::Relaxed));
     }));
     seed(bug);
-    (bench.run)(&TRIED).map_err(|why| format!("{}: {}", after(), why.lines().next().unwrap_or_default()))
+    (bench.run)(&TRIED).map_err(|why| {
+        // The parent reads when this process has ended: more than a pipe holds would keep it from ending.
+        let why: String = why.lines().next().unwrap_or_default().chars().take(WORDS_MAX).collect();
+        format!("{}: {why}", after())
+    })
 }
 
 fn hunt(arguments: &Arguments) -> Result<(), String> {

@@ -37,8 +37,8 @@ struct Arguments {
     /// First of many seeds.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// archive: one appliance and its disk. hauling: several, and what is between them. peer: one among peers that are wrong. All if
-    /// left out.
+    /// archive: one appliance and its disk. hauling: several, and what is between them. keeping: those free what they need not keep.
+    /// peer: one among peers that are wrong. All if left out.
     #[arg(long)]
     kind: Option<Kind>,
     /// Threads; as many as there are cores if left out.
@@ -226,6 +226,7 @@ fn print_sum(kind: Kind, sum: &Sum, took: Duration, threads: usize) {
     println!("{:.1} s on {threads} threads.", took.as_secs_f64());
     print_table("faults put in", &sum.tally.faults);
     print_table("struck by them", &sum.tally.struck);
+    print_table("named by an event, or not", &sum.tally.named);
     print_table("excused by the state of a disk", &sum.tally.excused);
     print_table("events for people", &sum.tally.codes);
     println!("events that no seed produced: {}", sum.tally.codes_never_seen().join(", "));

@@ -35,7 +35,7 @@ impl Workload {
 
     /// Mode of its archive.
     pub fn mode(&self) -> &'static str {
-        const APPEND: [&str; 9] = [
+        const APPEND: [&str; 11] = [
             "create",
             "append",
             "burst",
@@ -45,6 +45,8 @@ impl Workload {
             "idle",
             "target-gaps",
             "fills",
+            "free",
+            "free-power",
         ];
         if APPEND.contains(&self.name) { "append" } else { "ring" }
     }
@@ -60,7 +62,7 @@ impl Workload {
 }
 
 /// All workloads, the plainest first.
-pub const WORKLOADS: [Workload; 21] = [
+pub const WORKLOADS: [Workload; 23] = [
     Workload::of("create", "an archive is made, and takes its first blocks", create),
     Workload::of("append", "blocks one by one into an append archive", append),
     Workload::of("burst", "blocks of six cameras at once into an append archive", burst),
@@ -85,6 +87,8 @@ pub const WORKLOADS: [Workload; 21] = [
         slots: 64,
         ..Workload::of("segments", "longer segments, checkpoints between bursts", segments)
     },
+    Workload::of("free", "an append archive frees its oldest segments, and goes round", free),
+    Workload::of("free-power", "the same, with power cuts while it frees", free_power),
     Workload::of("again", "an archive is made over an old one", again),
     Workload::of("target", "blocks and leases come over a link", target),
     Workload {
@@ -286,6 +290,39 @@ fn segments(take: &mut Take) -> Result<(), String> {
     for _ in 0..6 {
         take.burst(7, 1)?;
         take.blocks(0, 1)?;
+    }
+    Ok(())
+}
+
+/// An append archive that keeps the newest ten blocks, or somewhat more.
+fn freeing(take: &mut Take) -> Result<(), String> {
+    take.create("append")?;
+    take.cameras(6)?;
+    let retention = json!({ "archive": ARCHIVE, "retention": { "max_bytes": 10 * BLOCK_BYTES } });
+    take.ask("Retention.Set", &retention)?;
+    take.burst(6, 1)?;
+    take.burst(6, 1)
+}
+
+fn free(take: &mut Take) -> Result<(), String> {
+    freeing(take)?;
+    for _ in 0..7 {
+        take.burst(6, 1)?;
+        take.pass(SECOND_NS);
+    }
+    Ok(())
+}
+
+fn free_power(take: &mut Take) -> Result<(), String> {
+    freeing(take)?;
+    for round in 0..9 {
+        take.burst(3, 1)?;
+        take.pass(SECOND_NS / 2);
+        for camera in 0..2 {
+            take.feed(camera, 1);
+        }
+        take.pass(1_500_000 + round * 700_000);
+        take.power_cut()?;
     }
     Ok(())
 }

@@ -225,6 +225,8 @@ impl World {
             Op::CreateFile { .. }
             | Op::RemoveFile { .. }
             | Op::ListDevices { .. }
+            | Op::ListPrograms { .. }
+            | Op::StartProgram { .. }
             | Op::AdoptFeed { .. }
             | Op::CloseFeed { .. }
             | Op::Deliver { .. }

@@ -133,7 +133,7 @@ impl History {
     /// The log on the durable bytes is what it should be.
     fn compare(&self) -> Result<(), String> {
         let there = self.read()?;
-        for camera in 0..CAMERAS.len() {
+        for (camera, name) in CAMERAS.iter().enumerate() {
             let (there, right) = (there.get(&track(camera)).cloned().unwrap_or_default(), self.shelf(camera));
             // The hash before a gap's end may be told by its source; a reader of the log does not take its word.
             if there != right {
@@ -141,7 +141,7 @@ impl History {
                 return Err(format!(
                     "the log has {:?} of {}, and {:?} was rightly sent (next, blocks, gaps, lease)",
                     what(&there),
-                    CAMERAS[camera],
+                    name,
                     what(&right)
                 ));
             }
@@ -437,11 +437,12 @@ pub(super) fn ack(next: u64) -> Answer {
 /// The message that goes before a block.
 pub(super) fn message_of(track: u32, lease: Lease, block: &Made) -> Message {
     let hash = Digest(block.hash);
+    let fill = false;
     Message::Block {
         track,
         lease,
         hash,
-        fill: false,
+        fill,
     }
 }
 

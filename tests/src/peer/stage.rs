@@ -147,7 +147,7 @@ impl Stage {
                 Notice::Claims { below, .. } => self.durable = Some(below),
                 Notice::Acknowledges(track, next) => self.judge_acknowledgement(&track, next)?,
                 Notice::Says { code, .. } => *self.tally.codes.entry(code).or_default() += 1,
-                Notice::Writes(..) | Notice::StatesGap(..) | Notice::Fills(..) => {}
+                Notice::Writes(..) | Notice::StatesGap(..) | Notice::Frees { .. } | Notice::Fills(..) => {}
             }
         }
         Ok(())

@@ -318,11 +318,16 @@ impl History {
 
     fn on_message(&mut self, session: &mut Session, message: Message, body: &[u8]) -> Result<(), String> {
         match message {
-            Message::Heartbeat => Ok(()),
+            Message::Heartbeat | Message::Ended { .. } => Ok(()),
             Message::Open {
                 track, origin, camera, ..
             } => self.on_open(session, track, origin, camera.as_str()),
-            Message::Block { track, lease, hash, .. } => self.on_block(session, track, lease, hash, body),
+            Message::Block {
+                track,
+                lease,
+                hash,
+                fill: false,
+            } => self.on_block(session, track, lease, hash, body),
             Message::Gap { track, from, to, .. } => Err(format!(
                 "track {track} is said to miss {from} to {to}, and they are all on the disk"
             )),

@@ -58,6 +58,8 @@ pub struct Geometry {
     pub segment_blocks: u64,
     /// The log goes round.
     pub ring: bool,
+    /// Everything below was freed.
+    pub freed: u64,
 }
 
 impl Geometry {
@@ -75,12 +77,13 @@ impl Geometry {
     /// Oldest log sequence that may be read when the next one is `next`.
     pub fn oldest(&self, next: u64) -> u64 {
         if !self.ring {
-            return 0;
+            return self.freed;
         }
         let guard = 2 * (2 * self.segment_blocks).min(32);
         (next + guard)
             .next_multiple_of(self.segment_blocks)
             .saturating_sub(self.slots)
+            .max(self.freed)
     }
 }
 
@@ -99,7 +102,22 @@ pub fn geometry(image: &Image) -> Result<Geometry, String> {
         slots: u64_at(&sector, 96),
         segment_blocks: u64::from(u32_at(&sector, 104)),
         ring: sector[11] == 2,
+        freed: u64_at(&sector, 232),
     })
+}
+
+/// Below which log sequence a superblock that is about to be written says that everything is freed, and of which archive.
+pub fn freed(sector: &[u8]) -> Option<([u8; 16], u64)> {
+    (sector.len() >= SECTOR && sector[..8] == *b"bhsuper\0").then(|| (array(sector, 16), u64_at(sector, 232)))
+}
+
+/// How many sound superblock copies on a volume of that size say that a log sequence is freed.
+pub fn copies_that_free(image: &Image, volume_bytes: u64, log_sequence: u64) -> usize {
+    let copies = superblock_copies(volume_bytes).into_iter().map(|at| image.bytes(at, SECTOR));
+    let sound = copies.filter(|sector| u32_at(sector, 12) == checksum(sector));
+    sound
+        .filter(|sector| freed(sector).is_some_and(|(_, below)| below > log_sequence))
+        .count()
 }
 
 /// Where the four superblock copies lie on a volume of a size.

@@ -9,7 +9,7 @@ use super::faults::Fault;
 use super::play::{Play, SECOND_NS, VOLUME};
 use super::swarm::{Swarm, slow_down};
 use super::tally::Report;
-use super::verdict;
+use super::{named, verdict};
 
 /// All faults that these histories know.
 const FAULTS: [Fault; 30] = [
@@ -86,7 +86,7 @@ pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
     }
     verdict::recorded(&mut play, site, &cameras)?;
     play.power_cut(site)?;
-    verdict::named(&mut play, site)?;
+    named::operations(&mut play, site)?;
     play.count_struck();
     Ok(Report {
         trace_hash: play.world.machines.trace_hash(),

@@ -6,8 +6,8 @@ use drivers_sim::{Beyond, DiskModel, Effect, Fault as DiskFault, IoKind, SiteId}
 use hal::IoError;
 use serde_json::json;
 
-use super::network;
 use super::play::{Play, SECOND_NS, VOLUME};
+use super::{named, network};
 use crate::reader::{SECTOR, renamed, superblock_copies};
 
 /// Kinds of faults.
@@ -172,6 +172,7 @@ impl Play {
                 self.world.machines.hang_disk(disk);
                 let span_ns = self.draw(30 * SECOND_NS);
                 self.pass(span_ns)?;
+                named::hung(self, site)?;
                 // Whatever hangs, people get an answer.
                 if self.world.machines.site(site).is_running() {
                     self.ask(site, "Appliance.Status", json!({}))?;
@@ -200,11 +201,13 @@ impl Play {
             }
             Fault::Gone => {
                 self.check_books(site)?;
+                let since_ns = self.now_ns();
                 self.world.machines.take_disk(disk);
                 let span_ns = self.draw(5 * SECOND_NS);
                 self.pass(span_ns)?;
                 self.world.machines.return_disk(disk);
                 self.pass(SECOND_NS)?;
+                named::gone(self, site, since_ns)?;
                 // A volume that came back is opened by a restart only.
                 self.world.kill(site);
             }

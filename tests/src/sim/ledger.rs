@@ -113,6 +113,11 @@ impl Ledger {
         self.hidden.extend(hidden);
     }
 
+    /// It writes down that everything below a log sequence is freed.
+    pub fn frees(&mut self, below: u64) {
+        self.geometry.freed = self.geometry.freed.max(below);
+    }
+
     /// It writes a block.
     pub fn writes(&mut self, says: Announced, payload: Vec<u8>) -> Result<(), String> {
         let sequence = says.log_sequence;
@@ -314,6 +319,13 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Whether a block was written and never claimed: one that is read-only from its opening on gives what it found.
+    pub fn only_wrote(&self, track: &Track, number: u64, hash: &[u8; 32]) -> bool {
+        let written = self.open.values().chain(self.discarded.values());
+        let mut pieces = written.filter_map(|entry| entry.says.piece.as_ref());
+        pieces.any(|(of, there, its, _)| of == track && *there == number && its == hash)
     }
 
     /// Oldest log sequence that must still be there.

@@ -1,8 +1,8 @@
 //! Whole appliances, core and settings as shipped, on simulated machines: one seed, one history, one judgement.
 //!
-//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them; peers
-//! that are wrong are `crate::peer`. The first two are played on a `play`: `swarm` draws which `faults` exist, `ledger` keeps the books of each archive beside the appliance from what
-//! `product` lets through, disks are read by `crate::reader`, `verdict` and `oracle` judge the end. `cameras` and
+//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them, `keeping`
+//! the same with archives that free; peers that are wrong are `crate::peer`. All but these are played on a `play`: `swarm` draws which
+//! `faults` exist, `operator` meddles with jobs, `ledger` keeps the books of each archive beside the appliance from what `product` lets through, disks are read by `crate::reader`, `verdict`, `named` and `oracle` judge the end. `cameras` and
 //! `stream` make what is recorded, `tally` counts.
 //!
 //! Invariants: everything follows from the seed; the judge asks the product only whether it tells the truth.
@@ -11,7 +11,9 @@ mod archive;
 mod cameras;
 mod faults;
 mod hauling;
+mod keeping;
 mod ledger;
+mod named;
 mod network;
 mod operator;
 mod oracle;
@@ -39,11 +41,13 @@ pub enum Kind {
     Hauling,
     /// One appliance among peers that are wrong.
     Peer,
+    /// Several appliances that haul to each other, with archives that free what they need not keep.
+    Keeping,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Archive, Kind::Hauling, Kind::Peer];
+    pub const ALL: [Kind; 4] = [Kind::Archive, Kind::Hauling, Kind::Keeping, Kind::Peer];
 }
 
 impl fmt::Display for Kind {
@@ -52,6 +56,7 @@ impl fmt::Display for Kind {
             Kind::Archive => "archive",
             Kind::Hauling => "hauling",
             Kind::Peer => "peer",
+            Kind::Keeping => "keeping",
         })
     }
 }
@@ -63,7 +68,7 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.to_string() == text)
-            .ok_or_else(|| "there are the kinds archive, hauling and peer".into())
+            .ok_or_else(|| "there are the kinds archive, hauling, keeping and peer".into())
     }
 }
 
@@ -72,7 +77,8 @@ pub fn run(kind: Kind, seed: u64, echo: Echo) -> Result<Report, Failure> {
     let _last_words = LastWords(kind, seed);
     let played = match kind {
         Kind::Archive => archive::play(seed, echo),
-        Kind::Hauling => hauling::play(seed, echo),
+        Kind::Hauling => hauling::play(seed, echo, false),
+        Kind::Keeping => hauling::play(seed, echo, true),
         Kind::Peer => crate::peer::play(seed, echo),
     };
     played.map_err(|why| Failure { kind, seed, why })

@@ -9,6 +9,7 @@ use drivers_sim::{DiskId, Echo, SiteId, Snapshot, World};
 use hal::Role;
 use serde_json::{Value, json};
 
+use super::keeping::Keeps;
 use super::ledger::{Entry, Ledger};
 use super::product::{Notice, Product};
 use super::tally::Tally;
@@ -29,8 +30,12 @@ pub struct Play {
     pub world: World<Product>,
     /// The books of each site's archive.
     pub ledgers: BTreeMap<SiteId, Ledger>,
+    /// What the retention of each archive promises.
+    pub keeps: BTreeMap<SiteId, Keeps>,
     /// Codes and subjects that each site said.
     pub said: BTreeSet<(SiteId, String, String)>,
+    /// When each site last said each code.
+    pub said_at_ns: BTreeMap<(SiteId, String), u64>,
     /// Earlier states of disks, for rollbacks.
     pub snapshots: BTreeMap<SiteId, Snapshot>,
     /// A second daemon that was given a volume before.
@@ -52,7 +57,9 @@ impl Play {
         Play {
             world,
             ledgers: BTreeMap::new(),
+            keeps: BTreeMap::new(),
             said: BTreeSet::new(),
+            said_at_ns: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             intruder: None,
             tally: Tally::default(),
@@ -162,6 +169,7 @@ impl Play {
         match notice {
             Notice::Says { code, subject } => {
                 *self.tally.codes.entry(code.clone()).or_default() += 1;
+                self.said_at_ns.insert((site, code.clone()), self.now_ns());
                 self.said.insert((site, code, subject));
             }
             Notice::Acknowledges(track, next) => {
@@ -189,13 +197,16 @@ impl Play {
                 }
             }
             Notice::StatesGap(track, from, to) => self.judge_gap(site, &track, from, to)?,
+            Notice::Frees { archive, below } => self.judge_freed(site, archive, below)?,
             Notice::Writes(says, payload) => {
+                self.judge_place(site, &says)?;
                 if let Some(ledger) = self
                     .ledgers
                     .get_mut(&site)
                     .filter(|ledger| ledger.geometry.archive == says.archive)
                 {
                     ledger.writes(says, payload)?;
+                    self.judge_given_up(site)?;
                 }
             }
             Notice::Claims {

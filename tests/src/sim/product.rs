@@ -9,7 +9,7 @@ use drivers_sim::Brain;
 use hal::{Event, Instant, LinkId, Memory, Moment, Op, Ops};
 use serde_json::Value;
 
-use crate::reader::{Announced, Track, announced};
+use crate::reader::{Announced, Track, announced, freed};
 
 /// Something that an appliance did and that a judge wants to know.
 #[derive(Clone, Debug)]
@@ -31,6 +31,13 @@ pub enum Notice {
     Fills(Track, u64),
     /// It told a target that these numbers of a track, from the first to the one behind the last, will not come.
     StatesGap(Track, u64, u64),
+    /// It writes a superblock that says that everything below this log sequence is freed.
+    Frees {
+        /// The archive.
+        archive: [u8; 16],
+        /// First that is not freed.
+        below: u64,
+    },
     /// It said something to people.
     Says {
         /// Code.
@@ -47,6 +54,7 @@ pub struct Product {
     /// Tracks of a link by their number, as this end or the other opened them.
     tracks: BTreeMap<(LinkId, u32), Track>,
     claimed: BTreeMap<[u8; 16], u64>,
+    freed: BTreeMap<[u8; 16], u64>,
     /// What it did since this was taken last.
     pub notices: Vec<Notice>,
 }
@@ -69,6 +77,7 @@ impl Product {
             appliance,
             tracks: BTreeMap::new(),
             claimed: BTreeMap::new(),
+            freed: BTreeMap::new(),
             notices: Vec::new(),
         };
         for op in ops.iter() {
@@ -116,6 +125,12 @@ impl Product {
             }
             Op::Write { from, .. } => {
                 let block = memory.bytes(*from);
+                if let Some((archive, below)) = freed(block)
+                    && self.freed.insert(archive, below) != Some(below)
+                    && below > 0
+                {
+                    self.notices.push(Notice::Frees { archive, below });
+                }
                 if let Some(block_says) = announced(block) {
                     let payload = match &block_says.piece {
                         Some((track, ..)) if track.origin == block_says.archive => {

@@ -26,6 +26,8 @@ pub struct Tally {
     pub struck: BTreeMap<&'static str, u64>,
     /// Events for people, by code.
     pub codes: BTreeMap<String, u64>,
+    /// Faults that an event named, and those that had too little effect for one.
+    pub named: BTreeMap<&'static str, u64>,
     /// What the judge excused, by why.
     pub excused: BTreeMap<&'static str, u64>,
 }
@@ -46,6 +48,7 @@ impl Tally {
         for (to, from) in [
             (&mut self.faults, &other.faults),
             (&mut self.struck, &other.struck),
+            (&mut self.named, &other.named),
             (&mut self.excused, &other.excused),
         ] {
             for (key, count) in from {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use drivers_sim::{Cause, Effect, IoKind, SiteId};
+use drivers_sim::{Cause, SiteId};
 use serde_json::json;
 
 use super::cameras::Camera;
-use super::oracle;
 use super::play::{Play, SECOND_NS};
+use super::{named, oracle};
 use crate::reader::superblock_copies;
 
 /// Waits until everything that was taken is durable. False if the archive takes nothing, for a cause.
@@ -74,17 +74,18 @@ pub fn verify(play: &mut Play, site: SiteId) -> Result<(), String> {
     // One that is read-only may have found an end before that of the books.
     let log = number("oldest")..number("durable");
     let verified = play.ask(site, "Archive.Verify", json!({ "name": name }))?;
-    let named: BTreeSet<u64> = verified["damaged"]
+    let found: BTreeSet<u64> = verified["damaged"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|block| block["log_sequence"].as_u64())
         .collect();
+    named::damage(play, site, found.len())?;
     let disk = play.world.machines.disk(play.disk(site));
     let ledger = &play.ledgers[&site];
     let damaged = ledger.check(disk.current(), &disk.wounds)?;
     let unnamed = damaged
-        .difference(&named)
+        .difference(&found)
         .filter(|sequence| log.contains(sequence))
         .find(|sequence| {
             // An earlier state is whole too, and nobody outside knows better; behind the real end of a disk anything may read back.
@@ -97,7 +98,7 @@ pub fn verify(play: &mut Play, site: SiteId) -> Result<(), String> {
             "{name}: block {sequence} is damaged, and verify takes it for good: {verified}"
         ));
     }
-    let groundless = named
+    let groundless = found
         .difference(&damaged)
         .filter(|at| !ledger.repeated.contains(at))
         .find(|sequence| {
@@ -122,27 +123,6 @@ pub fn recorded(play: &mut Play, site: SiteId, cameras: &[Camera]) -> Result<(),
             .map(Vec::as_slice)
             .unwrap_or_default();
         oracle::recorded(pieces, camera, play.world.machines.fates(camera.feeder), dropped)?;
-    }
-    Ok(())
-}
-
-/// Faults that had an effect are named by an event.
-pub fn named(play: &mut Play, site: SiteId) -> Result<(), String> {
-    let said = |play: &Play, codes: &[&str]| {
-        play.said
-            .iter()
-            .any(|(of, code, _)| *of == site && codes.contains(&code.as_str()))
-    };
-    let disk = play.world.machines.disk(play.disk(site));
-    let failed = disk
-        .struck
-        .iter()
-        .filter(|struck| matches!(struck.on, IoKind::Write | IoKind::Flush) && matches!(struck.effect, Effect::Error(_)))
-        .map(|struck| struck.times)
-        .sum::<u64>();
-    // One may have been cut short by a crash.
-    if failed > 20 && !said(play, &["group-rewritten", "archive-read-only", "archive-offline"]) {
-        return Err(format!("{failed} writes and flushes failed, and no event says so"));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Every code of an event for people is produced by the product on a simulated machine, by a story that somebody can read.
 //!
-//! - `disk` and `haul`: the stories of one appliance and of two (`stage.rs` of the crate).
+//! - `disk` and `haul`: the stories of one appliance and of two (`stage.rs` of the crate); `keep`: what is freed, and what is not.
 //! - `found`: stories of what histories from seeds found once, each with its own judgement.
 //!
 //! Not here: whether an event is said whenever it should be; histories from seeds judge that (`tests/src/sim`). Invariant: a code
@@ -11,6 +11,8 @@
 mod disk;
 mod found;
 mod haul;
+mod keep;
+mod macros;
 
 use std::collections::BTreeSet;
 
@@ -82,6 +84,16 @@ const STORIES: &[Story] = &[
         &["nic-down", "stalled", "nic-up", "resumed"],
     ),
     ("a bit turns on the way", haul::altered, &["digest-mismatch"]),
+    (
+        "what was hauled is freed, and the log goes round an append archive",
+        keep::removed_after_success,
+        &["freed"],
+    ),
+    (
+        "a job that is switched off fills a ring that protects, and is released",
+        keep::protected,
+        &["archive-full", "recording-dropped", "guard-released", "recording-resumed"],
+    ),
     ("a token is wrong", haul::wrong_token, &["peer-refused"]),
     ("a grant does not name the camera", haul::out_of_scope, &["scope-violation"]),
     (
@@ -89,6 +101,13 @@ const STORIES: &[Story] = &[
         haul::put_back,
         &["needs-decision", "diverged"],
     ),
+    (
+        "rules on events: one that works, one that fails",
+        macros::works_and_fails,
+        &["macro-begun", "macro-ended", "macro-failed"],
+    ),
+    ("two rules chase each other", macros::chase, &["macro-stopped"]),
+    ("the power goes in the middle of a macro", macros::cut, &["macro-cut"]),
 ];
 
 #[test]

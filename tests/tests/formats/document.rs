@@ -174,7 +174,10 @@ fn the_table_of_the_superblock() {
         ("log sequence of part 0", number(one.checkpoint_sequence, 8)),
         ("label", name(one.label.as_str())),
         ("entries of the history", number(one.history.len() as u64, 2)),
-        ("zero", zeros(30)),
+        ("zero", zeros(6)),
+        ("freed sequence", number(one.freed_sequence, 8)),
+        ("released sequence", number(one.released_sequence, 8)),
+        ("number of the set of guards", number(one.guard_set, 8)),
         (
             "history, oldest first: epoch counter `u64`, nonce `u64`, first log sequence `u64`",
             history.collect(),

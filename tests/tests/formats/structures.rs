@@ -62,6 +62,9 @@ pub fn superblock() -> Superblock {
         epoch_start: 0x0201,
         durable_sequence: 0x0302,
         checkpoint_sequence: 0x0300,
+        freed_sequence: 0x0100,
+        released_sequence: 0x0202,
+        guard_set: 0x1112_1314_1516_1718,
         history: vec![(epoch(2), 0x0101), (epoch(3), 0x0201)],
     }
 }

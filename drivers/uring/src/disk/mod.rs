@@ -125,6 +125,8 @@ impl Disks {
             | Op::Dismiss { .. }
             | Op::SaveSettings { .. }
             | Op::KeepEvent { .. }
+            | Op::ListPrograms { .. }
+            | Op::StartProgram { .. }
             | Op::Stop => panic!("not an op on disks: {op:?}"),
         }
     }

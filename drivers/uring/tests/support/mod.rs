@@ -24,6 +24,7 @@ pub fn setup(folder: &std::path::Path) -> Setup {
         socket: folder.join("control.sock"),
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         memory_bytes: MEMORY_BYTES,
+        programs: folder.join("programs"),
         operators_gid: None,
     }
 }

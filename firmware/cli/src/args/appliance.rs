@@ -35,6 +35,18 @@ pub struct Events {
     pub since: u64,
 }
 
+/// `blockhaul topology`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The route in use is marked with *; the others are possible. Whoever dials is responsible for the job.\n\n\
+    Example:\n  blockhaul topology --dot | dot -Tsvg > site.svg"
+)]
+pub struct Topology {
+    /// As a graph in the language of Graphviz
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+}
+
 /// `blockhaul stop`
 #[derive(Debug, Args)]
 #[command(

@@ -38,8 +38,6 @@ pub enum Job {
     Freeze(Named),
     /// Let blocks leave again
     Thaw(Named),
-    /// Let blocks leave that are held by a delay
-    Release(Release),
     /// Switch a job on
     Enable(Named),
     /// Switch a job off; its blocks stay guarded at the source
@@ -48,6 +46,10 @@ pub enum Job {
     Delete(Named),
     /// Try again now instead of waiting for the next attempt
     Kick(Named),
+    /// Give up its guard: what is not known to be at its target may be freed. With --now: let blocks leave that a delay holds
+    Release(Release),
+    /// Guard again, after it was released
+    Guard(Named),
 }
 
 /// A job by name.
@@ -56,6 +58,21 @@ pub struct Named {
     /// Name of the job
     #[arg(value_name = "NAME")]
     pub name: Name,
+}
+
+/// `blockhaul job release`
+#[derive(Debug, Args)]
+#[command(after_help = "The job goes on hauling. Look first:\n  blockhaul job release lobby --dry-run")]
+pub struct Release {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// Let blocks leave now that a delay holds; the guard stays
+    #[arg(long, conflicts_with = "dry_run")]
+    pub now: bool,
+    /// Say what it would give up, and change nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
 }
 
 /// `blockhaul job create`
@@ -81,12 +98,12 @@ pub struct Create {
     /// When it runs
     #[arg(long, value_enum)]
     pub mode: Mode,
-    /// Every run compares everything and sends what is missing or damaged at the target
-    #[arg(long)]
-    pub full: bool,
     /// What it takes, when, and how fast
     #[command(flatten)]
     pub plan: plan::Plan,
+    /// Every run compares everything and sends what is missing or damaged at the target
+    #[arg(long)]
+    pub full: bool,
     /// File that holds the target's token; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -99,12 +116,12 @@ pub struct Run {
     /// Name of the job
     #[arg(value_name = "NAME")]
     pub name: Name,
-    /// Compare everything that both ends should have, and send what is missing or damaged at the target
-    #[arg(long)]
-    pub full: bool,
     /// Where it takes blocks, and where it ends
     #[command(flatten)]
     pub order: plan::Order,
+    /// Compare everything that both ends should have, and send what is missing or damaged at the target
+    #[arg(long)]
+    pub full: bool,
     /// Wait until the run has ended
     #[arg(long)]
     pub wait: bool,
@@ -151,17 +168,6 @@ pub struct Switch {
     /// What it takes, when, and how fast from now on
     #[command(flatten)]
     pub plan: plan::Plan,
-}
-
-/// `blockhaul job release`
-#[derive(Debug, Args)]
-pub struct Release {
-    /// Name of the job
-    #[arg(value_name = "NAME")]
-    pub name: Name,
-    /// What is held now leaves now
-    #[arg(long, required = true)]
-    pub now: bool,
 }
 
 /// When a job runs.

@@ -7,10 +7,12 @@ pub mod archive;
 pub mod config;
 pub mod grant;
 pub mod job;
+pub mod macros;
 pub mod media;
 pub mod peer;
 pub mod plan;
 pub mod recorder;
+pub mod retention;
 pub mod service;
 pub mod value;
 
@@ -96,8 +98,13 @@ pub enum Command {
     /// Jobs: what is hauled where
     #[command(subcommand)]
     Job(job::Job),
+    /// Retention: how long archives keep their blocks, and who guards them
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// One screen: archives, recorders, jobs, and what to do about them
     Status(appliance::Status),
+    /// Who hauls what where: peers, routes, archives at both ends, jobs and their links
+    Topology(appliance::Topology),
     /// Write a camera's recording to a file or to standard output
     Export(media::Export),
     /// List what is known to be missing of a camera
@@ -109,6 +116,9 @@ pub enum Command {
     /// The whole configuration as one document: export, check, apply
     #[command(subcommand)]
     Config(config::Config),
+    /// Macros: rules, on an event do some steps
+    #[command(subcommand)]
+    Macro(macros::Macro),
     /// The replication service as a whole: on, off
     #[command(subcommand)]
     Service(service::Service),
@@ -166,6 +176,11 @@ mod tests {
             "job disable lobby",
             "job delete lobby",
             "job kick lobby",
+            "job release lobby --dry-run",
+            "job guard lobby",
+            "retention show card",
+            "retention set card --remove-after-success on --protect off --guards any-of:a,b --max-age 30d --dry-run",
+            "retention set card --camera lobby --min-age 1d --min-size 1GiB --max-size none",
             "status --once",
             "status --watch --json",
             "export --archive card --camera lobby --from 2026-11-21 --to now -o lobby.ts --force",
@@ -176,6 +191,13 @@ mod tests {
             "config check site.toml --offline",
             "config apply site.toml --dry-run",
             "config apply site.toml --yes",
+            "macro list",
+            "macro test night --event 12",
+            "macro remove night",
+            "macro enable night",
+            "macro disable night",
+            "topology",
+            "topology --dot",
             "service on",
             "service off",
             "service status",
@@ -210,6 +232,8 @@ mod tests {
             ("stop --timeout 60s", "--drain"),
             ("record --archive a --camera b --flush-after 1h", "1s to 300s"),
             ("export --archive a --camera b --from whenever", "2026-11-21"),
+            ("retention set card --max-age 30", "30d"),
+            ("retention set card --guards any-of:", "any-of:JOB,JOB"),
             ("fly", "unrecognized subcommand"),
         ] {
             let error = parse(&format!("blockhaul {line}")).expect_err(line);

@@ -49,6 +49,22 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
     }
 }
 
+/// An age in milliseconds: as a duration, or in days or weeks: `30d`, `4w`.
+pub fn age_ms(text: &str) -> Result<u64, String> {
+    let whole = |unit: char, ms: u64| {
+        text.strip_suffix(unit)?
+            .trim()
+            .parse::<u64>()
+            .ok()?
+            .checked_mul(ms)
+            .filter(|ms| *ms > 0)
+    };
+    if let Some(ms) = whole('d', 86_400_000).or_else(|| whole('w', 7 * 86_400_000)) {
+        return Ok(ms);
+    }
+    duration_ms(text).map_err(|_| format!("{text:?} is not an age; write it with a unit, like 12h, 30d or 4w"))
+}
+
 /// How long an unfilled block may stay open, in milliseconds.
 pub fn flush_after_ms(text: &str) -> Result<u64, String> {
     let ms = duration_ms(text)?;

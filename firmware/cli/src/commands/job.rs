@@ -13,8 +13,8 @@ use blockhaul_core::control::types::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, understood};
-use crate::args::job::{Create, Job, Run, Switch, Wait};
+use super::{Context, retention, understood};
+use crate::args::job::{Create, Job, Release, Run, Switch, Wait};
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
 use crate::render::{job, run, text};
@@ -58,8 +58,10 @@ pub fn run(context: &Context, job: Job) -> Result<Exit, Failure> {
         Job::IsSynchronizing(named) => self::is_synchronizing(context, named.name),
         Job::Freeze(named) => order("Freeze", named.name, "is frozen: nothing leaves."),
         Job::Thaw(named) => order("Thaw", named.name, "is thawed."),
-        Job::Release(release) => order("ReleaseHeld", release.name, "lets everything leave that it held."),
+        Job::Release(Release { name, now: true, .. }) => order("ReleaseHeld", name, "lets everything leave that it held."),
         Job::Kick(named) => order("Kick", named.name, "tries again now."),
+        Job::Release(release) => retention::release(context, release),
+        Job::Guard(named) => retention::guard(context, named.name),
     }
 }
 
@@ -81,8 +83,8 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         archive: create.to.archive,
         cameras: create.cameras,
         mode: create.mode.into(),
-        full: create.full,
         plan: create.plan.over(JobPlan::default()).map_err(unreadable)?,
+        full: create.full,
         token: token(&file)?,
     };
     let answer = context.connect()?.call(method, parameters)?;

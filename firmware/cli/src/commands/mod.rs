@@ -7,13 +7,16 @@ mod doctor;
 mod export;
 mod grant;
 mod job;
+mod macros;
 mod manual;
 mod peer;
 mod record;
 mod recorder;
+mod retention;
 mod screen;
 mod service;
 mod status;
+mod topology;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -148,11 +151,14 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Peer(peer) => peer::run(context, peer),
         Command::Grant(grant) => grant::run(context, grant),
         Command::Job(job) => job::run(context, job),
+        Command::Retention(retention) => retention::run(context, retention),
         Command::Status(status) => status::run(context, &status),
         Command::Export(export) => export::run(context, export),
         Command::Gaps(gaps) => archive::gaps(context, gaps),
         Command::Events(events) => appliance::events(context, &events),
         Command::Doctor => doctor::run(context),
+        Command::Topology(topology) => topology::run(context, &topology),
+        Command::Macro(command) => macros::run(context, command),
         Command::Config(config) => config::run(context, config),
         Command::Service(service) => service::run(context, service),
         Command::Stop(stop) => appliance::stop(context, stop),

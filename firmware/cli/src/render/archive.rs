@@ -272,8 +272,8 @@ pub fn gaps(camera: &str, gaps: &Gaps, look: &Look) -> String {
             GapReason::Damaged => "damaged at the source",
             GapReason::Filtered => "left out by a filter",
             GapReason::Expired => "expired here",
-            GapReason::Later => "comes later, it lies behind others at the source",
             GapReason::NotRetrieved => "not retrieved: only a later time was asked for",
+            GapReason::Later => "comes later, it lies behind others at the source",
         };
         let last = to.saturating_sub(1);
         table.row([

@@ -184,16 +184,27 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
         ("Reconnected", things(job.retries, "time")),
         ("Run", run(job)),
     ]);
-    if let Some(full) = &job.full {
-        lines.push(("Full run", full_run(full)));
-    }
     if let Some(schedule) = plan::schedule(&job.plan) {
         lines.push(("Schedule", schedule));
     }
     if let Some(next) = job.next_run_utc_ns {
         lines.push(("Next run", time(next, look)));
     }
+    if let Some(full) = &job.full {
+        lines.push(("Full run", full_run(full)));
+    }
     facts(&lines, look)
+}
+
+/// The run that is on, or the last one: how much of what it found missing it has brought over.
+fn run(job: &JobStatus) -> String {
+    let Some(id) = &job.run_id else { return "none yet".into() };
+    let done = if job.run_total_blocks == 0 {
+        things(job.run_blocks, "block")
+    } else {
+        format!("{} of {}", count(job.run_blocks), things(job.run_total_blocks, "block"))
+    };
+    format!("{} ({id}), {done}", count(job.run))
 }
 
 /// How far a full run has come.
@@ -212,17 +223,6 @@ fn full_run(full: &FullRun) -> String {
         FullRun { total: 0, .. } => "newer blocks first".into(),
         FullRun { at, total, .. } => format!("{} of {} log sequences: {found}", count(*at), count(*total)),
     }
-}
-
-/// The run that is on, or the last one: how much of what it found missing it has brought over.
-fn run(job: &JobStatus) -> String {
-    let Some(id) = &job.run_id else { return "none yet".into() };
-    let done = if job.run_total_blocks == 0 {
-        things(job.run_blocks, "block")
-    } else {
-        format!("{} of {}", count(job.run_blocks), things(job.run_total_blocks, "block"))
-    };
-    format!("{} ({id}), {done}", count(job.run))
 }
 
 /// One line for who waits: what is still to do.

@@ -6,15 +6,18 @@ pub mod appliance;
 pub mod archive;
 pub mod config;
 pub mod job;
+pub mod macros;
 pub mod pairing;
 pub mod plan;
 pub mod progress;
 pub mod recorder;
+pub mod retention;
 pub mod run;
 pub mod service;
 pub mod status;
 pub mod table;
 pub mod text;
+pub mod topology;
 pub mod units;
 
 use anstyle::{AnsiColor, Style};

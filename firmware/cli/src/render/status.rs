@@ -7,7 +7,7 @@ use hal::ClockQuality;
 
 use super::table::Table;
 use super::units::{count, duration, size, things, time};
-use super::{Look, Tone, archive, job, recorder};
+use super::{Look, Tone, archive, job, recorder, retention};
 
 /// Everything, as text.
 pub fn screen(status: &Status, look: &Look) -> String {
@@ -20,6 +20,10 @@ pub fn screen(status: &Status, look: &Look) -> String {
     }
     text += "\n";
     text += &job::table(&status.jobs, look);
+    if status.guards.iter().any(|guard| guard.blocks > 0) {
+        text += "\n";
+        text += &retention::table(&status.guards, look);
+    }
     if !status.incoming.is_empty() {
         text += "\n";
         text += &incoming(&status.incoming, look);
@@ -94,11 +98,12 @@ fn incoming(links: &[IncomingStatus], look: &Look) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::render::sample;
 
-    fn status() -> Status {
+    /// An appliance with an archive, a job and a caller.
+    pub fn status() -> Status {
         Status {
             utc_ns: 1_795_255_203_000_000_000,
             clock: ClockQuality::Synchronized,
@@ -117,6 +122,7 @@ mod tests {
                 bytes: 7 << 20,
                 back_filled: 0,
             }],
+            guards: vec![retention::tests::far()],
         }
     }
 
@@ -133,6 +139,10 @@ card     ready  ring   1,204  2,040     1.0 MiB       2        0  /dev/mmcblk1
 
 JOB    STATE        FROM  TO            LAG                BACKLOG  OVERRUN IN        RATE  LINK
 lobby  catching-up  card  nvr2/main  4m 12s  310 blocks, 310.0 MiB         19h  42.1 MiB/s  active 10.0.0.2:7440
+
+GUARD  STATE     ARCHIVE         HOLDS    BYTES  OLDEST               SINCE
+far    disabled  card     1,204 blocks  1.2 GiB  2026-11-21 10:00:03  -
+  why: switched off
 
 COMING IN FROM  ADDRESS         INTO  BLOCKS    BYTES
 cam7            10.0.0.7:50112  card       7  7.0 MiB

@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used)]
 
 use blockhaul_core::calendar::Timetable;
+mod operating;
+
 use blockhaul_core::control::types::*;
 use blockhaul_core::{Kind, Name};
 use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+mod retention;
 
 /// One method.
 pub struct Sample {
@@ -195,51 +199,6 @@ fn job() -> JobStatus {
     }
 }
 
-fn configuration() -> Vec<Sample> {
-    let exported = ConfigExported {
-        document: "version = 1".into(),
-    };
-    let apply = ConfigApply {
-        document: "version = 1".into(),
-        dry_run: true,
-        base: Some("ab".into()),
-    };
-    let difference = ConfigDifference {
-        how: Differs::Changed,
-        what: "job lobby".into(),
-        detail: "mode".into(),
-    };
-    let applied = ConfigApplied {
-        applied: true,
-        differences: vec![difference],
-        notes: vec!["Look.".into()],
-        base: "ab".into(),
-    };
-    let export = ConfigExport { secrets: true };
-    vec![
-        with_least("io.blockhaul.Config.Export", export, json!({}), exported),
-        with_least(
-            "io.blockhaul.Config.Apply",
-            apply,
-            json!({ "document": "version = 1" }),
-            applied,
-        ),
-    ]
-}
-
-fn service() -> Vec<Sample> {
-    let shown = ServiceShown {
-        on: true,
-        jobs: 1,
-        outgoing: 1,
-        incoming: 0,
-    };
-    vec![
-        plain("io.blockhaul.Service.Switch", ServiceSwitch { on: true }, Nothing {}),
-        plain("io.blockhaul.Service.Show", Nothing {}, shown),
-    ]
-}
-
 fn appliance() -> Vec<Sample> {
     let identity = Identity {
         fingerprint: "ab".repeat(32).parse().unwrap(),
@@ -272,6 +231,7 @@ fn appliance() -> Vec<Sample> {
             bytes: 1,
             back_filled: 1,
         }],
+        guards: vec![retention::guard()],
     };
     let event = EventRecord {
         number: 1,
@@ -503,8 +463,8 @@ fn jobs() -> Vec<Sample> {
         archive: name(),
         cameras: vec![name()],
         mode: JobMode::Always,
-        full: true,
         plan: plan(),
+        full: true,
         token: "5a".repeat(32),
     };
     let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
@@ -579,8 +539,10 @@ pub fn samples() -> Vec<Sample> {
         recorders(),
         pairing(),
         jobs(),
-        configuration(),
-        service(),
+        operating::configuration(),
+        operating::macros(),
+        operating::service(),
+        retention::retention(),
     ]
     .into_iter()
     .flatten()

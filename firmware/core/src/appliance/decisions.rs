@@ -31,9 +31,11 @@ impl Parts {
                 Ready::Job(index) => self.decide_job(index, context),
                 Ready::Incoming(link) => self.decide_incoming(link, context),
                 Ready::Reading(client) => self.decide_reading(client, context),
+                Ready::Keeper(id) => self.decide_keeper(id, context),
                 Ready::Waiting => self.decide_waiting(context),
                 Ready::Silence => self.look_for_silence(context),
                 Ready::Again => self.read_again(context),
+                Ready::Macros => self.decide_macros(context),
             }
         }
         self.mind_silence(context);
@@ -87,6 +89,7 @@ impl Parts {
         context.ask_at(Ready::Archive(index), archive.deadline());
         let moved = !settled.is_empty() || archive.log.durable != durable || archive.is_changed();
         if moved {
+            context.wake(Ready::Keeper(index));
             // Only those who read or feed this archive.
             for job in self.jobs.iter_mut().flatten().filter(|job| job.archive == index) {
                 for key in &gaps {
@@ -138,6 +141,12 @@ impl Parts {
                 link
             };
             job.poll(archive, &mut new_link, context);
+        }
+        if job.guard.take_moved() {
+            if job.guard.went_back {
+                self.guards_changed(job.archive, context);
+            }
+            context.wake(Ready::Keeper(job.archive));
         }
         if core::mem::take(&mut job.learned) {
             self.keep_target(job.setting.name.clone(), job.setting.target, context);

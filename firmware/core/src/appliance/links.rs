@@ -166,11 +166,11 @@ impl Parts {
                 Some(archive) => incoming.on_gap(track, lease, (from, to, reason), hash_after, archive, context),
                 None => incoming.malformed(context),
             },
+            Message::Ended { result } => incoming.end_run(result, context),
             Message::Compare { track, from, has } => match self.target_of(incoming) {
                 Some(archive) => incoming.on_compare(track, from, has, archive, context),
                 None => incoming.malformed(context),
             },
-            Message::Ended { result } => incoming.end_run(result, context),
             Message::Heartbeat => {}
             Message::Welcome { .. }
             | Message::Refused { .. }

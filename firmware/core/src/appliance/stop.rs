@@ -80,6 +80,11 @@ impl Parts {
         }
     }
 
+    /// Whether it stops.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
     /// Whether there is a drained stop under way.
     pub fn is_draining(&self) -> bool {
         self.draining.is_some()

@@ -30,6 +30,8 @@ pub struct Track {
     pub durable_next: u64,
     /// Hash of the origin part of block `durable_next - 1`; zero if it is not known.
     pub durable_hash: Digest,
+    /// All lower track sequences lie below the oldest log sequence, as far as that was looked at: they do not exist any more.
+    pub first: u64,
     /// See [`track_check`].
     check: u32,
 }
@@ -150,6 +152,7 @@ impl Catalog {
             logged: Tip::new(key.clone()),
             durable_next: 0,
             durable_hash: NO_HASH,
+            first: 0,
             check: track_check(key),
         });
         self.places.insert(key.clone(), id);
@@ -338,6 +341,16 @@ impl Catalog {
             return None;
         }
         self.tracks.iter().position(same).map(|place| TrackId(place as u32))
+    }
+
+    /// The oldest log sequence is the one at which the tips were these.
+    pub fn begin_at(&mut self, tips: &[Tip]) {
+        for tip in tips {
+            if let Some(id) = self.find(&tip.key) {
+                let track = self.track_mut(id);
+                track.first = track.first.max(tip.next);
+            }
+        }
     }
 
     /// Everything accepted is durable: what recovery has found.

@@ -265,6 +265,9 @@ impl Creation {
             epoch_start: 0,
             durable_sequence: 0,
             checkpoint_sequence: NO_CHECKPOINT,
+            freed_sequence: 0,
+            released_sequence: 0,
+            guard_set: 0,
             history: Vec::new(),
         })
     }

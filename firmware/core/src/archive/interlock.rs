@@ -59,6 +59,7 @@ impl Interlock {
 impl Archive {
     /// Reads old headers some slots ahead of the log.
     pub(super) fn look_ahead(&mut self, context: &mut Context) {
+        let last = self.end();
         let interlock = &mut self.log.interlock;
         while interlock.from < self.log.next && interlock.free.front() == Some(&true) {
             interlock.free.pop_front();
@@ -67,7 +68,7 @@ impl Archive {
         let ahead = u64::from(limits::writes_max(self.superblock.segment_blocks).min(LOOKAHEAD));
         let mut end = interlock.from + ahead;
         if self.superblock.mode == Mode::Append {
-            end = end.min(self.superblock.slots);
+            end = end.min(last);
         }
         while self.log.interlock.from + (self.log.interlock.free.len() as u64) < end {
             let sequence = self.log.interlock.from + self.log.interlock.free.len() as u64;
@@ -103,8 +104,8 @@ impl Archive {
             Some(found) => {
                 let place = &found.placement;
                 let orphan = place.log_sequence == sequence && place.epoch.counter < self.superblock.epoch.counter;
-                let lap_before =
-                    self.superblock.mode == Mode::Ring && place.log_sequence.checked_add(self.superblock.slots) == Some(sequence);
+                let given_up = self.superblock.mode == Mode::Ring || place.log_sequence < self.superblock.freed_sequence;
+                let lap_before = given_up && place.log_sequence.checked_add(self.superblock.slots) == Some(sequence);
                 orphan || lap_before
             }
         };

@@ -19,7 +19,6 @@ use hal::{Digest, Instant, IoError, LinkId, Op, Span};
 use super::interlock::Interlock;
 use super::{Archive, Task, TrackId, hash_of};
 use crate::context::{Context, Ready};
-use crate::control::types::Mode;
 use crate::format::checkpoint::PART_HEAD_BYTES;
 use crate::format::header::{self, BlockKind, Placement};
 use crate::format::record::{encode_records, records_max};
@@ -289,7 +288,7 @@ impl Archive {
         if !self.takes() {
             return Err(NotAccepted::Closed);
         }
-        if self.superblock.mode == Mode::Append && self.unreserved_slots() == 0 {
+        if self.unreserved_slots() == 0 {
             return Err(NotAccepted::Full);
         }
         if self.log.inbox_records >= RECORDS_WAITING_MAX {
@@ -321,45 +320,31 @@ impl Archive {
 
     /// Whether no data block can be accepted for want of slots.
     pub fn is_full(&self) -> bool {
-        self.superblock.mode == Mode::Append && self.free_slots() == 0
+        self.free_slots() == 0
     }
 
-    /// Slots that data blocks may still take; in a ring always many.
+    /// Slots that data blocks may still take; in a ring that protects nothing always many.
     pub fn free_slots(&self) -> u64 {
-        match self.superblock.mode {
-            Mode::Ring => self.superblock.slots,
-            // Two more are kept, so that a lease and a gap still find a place in an archive that is full of data.
-            Mode::Append => self.unreserved_slots().saturating_sub(2),
-        }
+        // Two more are kept, so that a lease and a gap still find a place in an archive that is full of data.
+        self.unreserved_slots().saturating_sub(2).min(self.superblock.slots)
     }
 
     /// Slots that checkpoints do not need.
     fn unreserved_slots(&self) -> u64 {
-        match self.superblock.mode {
-            Mode::Ring => self.superblock.slots,
-            Mode::Append => {
-                let segment = u64::from(self.superblock.segment_blocks);
-                let taken = self.log.next + self.log.inbox_blocks;
-                let checkpoints = taken / segment - self.log.next / segment + 1;
-                let parts = u64::from(self.checkpoint_parts(segment as usize));
-                self.superblock.slots.saturating_sub(taken + checkpoints * parts)
-            }
-        }
+        self.end().saturating_sub(self.promised())
+    }
+
+    /// Log sequence behind everything that is accepted and the checkpoints that it needs.
+    pub(super) fn promised(&self) -> u64 {
+        let segment = u64::from(self.superblock.segment_blocks);
+        let taken = self.log.next + self.log.inbox_blocks;
+        let checkpoints = taken / segment - self.log.next / segment + 1;
+        let parts = u64::from(self.checkpoint_parts(segment as usize));
+        taken + checkpoints * parts
     }
 
     fn checkpoint_parts(&self, entries: usize) -> u32 {
         Checkpoint::parts(self.catalog.checkpoint_bytes(entries), self.payload_capacity_bytes())
-    }
-
-    fn say_full(&mut self, context: &mut Context) {
-        if !self.full_said {
-            self.full_said = true;
-            let sentence = format!(
-                "Archive {} is full: all {} slots are taken.",
-                self.name, self.superblock.slots
-            );
-            context.say(Code::ArchiveFull, &self.name.clone(), sentence);
-        }
     }
 
     /// Moves everything on that can move.
@@ -369,9 +354,7 @@ impl Archive {
             self.look_ahead(context);
             self.submit_writes(context);
             self.flush_if_due(context);
-            if self.is_full() {
-                self.say_full(context);
-            }
+            self.look_for_full(context);
         }
         self.mark_if_idle(context);
     }
@@ -382,7 +365,7 @@ impl Archive {
             if self.log.pending[at].progress != Progress::Numbered {
                 continue;
             }
-            if !self.log.interlock.is_free(sequence) {
+            if !self.log.interlock.is_free(sequence) || self.is_being_discarded(sequence) {
                 break;
             }
             self.log.pending[at].progress = Progress::Writing;

@@ -8,9 +8,11 @@
 //! completed; I2 slot = log sequence modulo slot count; I4 the durable sequence in a header was durable when it was built; P-2 a
 //! slot is written only after its old content was looked at in this opening.
 
+pub mod boundary;
 pub mod catalog;
 pub mod contents;
 pub mod creation;
+mod freeing;
 mod interlock;
 mod log;
 mod opening;
@@ -40,6 +42,7 @@ use crate::journal::Code;
 use crate::limits::{self, QUARANTINE_MAX};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
+use freeing::Freeing;
 use supers::SuperWriter;
 
 /// What an op of an archive is for.
@@ -126,10 +129,12 @@ pub struct Archive {
     /// What has become durable or failed, for the appliance to pass on.
     pub settled: VecDeque<Settled>,
     volume: VolumeId,
+    pub(crate) freeing: Freeing,
     sectors: Span,
     super_writer: Option<SuperWriter>,
     marked_at: Instant,
-    full_said: bool,
+    /// When it was last seen to be full.
+    full_at: Option<Instant>,
     stale_copies: bool,
     single_copy: bool,
     /// Failed reads that opening may still repeat.
@@ -195,7 +200,7 @@ impl Archive {
 
     /// Oldest log sequence that may be read. In a ring, whole segments are given up ahead of the writes that reach them.
     pub fn oldest(&self) -> u64 {
-        oldest_of(&self.superblock, self.log.next)
+        oldest_of(&self.superblock, self.log.next).max(self.freeing.below())
     }
 
     /// Bytes of payload that fit a block.
@@ -335,7 +340,8 @@ impl Archive {
             Task::Write(sequence) => self.on_write(sequence, result, context),
             Task::Flush => self.on_flush(result, context),
             Task::Presence(copy) => self.on_presence(copy, result, context),
-            Task::Discard | Task::Close => {}
+            Task::Discard => self.on_discarded(context),
+            Task::Close => {}
         }
         context.wake(Ready::Archive(self.index));
     }
@@ -344,8 +350,9 @@ impl Archive {
         if let Phase::Opening(_) = self.phase {
             self.finish_opening(context);
         }
-        // A checkpoint may have become durable while this generation was on its way.
-        if self.takes() && self.superblock.checkpoint_sequence != self.log.checkpoint_durable {
+        self.on_freed(context);
+        // A checkpoint may have become durable, or a segment free, while this generation was on its way.
+        if self.takes() && (self.superblock.checkpoint_sequence != self.log.checkpoint_durable || self.is_freeing()) {
             self.write_superblock(false, context);
         }
     }
@@ -361,7 +368,7 @@ impl Archive {
         let idle = self.takes()
             && self.super_writer.is_none()
             && self.log.is_idle()
-            && self.superblock.durable_sequence < self.log.durable;
+            && (self.superblock.durable_sequence < self.log.durable || self.is_released_behind());
         idle.then(|| (self.log.flushed_at + limits::IDLE_MARK_AFTER).max(self.marked_at + limits::IDLE_MARK_EVERY))
     }
 
@@ -390,11 +397,7 @@ impl Archive {
                 "Look at the events, check the device, then restart the daemon to open it again.".to_string(),
             ),
             Phase::Offline { state, why, action } => (*state, why.clone(), action.clone()),
-            Phase::Ready if self.is_full() => (
-                VolumeState::Full,
-                "every slot is taken; blocks wait at their source".to_string(),
-                "Create another archive, or haul into one with more room.".to_string(),
-            ),
+            Phase::Ready if self.is_full() => (VolumeState::Full, self.why_full(), self.what_makes_room()),
             Phase::Ready if self.quarantined > 0 => (
                 VolumeState::Degraded,
                 format!("{} damaged blocks were found", self.quarantined),
@@ -474,7 +477,7 @@ impl Archive {
 
     /// Writes down how far the log is durable, if the superblock does not know. False if there is nothing to write.
     pub fn mark_before_stop(&mut self, context: &mut Context) -> bool {
-        let behind = self.takes() && self.superblock.durable_sequence < self.log.durable;
+        let behind = self.takes() && (self.superblock.durable_sequence < self.log.durable || self.is_released_behind());
         if behind {
             self.write_superblock(false, context);
         }

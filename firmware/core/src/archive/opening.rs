@@ -15,6 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{Access, Digest, Instant, IoError, Op, Span, VolumeFacts, VolumeId};
 
+use super::freeing::Freeing;
 use super::supers::SuperWriter;
 use super::{Archive, BlockError, Catalog, Log, Owner, Phase, Task, hash_of};
 use crate::Name;
@@ -128,6 +129,9 @@ impl Archive {
             epoch_start: 0,
             durable_sequence: 0,
             checkpoint_sequence: NO_CHECKPOINT,
+            freed_sequence: 0,
+            released_sequence: 0,
+            guard_set: 0,
             history: Vec::new(),
         };
         Ok(Archive {
@@ -148,7 +152,8 @@ impl Archive {
             sectors,
             super_writer: None,
             marked_at: Instant::default(),
-            full_said: false,
+            freeing: Freeing::default(),
+            full_at: None,
             stale_copies: false,
             single_copy: false,
             retries_left: limits::OPENING_RETRIES_MAX,
@@ -353,6 +358,7 @@ impl Archive {
         };
         self.log.keep_back(system);
         self.superblock = superblock;
+        self.freeing.resume(&self.superblock);
         if stale > 0 {
             let sentence =
                 format!("{stale} of 4 superblock copies of archive {name} were stale or damaged and are written again.");
@@ -439,10 +445,11 @@ impl Archive {
         let segment = u64::from(self.superblock.segment_blocks);
         let before = read.sequence.saturating_sub(1) / segment * segment;
         let kept = match self.superblock.mode {
-            Mode::Append => 0,
+            Mode::Append => self.superblock.freed_sequence,
             Mode::Ring => (self.superblock.checkpoint_sequence
                 + u64::from(limits::recovery_window(self.superblock.segment_blocks)))
-            .saturating_sub(self.superblock.slots),
+            .saturating_sub(self.superblock.slots)
+            .max(self.superblock.freed_sequence),
         };
         if before > 0 && before >= kept {
             self.read_checkpoint(before, context);

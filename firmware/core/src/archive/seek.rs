@@ -3,16 +3,13 @@
 //! Checkpoints lie at multiples of the segment size, so nothing has to be found. One that cannot be read counts as "does not
 //! hold": that only begins earlier. O(log n) reads whatever the size of the volume.
 
-use alloc::vec::Vec;
-use hal::{IoError, Op, Span};
+use hal::{IoError, Span};
 
-use super::opening::checkpoint_part;
+use super::Archive;
+use super::boundary::Boundary;
 use super::walk::Reader;
-use super::{Archive, BlockError};
 use crate::context::Context;
-use crate::format::checkpoint::{Checkpoint, PartHead};
-use crate::format::{FormatError, Tip};
-use crate::purpose::Purpose;
+use crate::format::Tip;
 
 /// A search that is on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,9 +19,7 @@ pub struct Seek {
     low: u64,
     high: u64,
     span: Span,
-    part: u32,
-    head: Option<PartHead>,
-    content: Vec<u8>,
+    boundary: Option<Boundary>,
 }
 
 impl Seek {
@@ -39,9 +34,7 @@ impl Seek {
             low,
             high,
             span,
-            part: 0,
-            head: None,
-            content: Vec::new(),
+            boundary: None,
         };
         seek.probe(archive, context);
         Some(seek)
@@ -54,15 +47,8 @@ impl Seek {
     fn probe(&mut self, archive: &Archive, context: &mut Context) {
         if self.low < self.high {
             let segment = u64::from(archive.superblock.segment_blocks);
-            let sequence = self.middle() * segment + u64::from(self.part);
-            let tag = context.tag(Purpose::Seek(self.reader, archive.index, sequence));
-            let at_bytes = archive.slot_offset_bytes(sequence);
-            context.submit(Op::Read {
-                tag,
-                volume: archive.volume(),
-                at_bytes,
-                into: self.span,
-            });
+            let sequence = self.middle() * segment;
+            self.boundary = Some(Boundary::start(self.reader, sequence, self.span, archive, context));
         }
     }
 
@@ -75,34 +61,16 @@ impl Seek {
     /// A read has finished. `holds` says whether reading may begin where the tips are these.
     pub fn on_read(
         &mut self,
-        sequence: u64,
         result: Result<(), IoError>,
         archive: &Archive,
         holds: &mut dyn FnMut(&[Tip]) -> bool,
         context: &mut Context,
     ) {
-        let segment = u64::from(archive.superblock.segment_blocks);
-        let part = result
-            .map_err(BlockError::Io)
-            .and_then(|()| checkpoint_part(archive, sequence, context.memory.bytes(self.span)).map_err(BlockError::Format));
-        let tips = part.and_then(|(head, content)| {
-            let first = *self.head.get_or_insert(head);
-            if head.part != self.part || head.parts != first.parts || head.sequence != self.middle() * segment {
-                return Err(BlockError::Format(FormatError::Field));
-            }
-            self.content.extend_from_slice(&content);
-            self.part += 1;
-            if self.part < first.parts {
-                return Ok(None);
-            }
-            Checkpoint::decode(&first, &self.content)
-                .map(Some)
-                .map_err(BlockError::Format)
-        });
-        match tips {
-            Ok(None) => {}
-            Ok(Some(checkpoint)) if holds(&checkpoint.tips) => self.conclude(true),
-            Ok(Some(_)) | Err(_) => self.conclude(false),
+        let Some(boundary) = &mut self.boundary else { return };
+        match boundary.on_read(result, archive, context) {
+            None => return,
+            Some(Ok(checkpoint)) if holds(&checkpoint.tips) => self.conclude(true),
+            Some(Ok(_) | Err(_)) => self.conclude(false),
         }
         self.probe(archive, context);
     }
@@ -114,9 +82,7 @@ impl Seek {
         } else {
             self.high = middle - 1;
         }
-        self.part = 0;
-        self.head = None;
-        self.content.clear();
+        self.boundary = None;
     }
 
     /// Whether no read is in flight.

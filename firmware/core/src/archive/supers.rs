@@ -119,6 +119,8 @@ impl Archive {
         next.generation += 1;
         next.durable_sequence = self.log.durable;
         next.checkpoint_sequence = self.log.checkpoint_durable;
+        next.freed_sequence = self.freeing.below();
+        (next.released_sequence, next.guard_set) = self.freeing.released();
         if has(Bug::SuperblockBeforeFlush) {
             next.durable_sequence = self.log.next;
         }

@@ -29,6 +29,8 @@ pub enum Reader {
     Job(usize),
     /// A control client.
     Client(ClientId),
+    /// Whoever looks after the retention of an archive.
+    Keeper(usize),
     /// A job that compares.
     Reconcile(usize),
     /// A source that has asked what is whole here.
@@ -41,6 +43,7 @@ impl Reader {
         match self {
             Reader::Job(index) | Reader::Reconcile(index) => Ready::Job(index),
             Reader::Client(client) => Ready::Reading(client),
+            Reader::Keeper(id) => Ready::Keeper(id),
             Reader::Compare(link) => Ready::Incoming(link),
         }
     }

@@ -2,6 +2,7 @@
 
 mod applied;
 mod plan;
+pub(crate) mod retention;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -11,7 +12,7 @@ use hal::{ClientId, IoError, Op, Uuid};
 pub use plan::{Plan, base};
 
 use super::types::{
-    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode,
+    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention,
 };
 use super::{refuse, reply};
 use crate::Name;
@@ -20,6 +21,7 @@ use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
+use crate::macros::Macro;
 use crate::purpose::Purpose;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
@@ -64,6 +66,12 @@ pub enum Change {
     FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// A macro.
+    AddMacro(Macro),
+    /// No macro of that name.
+    RemoveMacro(Name),
+    /// A macro on or off.
+    EnableMacro(Name, bool),
     /// The replication service on or off.
     SwitchService(bool),
     /// An archive that is on its volume already, to be opened.
@@ -72,6 +80,10 @@ pub enum Change {
     RestoreGrant(GrantSetting),
     /// All that a document says, in the place of all that is.
     Replace(alloc::boxed::Box<Settings>),
+    /// How long an archive keeps its blocks.
+    SetRetention(Name, Retention),
+    /// A job guards its archive, or does not.
+    GuardJob(Name, bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
 }
@@ -102,12 +114,17 @@ impl Change {
             Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
             Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::AddMacro(rule) => format!("Macro {} was made: on {}.", rule.name, rule.on),
+            Change::RemoveMacro(name) => format!("Macro {name} was removed."),
+            Change::EnableMacro(name, true) => format!("Macro {name} was enabled."),
+            Change::EnableMacro(name, false) => format!("Macro {name} was disabled."),
             Change::SwitchService(true) => "The replication service was switched on.".into(),
             Change::SwitchService(false) => "The replication service was switched off.".into(),
             Change::OpenArchive(archive) => format!("Archive {} on {} was taken in.", archive.name, archive.volume),
             Change::RestoreGrant(grant) => format!("Grant {} was taken in.", grant.id),
             Change::Replace(_) => "The configuration was replaced by a document.".into(),
-            Change::LearnTarget(..) => return None,
+            Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
+            Change::GuardJob(..) | Change::LearnTarget(..) => return None,
         })
     }
 }
@@ -210,6 +227,7 @@ impl Parts {
         match change {
             Change::AddArchive(index, setting) => {
                 self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+                self.keep(index, context);
                 if let Some(client) = client {
                     self.wait_for_archive(client, index, context);
                 }
@@ -293,6 +311,7 @@ impl Parts {
                 self.switch_service(on, context);
                 done(context);
             }
+            Change::AddMacro(_) | Change::RemoveMacro(_) | Change::EnableMacro(..) => done(context),
             Change::OpenArchive(setting) => {
                 let index = self.archives.len();
                 self.archives.push(None);
@@ -300,6 +319,13 @@ impl Parts {
             }
             Change::RestoreGrant(_) | Change::LearnTarget(..) => {}
             Change::Replace(_) => unreachable!("a document takes effect by its steps"),
+            Change::SetRetention(name, _) => {
+                self.retention_changed(&name, context);
+                if let Some(client) = client {
+                    self.show_retention(client, &name, context);
+                }
+            }
+            Change::GuardJob(name, guards) => self.guard_changed(client, &name, guards, context),
         }
     }
 

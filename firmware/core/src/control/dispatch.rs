@@ -7,8 +7,10 @@ mod config;
 mod device;
 mod grant;
 mod job;
+mod macros;
 mod peer;
 mod recorder;
+mod retention;
 mod service;
 mod shown;
 
@@ -21,7 +23,7 @@ use hal::{ClientId, Role};
 use serde::de::DeserializeOwned;
 
 use super::types::{Call, Refusal, RefusalCode};
-use super::{NOBODY, refuse, reply, varlink_error};
+use super::{NOBODY, refuse, reply, varlink_error, wants_answer};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
@@ -40,7 +42,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 9] = [
+static INTERFACES: [Interface; 11] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -78,6 +80,12 @@ static INTERFACES: [Interface; 9] = [
         call: Parts::call_job,
     },
     Interface {
+        name: "io.blockhaul.Macro",
+        description: include_str!("io.blockhaul.Macro.varlink"),
+        methods: macros::METHODS,
+        call: Parts::call_macro,
+    },
+    Interface {
         name: "io.blockhaul.Peer",
         description: include_str!("io.blockhaul.Peer.varlink"),
         methods: peer::METHODS,
@@ -88,6 +96,12 @@ static INTERFACES: [Interface; 9] = [
         description: include_str!("io.blockhaul.Recorder.varlink"),
         methods: recorder::METHODS,
         call: Parts::call_recorder,
+    },
+    Interface {
+        name: "io.blockhaul.Retention",
+        description: include_str!("io.blockhaul.Retention.varlink"),
+        methods: retention::METHODS,
+        call: Parts::call_retention,
     },
     Interface {
         name: "io.blockhaul.Service",
@@ -129,14 +143,6 @@ fn role_for(method: &str) -> Option<Role> {
 
 fn no_such_method() -> Outcome {
     Outcome::BadParameters("no such method".to_string())
-}
-
-/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
-fn wants_answer(method: &str) -> bool {
-    matches!(
-        method,
-        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
-    )
 }
 
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {

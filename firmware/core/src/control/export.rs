@@ -95,14 +95,14 @@ impl Export {
     }
 
     /// A checkpoint part has been read.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
         let (from, track) = (self.call.from_utc_ns.unwrap_or(i64::MIN), self.track);
         let mut holds = |tips: &[Tip]| {
             let tip = tips.iter().find(|tip| archive.catalog.find(&tip.key) == Some(track));
             tip.is_none_or(|tip| tip.last_utc_ns <= from)
         };
         if let Some(seek) = &mut self.seek {
-            seek.on_read(sequence, result, archive, &mut holds, context);
+            seek.on_read(result, archive, &mut holds, context);
         }
     }
 

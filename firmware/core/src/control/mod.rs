@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use hal::{ClientId, IoError, Op};
 use serde::Serialize;
 
-pub use changes::Changes;
+pub use changes::{Change, Changes};
 use export::Export;
 use verify::Verify;
 use waiting::Waiter;
@@ -78,16 +78,9 @@ impl Control {
     }
 
     /// A checkpoint part for a client has been read.
-    pub fn on_sought(
-        &mut self,
-        client: ClientId,
-        sequence: u64,
-        result: Result<(), IoError>,
-        archive: &Archive,
-        context: &mut Context,
-    ) {
+    pub fn on_sought(&mut self, client: ClientId, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         match self.readings.get_mut(&client) {
-            Some(Reading::Export(export)) => export.on_sought(sequence, result, archive, context),
+            Some(Reading::Export(export)) => export.on_sought(result, archive, context),
             Some(Reading::Verify { .. }) => {}
             None => {
                 if let Some((_, None, Some(seek))) = self.retired.remove(&client) {
@@ -128,6 +121,14 @@ impl Control {
             walk.finish(context);
         }
     }
+}
+
+/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
+fn wants_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+    )
 }
 
 /// Answers a call.

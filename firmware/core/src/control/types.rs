@@ -9,9 +9,11 @@ mod config;
 mod device;
 mod grant;
 mod job;
+mod macros;
 mod peer;
 mod plan;
 mod recorder;
+mod retention;
 mod service;
 
 use alloc::string::String;
@@ -23,9 +25,11 @@ pub use config::*;
 pub use device::*;
 pub use grant::*;
 pub use job::*;
+pub use macros::*;
 pub use peer::*;
 pub use plan::*;
 pub use recorder::*;
+pub use retention::*;
 pub use service::*;
 
 use crate::Name;

@@ -220,6 +220,7 @@ impl Parts {
             Some(Ok(Made::Archive(superblock))) => {
                 let call = creation.call;
                 let setting = ArchiveSetting {
+                    retention: crate::control::types::Retention::default(),
                     name: call.name,
                     uuid: superblock.archive,
                     volume: call.volume,
@@ -321,7 +322,9 @@ impl Parts {
     pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
         self.control.retire(client, context);
         self.on_drainer_gone(client, context);
+        self.macros.looked_up.remove(&client);
         self.control.waiters.retain(|waiter| waiter.client != client);
+        self.drop_questions(client);
     }
 
     pub(super) fn read_for(control: &mut Control, client: ClientId, reading: Reading, context: &mut Context) {

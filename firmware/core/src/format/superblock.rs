@@ -58,6 +58,12 @@ pub struct Superblock {
     pub durable_sequence: u64,
     /// Log sequence of part 0 of the newest complete checkpoint, or [`NO_CHECKPOINT`].
     pub checkpoint_sequence: u64,
+    /// All log sequences below were freed: they do not exist any more, and in an append archive their slots are used again.
+    pub freed_sequence: u64,
+    /// All guards were known to need nothing below when this was written; 0 if that is not known.
+    pub released_sequence: u64,
+    /// Which guards these were, as a number that another set of guards does not have; 0 without guards.
+    pub guard_set: u64,
     /// Earlier openings and their first log sequences, oldest first, the newest included.
     pub history: Vec<(Epoch, u64)>,
 }
@@ -101,6 +107,9 @@ impl Superblock {
         put(sector, 152, &self.checkpoint_sequence.to_le_bytes());
         put(sector, 160, self.label.as_bytes());
         put(sector, 224, &(self.history.len() as u16).to_le_bytes());
+        put(sector, 232, &self.freed_sequence.to_le_bytes());
+        put(sector, 240, &self.released_sequence.to_le_bytes());
+        put(sector, 248, &self.guard_set.to_le_bytes());
         for (index, (epoch, start)) in self.history.iter().enumerate() {
             let at = 256 + index * 24;
             put(sector, at, &epoch.counter.to_le_bytes());
@@ -139,7 +148,7 @@ impl Superblock {
         let count = usize::from(u16_at(sector, 224));
         if usize::from(sector[10]) != copy
             || count > HISTORY_MAX
-            || !all_zero(&sector[226..256])
+            || !all_zero(&sector[226..232])
             || !all_zero(&sector[256 + count * 24..HASHED])
         {
             return Err(FormatError::Field);
@@ -174,6 +183,9 @@ impl Superblock {
             epoch_start: count_at(sector, 136)?,
             durable_sequence: count_at(sector, 144)?,
             checkpoint_sequence: u64_at(sector, 152),
+            freed_sequence: count_at(sector, 232)?,
+            released_sequence: count_at(sector, 240)?,
+            guard_set: u64_at(sector, 248),
             history,
         };
         if superblock.geometry_is_sound() {
@@ -205,14 +217,21 @@ impl Superblock {
                 .is_some_and(|end| end <= self.volume_bytes)
     }
 
-    /// Whether the log can have come as far as this says: one that is appended to ends with its slots. Opening goes back from the
-    /// checkpoint segment by segment, which must come to an end.
+    /// Whether the log can have come as far as this says: one that is appended to ends where its freed slots do. Opening goes back
+    /// from the checkpoint segment by segment, which must come to an end.
     fn sequences_are_sound(&self) -> bool {
         let end = match self.mode {
-            Mode::Append => self.slots,
+            Mode::Append => self.freed_sequence.saturating_add(self.slots),
             Mode::Ring => COUNT_MAX,
         };
-        self.epoch_start <= end
+        let checkpoint_kept = self.checkpoint_sequence != NO_CHECKPOINT && self.freed_sequence <= self.checkpoint_sequence;
+        let freed_is_sound = self.freed_sequence == 0
+            || (checkpoint_kept
+                && self.freed_sequence.is_multiple_of(u64::from(self.segment_blocks))
+                && self.freed_sequence <= self.durable_sequence);
+        freed_is_sound
+            && self.released_sequence <= self.durable_sequence
+            && self.epoch_start <= end
             && self.durable_sequence <= end
             && (self.checkpoint_sequence == NO_CHECKPOINT || self.checkpoint_sequence < end)
     }
@@ -304,6 +323,9 @@ pub(crate) mod tests {
             epoch_start: 12,
             durable_sequence: 20,
             checkpoint_sequence: 16,
+            freed_sequence: 8,
+            released_sequence: 18,
+            guard_set: 0x1112_1314_1516_1718,
             history: alloc::vec![(
                 Epoch {
                     counter: 3,

@@ -352,7 +352,7 @@ impl Compares {
     }
 
     /// A checkpoint part has been read.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         let asks = &self.asks;
         let before = |key: &TrackKey, next: u64| {
             let id = archive.catalog.find(key);
@@ -360,7 +360,7 @@ impl Compares {
         };
         let mut holds = |tips: &[Tip]| tips.iter().all(|tip| before(&tip.key, tip.next));
         if let Stage::Seek(seek) = &mut self.stage {
-            seek.on_read(sequence, result, archive, &mut holds, context);
+            seek.on_read(result, archive, &mut holds, context);
         }
     }
 

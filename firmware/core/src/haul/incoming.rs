@@ -79,16 +79,16 @@ pub struct Incoming {
     unsent: usize,
     blocks: u64,
     bytes: u64,
-    /// Blocks that were filled in later.
-    filled: u64,
-    /// How many of them people were told of, and when the last one was durable.
-    filled_told: u64,
-    filled_at: Instant,
     duplicates: u64,
     gaps: u64,
     /// As it stood before this link.
     run: Option<RunRecord>,
     run_told: bool,
+    /// Blocks that were filled in later.
+    filled: u64,
+    /// How many of them people were told of, and when the last one was durable.
+    filled_told: u64,
+    filled_at: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -135,13 +135,13 @@ impl Incoming {
             unsent: 0,
             blocks: 0,
             bytes: 0,
-            filled: 0,
-            filled_told: 0,
-            filled_at: context.now.at,
             duplicates: 0,
             gaps: 0,
             run: None,
             run_told: false,
+            filled: 0,
+            filled_told: 0,
+            filled_at: context.now.at,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -491,8 +491,8 @@ impl Incoming {
     }
 
     /// A checkpoint part on the way to what is compared has been read.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
-        self.compares.on_sought(sequence, result, archive, context);
+    pub fn on_sought(&mut self, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+        self.compares.on_sought(result, archive, context);
         context.wake(Ready::Incoming(self.link));
     }
 
@@ -550,8 +550,8 @@ pub fn gap_words(reason: GapReason) -> &'static str {
         GapReason::Damaged => "the source could not read them",
         GapReason::Filtered => "a filter left them out",
         GapReason::Expired => "they had expired",
-        GapReason::Later => "they lie behind later ones at the source and come when it gets there",
         GapReason::NotRetrieved => "only a later time was asked for",
+        GapReason::Later => "they lie behind later ones at the source and come when it gets there",
     }
 }
 

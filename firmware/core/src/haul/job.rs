@@ -8,6 +8,7 @@
 //! another job; a run is on exactly while the job wants a link.
 
 mod greeting;
+pub mod guard;
 mod holding;
 mod running;
 mod state;
@@ -18,6 +19,8 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use hal::{Fingerprint, Instant, LinkError, LinkId, Moment, Op, Route};
+
+use guard::Guard;
 
 use super::pace::Pace;
 use super::run::{Order, Run};
@@ -66,6 +69,8 @@ pub struct Job {
     stats: Stats,
     trouble: Option<Trouble>,
     acked: BTreeMap<TrackKey, u64>,
+    /// What it still needs of its archive.
+    pub guard: Guard,
     run: Run,
     run_begun_at: Instant,
     /// When a cron expression is due next.
@@ -152,6 +157,7 @@ impl Job {
             stats: Stats::default(),
             trouble: None,
             acked: BTreeMap::new(),
+            guard: Guard::default(),
             run: Run::default(),
             run_begun_at: now,
             next_utc_ns: None,
@@ -233,8 +239,12 @@ impl Job {
 
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
+        if self.held {
+            self.look_for_overrun(archive, context);
+            return;
+        }
         self.begin_if_due(context);
-        if !self.setting.enabled || !self.run.on || self.held {
+        if !self.setting.enabled || !self.run.on {
             self.look_for_overrun(archive, context);
             return;
         }
@@ -308,6 +318,9 @@ impl Job {
             acked: &mut self.acked,
         };
         let moved = session.on_message(message, archive, &mut lasting, context);
+        for told in core::mem::take(&mut session.told) {
+            self.guard.note(told);
+        }
         match moved {
             Ok(true) => {
                 self.moved_at = context.now.at;
@@ -493,11 +506,11 @@ impl Job {
     }
 
     /// A checkpoint part that was asked for has been read, for this link or one before.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
         if let Some(seek) = self.retired.seek.take() {
             seek.finish(context);
         } else if let Link::Live(session) = &mut self.link {
-            session.on_sought(sequence, result, archive, context);
+            session.on_sought(result, archive, context);
         }
         context.wake(Ready::Job(self.index));
     }

@@ -23,7 +23,7 @@ pub struct Order {
     pub period: Option<Period>,
     /// Where to end before everything is over there.
     pub bounds: Bounds,
-    /// Compare everything below the tips too.
+    /// Everything that both ends should have is compared.
     pub full: bool,
 }
 

@@ -21,6 +21,7 @@ pub use reconcile::Full;
 use reconcile::Reconcile;
 use wanted::{Passed, Wanted};
 
+use super::job::guard::Told;
 use super::job::{Lasting, Trouble};
 use super::sieve::{Judged, Sieve};
 use super::wire::{Message, WhyRejected};
@@ -64,6 +65,8 @@ pub struct Session {
     pub ask_at: Option<Instant>,
     /// When stopped tracks are opened again.
     pub retry_at: Option<Instant>,
+    /// What the target has told of its tracks and the job has not heard.
+    pub told: Vec<Told>,
     /// Frames with a body that have not left.
     pub sending: usize,
     job: usize,
@@ -141,6 +144,7 @@ impl Session {
             bounded: false,
             ask_at: None,
             retry_at: None,
+            told: Vec::new(),
             sending: 0,
             job,
             reader: Reader::Job(job),
@@ -243,28 +247,24 @@ impl Session {
                 }
             }
         }
-        if let Some(until_utc_ns) = held {
-            // What may leave has left.
-            if self.unacked.is_empty() && self.reconciling.is_none() {
-                self.reconciling = Some(Reconcile::new(self.job));
-            }
-            self.reconcile(archive, lasting, context);
-            let left_ns = until_utc_ns.saturating_sub(context.now.utc_ns).max(0).unsigned_abs();
-            self.ask_at = Some(context.now.at + Duration::from_nanos(left_ns).min(CLOCK_LOOK));
-            self.held_until_utc_ns = held.filter(|_| self.unacked.is_empty());
-            return;
-        }
         // Nothing more to send may also be true while nothing may be sent.
         let rests = self.unacked.is_empty();
-        let at_end = rests && self.is_at_end(archive, &lasting.run.sieve, context);
+        let at_end = rests && held.is_none() && self.is_at_end(archive, &lasting.run.sieve, context);
         let cut = lasting.run.bounds.below.is_some_and(|below| below < archive.log.durable);
-        if at_end && self.reconciling.is_none() {
+        if ((at_end && !cut) || (rests && held.is_some())) && self.reconciling.is_none() {
             self.reconciling = Some(Reconcile::new(self.job));
         }
         self.reconcile(archive, lasting, context);
-        let compared = lasting.run.full.is_none_or(|full| full.done);
-        self.caught_up = at_end && !cut && compared;
-        self.bounded = !self.caught_up && rests && ((at_end && compared) || lasting.run.blocks_left() == 0);
+        let rests = rests && self.unacked.is_empty() && lasting.run.full.is_none_or(|full| full.done);
+        if let Some(until_utc_ns) = held {
+            let left_ns = until_utc_ns.saturating_sub(context.now.utc_ns).max(0).unsigned_abs();
+            let until = context.now.at + Duration::from_nanos(left_ns).min(CLOCK_LOOK);
+            self.ask_at = Some(self.ask_at.map_or(until, |at| at.min(until)));
+            self.held_until_utc_ns = held.filter(|_| rests);
+        }
+        self.caught_up = rests && at_end && !cut;
+        let at_bound = (at_end && cut) || (held.is_none() && lasting.run.blocks_left() == 0);
+        self.bounded = !self.caught_up && self.unacked.is_empty() && at_bound;
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, sieve: &Sieve, context: &mut Context) -> bool {
@@ -511,8 +511,8 @@ impl Session {
             is_block: true,
             fill,
         });
-        let (bytes, content) = (origin.payload_bytes, (header.origin_hash, fill));
-        self.send_block(number, (span, bytes), content, lasting, context);
+        let (payload, hash) = (origin.payload_bytes, header.origin_hash);
+        self.send_block(number, (span, payload), (hash, fill), lasting, context);
         None
     }
 
@@ -528,7 +528,7 @@ impl Session {
         self.credit -= 1;
         self.sending += 1;
         lasting.run.sent_blocks += 1;
-        lasting.pace.spend(u64::from(payload_bytes) + u64::from(SECTOR_BYTES));
+        lasting.pace.spend(u64::from(payload_bytes + SECTOR_BYTES));
         // The body is a part of the block; all of the block is lent with it and comes back with it.
         let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + payload_bytes);
         self.said_at = context.now.at;
@@ -563,7 +563,7 @@ impl Session {
     }
 
     /// A checkpoint part has been read.
-    pub fn on_sought(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
+    pub fn on_sought(&mut self, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let mut holds = |tips: &[Tip]| {
             tips.iter().all(|tip| {
@@ -573,7 +573,7 @@ impl Session {
             })
         };
         if let Some(seek) = &mut self.seek {
-            seek.on_read(sequence, result, archive, &mut holds, context);
+            seek.on_read(result, archive, &mut holds, context);
         }
     }
 }

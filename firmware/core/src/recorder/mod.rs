@@ -64,6 +64,8 @@ pub struct Recorder {
     dropped_bytes: u64,
     drops: u64,
     lost: bool,
+    /// The archive had no room when it was looked at.
+    full: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +136,7 @@ impl Recorder {
             dropped_bytes: 0,
             drops: 0,
             lost: false,
+            full: false,
         }
     }
 
@@ -208,6 +211,7 @@ impl Recorder {
             self.fill(archive, context);
             return;
         }
+        self.full = archive.is_full();
         context.ask_when_freed(Ready::Recorder(self.index));
         let since = *self.starved_since.get_or_insert(context.now.at);
         let patience = since + FEEDER_WAIT;
@@ -292,10 +296,12 @@ impl Recorder {
         if !self.dropping {
             self.dropping = true;
             self.drops += 1;
-            let sentence = format!(
-                "Recorder {} drops bytes: its archive does not take them fast enough.",
-                self.name
-            );
+            let why = if self.full {
+                "its archive is full"
+            } else {
+                "its archive does not take them fast enough"
+            };
+            let sentence = format!("Recorder {} drops bytes: {why}.", self.name);
             context.say(Code::RecordingDropped, &self.name.clone(), sentence);
         }
         self.dropped_bytes += bytes;

@@ -58,7 +58,13 @@ pub const TARGET: Target = Target {
         "Enable",
         "Disable",
         "Kick",
+        "Release",
+        "Guard",
+        "Retention.",
+        "Set",
         "Delete",
+        "Macro.",
+        "Test",
         "Config.",
         "Apply",
         "Service.",
@@ -220,7 +226,26 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Enable", up()),
         ("Job.Disable", up()),
         ("Job.Kick", up()),
+        ("Job.Release", json!({ "name": "up", "dry_run": false })),
+        ("Job.Guard", up()),
+        ("Retention.Show", json!({ "archive": "yard" })),
+        (
+            "Retention.Set",
+            json!({
+                "archive": "yard", "dry_run": false,
+                "retention": { "remove_after_success": true, "protect": true, "count": "only", "jobs": ["up"], "min_bytes": 65536 },
+            }),
+        ),
         ("Job.Delete", up()),
+        (
+            "Macro.Create",
+            json!({ "name": "up", "on": "run-started", "subject": "up", "steps": ["run up last 1h", "if yard/gate there last 1h", "start beep", "wait 1s", "disable up"] }),
+        ),
+        ("Macro.List", json!({})),
+        ("Macro.Test", json!({ "name": "up", "event": 1 })),
+        ("Macro.Enable", up()),
+        ("Macro.Disable", up()),
+        ("Macro.Remove", up()),
         ("Config.Export", json!({ "secrets": true })),
         ("Config.Apply", json!({ "document": "version = 1\nhauling = false\n" })),
         ("Service.Switch", json!({ "on": false })),
@@ -287,9 +312,9 @@ mod tests {
     fn who_wants_no_answer_gets_none_and_is_obeyed() {
         let me = ClientId(1);
         let unheard = |method: &str, parameters: &Value| {
-            let mut call: Value = serde_json::from_slice(&message(method, parameters)).unwrap();
+            let mut call: Value = serde_json::from_slice(&message(method, parameters)).expect("a call is JSON");
             call["oneway"] = json!(true);
-            call.as_object_mut().unwrap().remove("upgrade");
+            call.as_object_mut().expect("a call is an object").remove("upgrade");
             call.to_string().into_bytes()
         };
         for (method, parameters) in calls() {

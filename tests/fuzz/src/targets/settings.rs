@@ -1,6 +1,6 @@
 //! The settings document (TOML).
 
-use blockhaul_core::control::types::{JobMode, JobPlan, Peer, RecorderCreate};
+use blockhaul_core::control::types::{CameraRetention, GuardCount, JobMode, JobPlan, Peer, RecorderCreate, Retention};
 use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 use blockhaul_core::{Kind, Name};
 use hal::{Digest, Fingerprint, Route, Uuid};
@@ -94,6 +94,20 @@ pub fn sample() -> Settings {
             name: name("yard"),
             uuid: Uuid([0xa1; 16]),
             volume: "/dev/volume".to_owned(),
+            retention: Retention {
+                remove_after_success: true,
+                count: GuardCount::Only,
+                jobs: vec![name("up")],
+                min_age_ms: Some(60_000),
+                cameras: vec![CameraRetention {
+                    camera: name("gate"),
+                    max_age_ms: Some(120_000),
+                    max_bytes: None,
+                    min_age_ms: None,
+                    min_bytes: Some(1 << 20),
+                }],
+                ..Retention::default()
+            },
         }],
         recorders: vec![RecorderCreate {
             name: name("gate"),
@@ -129,6 +143,8 @@ pub fn sample() -> Settings {
             full: true,
             token: Digest([7; 32]),
             enabled: true,
+            created_utc_ns: 1,
+            released: false,
             target: Some(Uuid([0xc3; 16])),
             plan: JobPlan::default(),
         }],

@@ -42,6 +42,9 @@ fn hold(superblock: &Superblock, copy: usize, sector: &[u8; SECTOR]) {
     assert!(superblock.segment_blocks <= SEGMENT_BLOCKS_MAX);
     assert!(superblock.history.len() <= HISTORY_MAX);
     assert!((1..=63).contains(&superblock.label.len()));
+    assert!(
+        superblock.freed_sequence <= superblock.durable_sequence && superblock.released_sequence <= superblock.durable_sequence
+    );
     let end = u128::from(superblock.slots_at_bytes) + u128::from(superblock.slots) * u128::from(superblock.block_bytes);
     assert!(
         end <= u128::from(superblock.volume_bytes),

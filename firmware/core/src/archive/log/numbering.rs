@@ -15,9 +15,7 @@ impl Archive {
             self.superblock.checkpoint_sequence
         };
         let window = segment + u64::from(limits::checkpoint_slack(segment as u32));
-        if log.pending.len() as u32 >= limits::writes_max(segment as u32)
-            || (self.superblock.mode == Mode::Append && log.next >= self.superblock.slots)
-        {
+        if log.pending.len() as u32 >= limits::writes_max(segment as u32) || log.next >= self.end() {
             return false;
         }
         let regular = log.next.is_multiple_of(segment) && log.next > log.checkpoint_begun;

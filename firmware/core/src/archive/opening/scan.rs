@@ -14,7 +14,7 @@ impl Archive {
         };
         let window = base + u64::from(limits::recovery_window(superblock.segment_blocks));
         let end = match superblock.mode {
-            Mode::Append => window.min(superblock.slots),
+            Mode::Append => window.min(superblock.freed_sequence + superblock.slots),
             Mode::Ring => window.min(from + superblock.slots),
         };
         let scan = Box::new(Scan {

@@ -5,13 +5,13 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Plan, grant_id};
+use super::{Change, Plan, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
 use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
 use crate::limits::NAMED_MAX;
-use crate::settings::{GrantSetting, JobSetting, Settings};
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 fn not_found(what: &str, name: &str) -> Refusal {
     refusal(
@@ -38,7 +38,7 @@ fn remove<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> bool {
 
 impl Change {
     /// The settings with this change, if it can be.
-    pub(super) fn apply(&self, settings: &mut Settings) -> Result<(), Refusal> {
+    pub(in crate::control) fn apply(&self, settings: &mut Settings) -> Result<(), Refusal> {
         let archive = |settings: &Settings, name: &Name| {
             if settings.archives.iter().any(|archive| archive.name == *name) {
                 Ok(())
@@ -58,6 +58,7 @@ impl Change {
             Change::AddPeer(_) => settings.peers.len(),
             Change::AddGrant(..) => settings.grants.len(),
             Change::AddJob(_) => settings.jobs.len(),
+            Change::AddMacro(_) => settings.macros.len(),
             _ => 0,
         };
         if adds_to >= NAMED_MAX {
@@ -194,6 +195,11 @@ impl Change {
                 None => return Err(not_found("job", name)),
             },
             Change::DeleteJob(name) => {
+                if let Some(rule) = settings.macros.iter().find(|rule| rule.jobs().any(|job| job == name)) {
+                    let sentence = format!("Job {name} is named by the macro {}.", rule.name);
+                    let next = format!("blockhaul macro remove {}", rule.name);
+                    return Err(refusal(RefusalCode::Busy, sentence, next));
+                }
                 let job = settings.jobs.iter().find(|job| job.name == *name);
                 match job {
                     None => return Err(not_found("job", name)),
@@ -201,9 +207,34 @@ impl Change {
                         let next = format!("blockhaul job disable {name}");
                         return Err(refusal(RefusalCode::Busy, format!("Job {name} is switched on."), next));
                     }
-                    Some(_) => settings.jobs.retain(|job| job.name != *name),
+                    Some(job) => {
+                        let counts =
+                            |archive: &&ArchiveSetting| archive.name == job.from && archive.retention.jobs.contains(name);
+                        if let Some(archive) = settings.archives.iter().find(counts) {
+                            let sentence = format!("The retention of archive {} counts job {name}.", archive.name);
+                            let next = format!("blockhaul retention set {} --guards all", archive.name);
+                            return Err(refusal(RefusalCode::Busy, sentence, next));
+                        }
+                        settings.jobs.retain(|job| job.name != *name);
+                    }
                 }
             }
+            Change::AddMacro(rule) => {
+                if settings.macros.iter().any(|other| other.name == rule.name) {
+                    return Err(taken("macro", &rule.name));
+                }
+                rule.check(settings)?;
+                settings.macros.push(rule.clone());
+            }
+            Change::RemoveMacro(name) => {
+                if !remove(&mut settings.macros, |rule| rule.name == *name) {
+                    return Err(not_found("macro", name));
+                }
+            }
+            Change::EnableMacro(name, enabled) => match settings.macros.iter_mut().find(|rule| rule.name == *name) {
+                Some(rule) => rule.enabled = *enabled,
+                None => return Err(not_found("macro", name)),
+            },
             Change::SwitchService(on) => settings.hauling = *on,
             Change::OpenArchive(setting) => {
                 let there = settings
@@ -221,6 +252,11 @@ impl Change {
                 settings.grants.push(setting.clone());
             }
             Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
+            Change::SetRetention(name, retention) => retention::set(settings, name, retention)?,
+            Change::GuardJob(name, guards) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
+                Some(job) => job.released = !guards,
+                None => return Err(not_found("job", name)),
+            },
             Change::LearnTarget(name, target) => {
                 if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {
                     job.target = *target;

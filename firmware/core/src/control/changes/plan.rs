@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use super::Change;
 use crate::archive::creation::refusal;
 use crate::control::types::{ConfigDifference, Differs, Refusal, RefusalCode};
-use crate::settings::{JobSetting, Settings};
+use crate::macros::Macro;
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 /// Longest value that is shown in a difference.
 const SHOWN_MAX: usize = 60;
@@ -72,7 +73,12 @@ fn only<'a, T: PartialEq, K: PartialEq>(here: &'a [T], there: &'a [T], key: fn(&
 }
 
 fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<Change>, Refusal> {
-    if let Some(lost) = from.archives.iter().find(|archive| !to.archives.contains(archive)) {
+    let as_it_is = |archive: &ArchiveSetting| {
+        let mut there = to.archives.iter().find(|other| other.name == archive.name)?.clone();
+        there.retention = archive.retention.clone();
+        (there == *archive).then_some(())
+    };
+    if let Some(lost) = from.archives.iter().find(|archive| as_it_is(archive).is_none()) {
         let sentence = format!(
             "The document leaves out archive {} ({} on {}), or has it otherwise; a document gives up or changes no archive.",
             lost.name, lost.uuid, lost.volume
@@ -85,31 +91,37 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         let of = |settings: &Settings| settings.peers.iter().find(|peer| peer.name == *name).cloned();
         of(from) == of(to)
     };
-    let job_same = |job: &&crate::settings::JobSetting| to.jobs.contains(job) && peer_same(&job.peer);
-    // A job between the same ends goes on as the same job, whatever its mode, plan and switch.
-    let same_ends = |job: &JobSetting| {
-        let other = to.jobs.iter().find(|other| other.name == job.name)?;
-        let as_other = JobSetting {
-            enabled: other.enabled,
-            mode: other.mode,
-            plan: other.plan.clone(),
-            ..job.clone()
+    let job_same = |job: &&JobSetting| to.jobs.contains(job) && peer_same(&job.peer);
+    // What can be done to a job that goes on.
+    let switched = |job: &JobSetting| {
+        let new = to.jobs.iter().find(|new| new.name == job.name)?;
+        let rest = JobSetting {
+            enabled: job.enabled,
+            mode: job.mode,
+            plan: job.plan.clone(),
+            released: job.released,
+            ..new.clone()
         };
-        (as_other == *other && peer_same(&job.peer)).then_some(other)
+        (rest == *job && peer_same(&job.peer)).then_some(new)
     };
-    let grant_same = |grant: &&crate::settings::GrantSetting| to.grants.contains(grant) && peer_same(&grant.peer);
+    let grant_same = |grant: &&GrantSetting| to.grants.contains(grant) && peer_same(&grant.peer);
+    // Macros name jobs, so they leave first and come back last.
+    let job_lost = from.jobs.iter().any(|job| !job_same(&job) && switched(job).is_none());
+    let macro_stays = |rule: &&Macro| to.macros.contains(rule) && from.macros.contains(rule) && !job_lost;
     let mut steps = Vec::new();
+    for rule in from.macros.iter().filter(|rule| !macro_stays(rule)) {
+        steps.push(Change::RemoveMacro(rule.name.clone()));
+    }
     for job in from.jobs.iter().filter(|job| !job_same(job)) {
-        if let Some(other) = same_ends(job) {
-            if (job.mode, &job.plan) != (other.mode, &other.plan) {
-                steps.push(Change::SwitchJob(
-                    job.name.clone(),
-                    Some(other.mode),
-                    Some(other.plan.clone()),
-                ));
+        if let Some(new) = switched(job) {
+            if (new.mode, &new.plan) != (job.mode, &job.plan) {
+                steps.push(Change::SwitchJob(job.name.clone(), Some(new.mode), Some(new.plan.clone())));
             }
-            if job.enabled != other.enabled {
-                steps.push(Change::EnableJob(job.name.clone(), other.enabled));
+            if new.released != job.released {
+                steps.push(Change::GuardJob(job.name.clone(), !new.released));
+            }
+            if new.enabled != job.enabled {
+                steps.push(Change::EnableJob(job.name.clone(), new.enabled));
             }
         } else {
             steps.push(Change::EnableJob(job.name.clone(), false));
@@ -149,9 +161,18 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         let stays = from
             .jobs
             .iter()
-            .any(|old| old.name == job.name && (job_same(&old) || same_ends(old).is_some()));
+            .any(|old| old.name == job.name && (job_same(&old) || switched(old).is_some()));
         if !stays {
             steps.push(Change::AddJob(job.clone()));
+        }
+    }
+    for rule in to.macros.iter().filter(|rule| !macro_stays(rule)) {
+        steps.push(Change::AddMacro(rule.clone()));
+    }
+    for archive in &from.archives {
+        let other = to.archives.iter().find(|other| other.name == archive.name);
+        if let Some(other) = other.filter(|other| other.retention != archive.retention) {
+            steps.push(Change::SetRetention(other.name.clone(), other.retention.clone()));
         }
     }
     if from.hauling != to.hauling {

@@ -12,7 +12,7 @@ use crate::archive::Archive;
 use crate::archive::creation::{Creation, refusal};
 use crate::context::Context;
 use crate::control::export::Export;
-use crate::control::types::{ArchiveCreate, Archives, Call, ExportCall, Gap, Gaps, GapsCall, Named, RefusalCode};
+use crate::control::types::{ArchiveCreate, Archives, Call, ExportCall, Gap, GapReason, Gaps, GapsCall, Named, RefusalCode};
 use crate::control::verify::Verify;
 use crate::control::waiting::archive_info;
 use crate::control::{Reading, reply};
@@ -143,17 +143,28 @@ impl Parts {
             let next = format!("See its tracks: blockhaul archive info {}", call.archive);
             return Err(refusal(RefusalCode::NotFound, sentence, next).into());
         }
+        // What was freed is said once, whatever else was missing of it.
         let of_camera = archive.catalog.gaps().filter_map(|(id, gap)| {
-            let key = &archive.catalog.track(id).tip.key;
-            (key.camera == call.camera).then_some(Gap {
-                origin: key.origin,
-                kind: key.kind,
-                from: gap.from,
+            let track = archive.catalog.track(id);
+            (track.tip.key.camera == call.camera && gap.to > track.first).then(|| Gap {
+                origin: track.tip.key.origin,
+                kind: track.tip.key.kind,
+                from: gap.from.max(track.first),
                 to: gap.to,
                 reason: gap.reason,
             })
         });
-        let mut gaps: Vec<Gap> = of_camera.collect();
+        let tracks = archive.catalog.tracks().iter();
+        let freed = tracks
+            .filter(|track| track.tip.key.camera == call.camera && track.first > 0)
+            .map(|track| Gap {
+                origin: track.tip.key.origin,
+                kind: track.tip.key.kind,
+                from: 0,
+                to: track.first,
+                reason: GapReason::Expired,
+            });
+        let mut gaps: Vec<Gap> = of_camera.chain(freed).collect();
         gaps.sort_by_key(|gap| (gap.origin, gap.kind, gap.from));
         reply(client, &Gaps { gaps }, false, context);
         Ok(())

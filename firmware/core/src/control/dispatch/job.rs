@@ -40,6 +40,8 @@ pub(super) const METHODS: &[(&str, Role)] = &[
     ("Disable", Role::Operate),
     ("Delete", Role::Admin),
     ("Kick", Role::Operate),
+    ("Release", Role::Admin),
+    ("Guard", Role::Admin),
 ];
 
 impl Parts {
@@ -98,6 +100,8 @@ impl Parts {
             "Enable" => self.change(Some(client), Change::EnableJob(name()?, true), context),
             "Disable" => self.change(Some(client), Change::EnableJob(name()?, false), context),
             "Delete" => self.change(Some(client), Change::DeleteJob(name()?), context),
+            "Release" => self.release_job(client, &parse(call)?, context)?,
+            "Guard" => self.change(Some(client), Change::GuardJob(name()?, true), context),
             "Kick" => {
                 let name = name()?;
                 let index = self.job_place(&name).ok_or_else(|| no_such("job", &name))?;
@@ -135,6 +139,8 @@ impl Parts {
             full: call.full,
             token,
             enabled: true,
+            created_utc_ns: context.now.utc_ns,
+            released: false,
             target: None,
             plan: call.plan,
         };
@@ -219,6 +225,10 @@ impl Parts {
             job.hang_up(context);
         }
         self.retire_job(index);
+        if let Some(job) = &self.jobs[index] {
+            let archive = job.archive;
+            self.guards_changed(archive, context);
+        }
         context.ask_at(Ready::Job(index), None);
     }
 }

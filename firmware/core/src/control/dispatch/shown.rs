@@ -51,6 +51,7 @@ impl Parts {
                 .collect(),
             jobs: self.job_states(now),
             incoming: incoming.collect(),
+            guards: self.guards(context.now),
         }
     }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use hal::{ClockQuality, Fingerprint, Uuid};
 use serde::{Deserialize, Serialize};
 
-use super::{JobPlan, RunRecord};
+use super::{GuardStatus, JobPlan, RunRecord};
 use crate::{Kind, Name};
 
 /// Reply of `Identity`.
@@ -61,6 +61,9 @@ pub struct Status {
     pub jobs: Vec<JobStatus>,
     /// All links that come in.
     pub incoming: Vec<IncomingStatus>,
+    /// Who holds how much of which archive.
+    #[serde(default)]
+    pub guards: Vec<GuardStatus>,
 }
 
 /// What a daemon without the switch does.

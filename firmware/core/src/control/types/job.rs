@@ -26,12 +26,12 @@ pub struct JobCreate {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
-    /// Every run compares everything and sends what is missing or damaged at the target.
-    #[serde(default)]
-    pub full: bool,
     /// What it takes, when, and how fast.
     #[serde(default, skip_serializing_if = "JobPlan::is_plain")]
     pub plan: JobPlan,
+    /// Every run compares everything and sends what is missing or damaged at the target.
+    #[serde(default)]
+    pub full: bool,
     /// The target's token: 64 hexadecimal digits.
     pub token: String,
 }

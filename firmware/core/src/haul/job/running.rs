@@ -9,9 +9,11 @@ impl Job {
     /// joined.
     pub fn run(&mut self, order: &Order, context: &mut Context) -> (u64, bool) {
         let joined = self.run.on;
+        let is_comparing = joined && self.run.full.is_some_and(|full| !full.done);
         if !joined {
             self.begin_run(order, context);
-        } else if order.full && self.run.full.is_none_or(|full| full.done) {
+        } else if order.full && !is_comparing {
+            // A run that is on becomes full.
             self.run.full = Some(Full::default());
             if let Link::Live(session) = &mut self.link {
                 session.caught_up = false;

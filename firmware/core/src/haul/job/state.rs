@@ -74,7 +74,7 @@ impl Job {
         matches!(state, JobState::Failed | JobState::Diverged | JobState::NeedsDecision)
     }
 
-    pub(super) fn state(&self, archive: Option<&Archive>, now: Moment) -> (JobState, String, String) {
+    pub(crate) fn state(&self, archive: Option<&Archive>, now: Moment) -> (JobState, String, String) {
         if !self.setting.enabled {
             let action = format!("blockhaul job enable {}", self.setting.name);
             return (JobState::Disabled, "switched off".to_string(), action);
@@ -145,12 +145,11 @@ impl Job {
 
     /// Blocks not known to be durable there, and the age of the oldest in milliseconds.
     pub(super) fn backlog(&self, archive: &Archive, now: hal::Moment) -> (u64, u64) {
-        let wanted = |key: &TrackKey| self.setting.wants(key) && Some(key.origin) != self.setting.target;
-        let behind = archive.catalog.tracks().iter().filter(|track| wanted(&track.tip.key));
+        let behind = archive.catalog.tracks().iter().filter(|track| self.wants(&track.tip.key));
         let mut blocks = 0;
         let mut oldest: Option<i64> = None;
         for track in behind {
-            let acked = self.acked.get(&track.tip.key).copied().unwrap_or(0);
+            let acked = self.acked.get(&track.tip.key).copied().unwrap_or(0).max(track.first);
             let left = track
                 .durable_next
                 .saturating_sub(acked)

@@ -19,8 +19,13 @@ impl Job {
             let left = archive
                 .overrun(position, context.now)
                 .map_or("soon".to_string(), |left| format!("in {} s", left.as_secs()));
+            let then = if archive.is_protecting() {
+                "it is full and recorders drop"
+            } else {
+                "unhauled blocks are overwritten"
+            };
             let sentence = format!(
-                "Job {} is behind by {} % of the ring of archive {}: unhauled blocks are overwritten {left}.",
+                "Job {} is behind by {} % of the ring of archive {}: {then} {left}.",
                 self.setting.name,
                 tenths * 10,
                 archive.name

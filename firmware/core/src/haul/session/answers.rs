@@ -39,6 +39,7 @@ impl Session {
                     return Err(());
                 }
                 lasting.acked.insert(entry.key.clone(), next);
+                self.told.push(Told::Holds(entry.key.clone(), next));
                 lasting.stats.duplicates += u64::from(duplicate);
                 let now = context.now.at;
                 self.unacked.retain(|sent| {
@@ -117,8 +118,13 @@ impl Session {
         track.next = next_wanted;
         track.state = State::Open;
         self.seek_again = true;
+        let at_the_end = next == here.durable_next;
+        self.told.push(match at_the_end {
+            true => Told::Holds(track.key.clone(), next),
+            false => Told::NoMore(track.key.clone(), next),
+        });
         let other_history =
-            next == here.durable_next && next > 0 && hash != NO_HASH && here.durable_hash != NO_HASH && hash != here.durable_hash;
+            at_the_end && next > 0 && hash != NO_HASH && here.durable_hash != NO_HASH && hash != here.durable_hash;
         if other_history {
             self.stop(number, JobState::Diverged, setting, trouble, context);
         } else if next > here.durable_next && next <= here.tip.next {
@@ -137,6 +143,7 @@ impl Session {
                 format!("Job {}: {why}.", setting.name),
             );
             self.tracks[number as usize].state = State::Stopped;
+            self.told.push(Told::Doubt(self.tracks[number as usize].key.clone()));
             let action = "The source was put back to an earlier state. Record into a new archive; what is at the target stays."
                 .to_string();
             *trouble = Some(Trouble {
@@ -158,6 +165,9 @@ impl Session {
     ) {
         let track = &mut self.tracks[number as usize];
         track.state = State::Stopped;
+        if state == JobState::Diverged {
+            self.told.push(Told::Doubt(track.key.clone()));
+        }
         let camera = &track.key.camera;
         let (code, why, action) = match state {
             JobState::Diverged => (

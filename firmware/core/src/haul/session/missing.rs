@@ -61,6 +61,11 @@ impl Session {
                 (Some(passed), _) => (passed.to.min(to), passed.reason),
                 (None, Some(gap)) => (gap.to.min(to), gap.reason),
                 (None, None) if let Some(run) = archive.catalog.fills_at(id, from) => (run.to.min(to), GapReason::Later),
+                (None, None) if from < archive.catalog.track(id).first => {
+                    let freed = archive.superblock.freed_sequence == archive.oldest();
+                    let reason = if freed { GapReason::Expired } else { GapReason::Overwritten };
+                    (archive.catalog.track(id).first.min(to), reason)
+                }
                 (None, None) => {
                     let known = archive
                         .catalog

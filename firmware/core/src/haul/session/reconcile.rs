@@ -329,9 +329,8 @@ impl Session {
         sieve: &Sieve,
         context: &mut Context,
     ) -> bool {
-        // What the run leaves out is not asked for.
         let now_utc_ns = context.now.utc_ns;
-        let takes = |begin_utc_ns: i64| sieve.judge(begin_utc_ns, now_utc_ns) == Judged::Taken;
+        let taken = |begin_utc_ns: i64| sieve.judge(begin_utc_ns, now_utc_ns) == Judged::Taken;
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let number_of = |id: TrackId| {
             let number = numbers.get(&id).copied();
@@ -339,7 +338,7 @@ impl Session {
         };
         loop {
             let mut note = |log_sequence: u64, id: TrackId, entry: &Entry| {
-                if let Some(track) = number_of(id).filter(|_| takes(entry.begin_utc_ns)) {
+                if let Some(track) = number_of(id).filter(|_| taken(entry.begin_utc_ns)) {
                     known.push(Known {
                         track,
                         number: entry.track_sequence,
@@ -352,9 +351,10 @@ impl Session {
             match walk.poll(archive, &mut note, context) {
                 Step::Block { sequence, span, header } => {
                     context.give(span);
-                    let Some(origin) = &header.origin else { continue };
-                    let taken = archive.catalog.find(&origin.key).filter(|_| takes(origin.begin_utc_ns));
-                    if let Some(track) = taken.and_then(number_of) {
+                    let Some(origin) = header.origin.as_ref().filter(|origin| taken(origin.begin_utc_ns)) else {
+                        continue;
+                    };
+                    if let Some(track) = archive.catalog.find(&origin.key).and_then(number_of) {
                         known.push(Known {
                             track,
                             number: origin.track_sequence,
@@ -402,6 +402,7 @@ impl Session {
                     };
                     reconcile.lacking.remove(&place);
                     if lasting.run.sieve.thins() && origin.key.kind == Kind::Video && !origin.key_frame {
+                        // Left out, as it was the first time.
                         context.give(span);
                         continue;
                     }
