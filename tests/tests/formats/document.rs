@@ -301,7 +301,7 @@ fn the_tables_of_system_blocks() {
     let fields = [
         ("2", vec![2]),
         (
-            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired, 5 comes later",
+            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired, 5 not retrieved, 6 comes later",
             vec![3],
         ),
         ("zero", zeros(6)),
