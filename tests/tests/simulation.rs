@@ -27,7 +27,7 @@ fn an_archive_keeps_the_promise_whatever_happens_to_its_disk() {
 
 #[test]
 fn hauling_keeps_the_promise_whatever_happens_between_appliances() {
-    let (tally, blocks) = play(Kind::Hauling, 0..16);
+    let (tally, blocks) = play(Kind::Hauling, 0..24);
     assert!(tally.faults.len() > 15, "too few kinds of faults to mean anything: {tally:?}");
     assert!(blocks > 800, "too few blocks to mean anything: {blocks}");
     for code in ["caught-up", "gap"] {

@@ -46,6 +46,8 @@ struct Ask {
     number: u32,
     id: TrackId,
     from: u64,
+    /// First number of the track that was not durable when the search began: nothing from there on is looked at.
+    below: u64,
     has: Numbers,
     /// Looked at or known to be elsewhere: the walk need not go on for them.
     seen: Numbers,
@@ -125,16 +127,15 @@ impl Ask {
         true
     }
 
-    fn answer(self, archive: &Archive, from_oldest: bool, durable: u64) -> Answer {
+    fn answer(self, from_oldest: bool, durable: u64) -> Answer {
         // What a ring has given up is not to be sent again: it would push out what is there.
         let floor = if from_oldest { self.first_met.unwrap_or(u64::MAX) } else { 0 };
-        let next = archive.catalog.track(self.id).durable_next;
         let (mut there, mut wanted) = (Numbers::default(), Numbers::default());
         for at in self.has.iter() {
             let number = self.from + at;
             if self.there.contains_key(&at) {
                 there.add(at);
-            } else if number >= floor && number < next {
+            } else if number >= floor && number < self.below {
                 wanted.add(at);
             }
         }
@@ -174,6 +175,7 @@ impl Compares {
             number,
             id,
             from,
+            below: 0,
             has,
             seen: Numbers::default(),
             there: BTreeMap::new(),
@@ -225,7 +227,7 @@ impl Compares {
                     }
                     match self.next_fills(0, archive) {
                         Some(walk) => Stage::Fills { walk, from_oldest },
-                        None => return self.answers(from_oldest, archive),
+                        None => return self.answers(from_oldest),
                     }
                 }
                 Stage::Fills { mut walk, from_oldest } => {
@@ -235,7 +237,7 @@ impl Compares {
                     }
                     match self.next_fills(walk.position(), archive) {
                         Some(walk) => Stage::Fills { walk, from_oldest },
-                        None => return self.answers(from_oldest, archive),
+                        None => return self.answers(from_oldest),
                     }
                 }
             };
@@ -253,6 +255,7 @@ impl Compares {
         self.asks = self.waiting.drain(..).collect();
         for ask in &mut self.asks {
             let next = archive.catalog.track(ask.id).durable_next;
+            ask.below = next;
             for at in ask.has.iter() {
                 let number = ask.from + at;
                 let elsewhere = number >= next
@@ -336,12 +339,10 @@ impl Compares {
         Some(self.walk(run.log_from.max(behind), run.log_to.min(self.durable)))
     }
 
-    fn answers(&mut self, from_oldest: bool, archive: &Archive) -> Vec<Answer> {
+    fn answers(&mut self, from_oldest: bool) -> Vec<Answer> {
         let asks = core::mem::take(&mut self.asks);
         let durable = self.durable;
-        asks.into_iter()
-            .map(|ask| ask.answer(archive, from_oldest, durable))
-            .collect()
+        asks.into_iter().map(|ask| ask.answer(from_oldest, durable)).collect()
     }
 
     /// A block has been read.
