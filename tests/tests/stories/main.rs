@@ -19,6 +19,7 @@ mod macros;
 mod media;
 mod opened;
 mod overrun;
+mod plans;
 mod reader;
 mod reconcile;
 mod refusals;
