@@ -44,8 +44,10 @@ fn there_is_one_description_for_each_interface() {
         ".Device",
         ".Grant",
         ".Job",
+        ".Mark",
         ".Peer",
         ".Recorder",
+        ".Tag",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));
 }

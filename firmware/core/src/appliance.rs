@@ -8,6 +8,7 @@
 mod again;
 mod decisions;
 mod links;
+mod scrub;
 mod silence;
 mod stop;
 
@@ -95,6 +96,7 @@ pub(crate) struct Parts {
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
     pub incoming: BTreeMap<LinkId, Incoming>,
+    scrubs: BTreeMap<usize, scrub::Scrub>,
     feeds: BTreeMap<FeedId, usize>,
     links: BTreeMap<LinkId, usize>,
     next_volume: u32,
@@ -141,6 +143,7 @@ impl Appliance {
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
             incoming: BTreeMap::new(),
+            scrubs: BTreeMap::new(),
             feeds: BTreeMap::new(),
             links: BTreeMap::new(),
             next_volume: 1,
@@ -455,6 +458,7 @@ impl Parts {
                         }
                     }
                     Reader::Client(client) => self.control.on_read(client, sequence, result, archive, context),
+                    Reader::Scrub(index) => self.on_scrub_read(index, sequence, result, context),
                 }
             }
             Purpose::Seek(reader, index, sequence) => {
@@ -466,6 +470,7 @@ impl Parts {
                         }
                     }
                     Reader::Client(client) => self.control.on_sought(client, sequence, result, archive, context),
+                    Reader::Scrub(_) => unreachable!("it begins where it is told"),
                 }
             }
             Purpose::Settings => self.on_saved(result, context),

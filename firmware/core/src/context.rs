@@ -44,6 +44,8 @@ pub enum Ready {
     Incoming(hal::LinkId),
     /// A long call of a control client.
     Reading(hal::ClientId),
+    /// The reading for damage in the background of an archive.
+    Scrub(usize),
     /// Calls that wait for something.
     Waiting,
     /// Ops that a device has not answered.

@@ -119,7 +119,7 @@ fn track(sector: &[u8]) -> Track {
 }
 
 fn gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
-    const RECORD_BYTES: usize = 160;
+    const RECORD_BYTES: usize = 192;
     let records = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
     records
         .filter(|record| record[0] == 2)

@@ -14,6 +14,8 @@ mod format;
 mod frozen;
 mod full;
 mod kill;
+mod manifest;
+mod marks;
 mod media;
 mod opened;
 mod overrun;

@@ -6,12 +6,16 @@ mod doctor;
 mod export;
 mod grant;
 mod job;
+mod manifest;
 mod manual;
+mod mark;
 mod peer;
+mod presence;
 mod record;
 mod recorder;
 mod screen;
 mod status;
+mod tag;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -148,7 +152,11 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Job(job) => job::run(context, job),
         Command::Status(status) => status::run(context, &status),
         Command::Export(export) => export::run(context, export),
-        Command::Gaps(gaps) => archive::gaps(context, gaps),
+        Command::Gaps(gaps) => presence::gaps(context, gaps),
+        Command::Exists(exists) => presence::exists(context, exists),
+        Command::Stats(stats) => presence::stats(context, stats),
+        Command::Tag(tag) => tag::run(context, tag),
+        Command::Mark(mark) => mark::run(context, mark),
         Command::Events(events) => appliance::events(context, &events),
         Command::Doctor => doctor::run(context),
         Command::Stop => appliance::stop(context),

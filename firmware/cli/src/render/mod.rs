@@ -4,12 +4,16 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod difference;
 pub mod job;
+pub mod mark;
 pub mod pairing;
+pub mod presence;
 pub mod progress;
 pub mod recorder;
 pub mod status;
 pub mod table;
+pub mod tag;
 pub mod text;
 pub mod units;
 

@@ -1,6 +1,9 @@
 //! A sample of the parameters and the reply of every method, made of the types that go over the wire.
 #![allow(clippy::unwrap_used)]
 
+mod notes;
+mod presence;
+
 use blockhaul_core::control::types::*;
 use blockhaul_core::{Kind, Name};
 use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
@@ -101,6 +104,10 @@ fn info() -> ArchiveInfo {
         archive: archive(),
         volume: Some(volume),
         tracks: vec![track(None), track(Some(Digest::default()))],
+        scrub: ScrubInfo {
+            rate_bytes: Some(1),
+            ..ScrubInfo::default()
+        },
     }
 }
 
@@ -254,6 +261,15 @@ fn archives() -> Vec<Sample> {
         from_utc_ns: Some(1),
         to_utc_ns: Some(2),
         origin: Some(Uuid::default()),
+        manifest: true,
+    };
+    let exported = Exported {
+        holes: vec![Hole {
+            from: 1,
+            to: 2,
+            what: MissingWhat::Damaged,
+        }],
+        ..Exported::default()
     };
     let damaged = vec![DamagedBlock {
         log_sequence: 7,
@@ -266,12 +282,14 @@ fn archives() -> Vec<Sample> {
         damaged,
         damaged_count: 1,
     };
-    let gap = Gap {
+    let gap = Missing {
         origin: Uuid::default(),
         kind: Kind::Video,
         from: 1,
         to: 2,
-        reason: GapReason::Overwritten,
+        from_utc_ns: 1,
+        to_utc_ns: 2,
+        what: MissingWhat::NotRetrieved,
     };
     let least = json!({ "archive": "lobby", "camera": "lobby" });
     let mut create = with_least(
@@ -295,14 +313,27 @@ fn archives() -> Vec<Sample> {
         ),
         plain("io.blockhaul.Archive.Info", Named { name: name() }, info()),
         plain("io.blockhaul.Archive.Verify", Named { name: name() }, verified),
-        with_least("io.blockhaul.Archive.Export", export, least, Exported::default()),
+        with_least("io.blockhaul.Archive.Export", export, least.clone(), exported),
         plain(
             "io.blockhaul.Archive.Gaps",
             GapsCall {
                 archive: name(),
                 camera: name(),
             },
-            Gaps { gaps: vec![gap] },
+            Gaps {
+                gaps: vec![gap],
+                left_out: 0,
+            },
+        ),
+        with_least(
+            "io.blockhaul.Archive.Scrub",
+            ScrubCall {
+                name: name(),
+                rate_bytes: Some(1),
+                pause_ms: 1,
+            },
+            json!({ "name": "lobby" }),
+            Nothing {},
         ),
     ]
 }
@@ -431,8 +462,18 @@ fn jobs() -> Vec<Sample> {
 
 /// All methods.
 pub fn samples() -> Vec<Sample> {
-    [appliance(), vec![device()], archives(), recorders(), pairing(), jobs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        appliance(),
+        vec![device()],
+        archives(),
+        recorders(),
+        pairing(),
+        jobs(),
+        notes::tags(),
+        notes::marks(),
+        presence::samples(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -14,7 +14,7 @@ mod numbering;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
-use hal::{Digest, Instant, IoError, LinkId, Op, Span};
+use hal::{ClientId, Digest, Instant, IoError, LinkId, Op, Span};
 
 use super::interlock::Interlock;
 use super::{Archive, Task, TrackId, hash_of};
@@ -39,6 +39,8 @@ pub enum Owner {
     Link(LinkId),
     /// The archive itself.
     Archive,
+    /// A control client that waits for its note.
+    Client(ClientId),
 }
 
 /// A data block on its way into the log. Its origin part is in the header sector of `span` already; the payload follows it
@@ -297,6 +299,23 @@ impl Archive {
         Ok(())
     }
 
+    /// Accepts records that belong together, all or none; whoever waits is told with the last.
+    pub fn append_records(&mut self, records: Vec<Record>, owner: Owner, context: &mut Context) -> Result<(), NotAccepted> {
+        let blocks = (records.len() / records_max(self.payload_capacity_bytes())) as u64 + 2;
+        if self.superblock.mode == Mode::Append && self.unreserved_slots() < blocks {
+            return Err(NotAccepted::Full);
+        }
+        if self.log.inbox_records + records.len() > RECORDS_WAITING_MAX {
+            return Err(NotAccepted::TooMany);
+        }
+        let last = records.len().saturating_sub(1);
+        for (at, record) in records.into_iter().enumerate() {
+            let owner = if at == last { owner } else { Owner::Archive };
+            self.append_record(record, owner, context)?;
+        }
+        Ok(())
+    }
+
     /// The track of something that is recorded here. What may have been lost of it is stated before its first block. None if there
     /// is no place for it.
     pub fn own_track(&mut self, key: &TrackKey, context: &mut Context) -> Option<TrackId> {
@@ -337,7 +356,8 @@ impl Archive {
 
     fn checkpoint_parts(&self, entries: usize) -> u32 {
         let (tracks, gaps) = (self.catalog.tracks().len(), self.catalog.gap_count());
-        Checkpoint::parts(entries, tracks, gaps, self.payload_capacity_bytes())
+        let notes = self.catalog.notes_bytes();
+        Checkpoint::parts(entries, tracks, gaps, notes, self.payload_capacity_bytes())
     }
 
     fn say_full(&mut self, context: &mut Context) {

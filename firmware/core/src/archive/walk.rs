@@ -29,6 +29,8 @@ pub enum Reader {
     Job(usize),
     /// A control client.
     Client(ClientId),
+    /// The reading for damage in the background of the archive in that place.
+    Scrub(usize),
 }
 
 impl Reader {
@@ -37,6 +39,7 @@ impl Reader {
         match self {
             Reader::Job(index) => Ready::Job(index),
             Reader::Client(client) => Ready::Reading(client),
+            Reader::Scrub(index) => Ready::Scrub(index),
         }
     }
 }
@@ -44,6 +47,8 @@ impl Reader {
 /// What a reader of an archive wants of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Depth {
+    /// Header and place; the rest is not read.
+    Header,
     /// Header, place and checksum: what is sent on, and proven at the other end.
     Checksum,
     /// The digest too.
@@ -115,7 +120,7 @@ pub enum Step {
     Block {
         /// Log sequence.
         sequence: u64,
-        /// A whole block.
+        /// A whole block, or its header.
         span: Span,
         /// Checked.
         header: Header,
@@ -264,7 +269,11 @@ impl Walk {
                 }
             };
             if wants {
-                let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
+                let bytes = match self.depth {
+                    Depth::Header => SECTOR_BYTES,
+                    Depth::Checksum | Depth::Proof => archive.superblock.block_bytes,
+                };
+                let Some(span) = context.take_spare(bytes) else {
                     context.ask_when_freed(self.reader.ready());
                     return;
                 };
@@ -338,11 +347,14 @@ impl Walk {
             self.go_on_alone(archive, context);
             return;
         }
-        let proof = self.depth == Depth::Proof;
+        let depth = self.depth;
         let checked = result.map_err(BlockError::Io).and_then(|()| {
-            archive
-                .check_block(sequence, context.memory.bytes(read.span), proof)
-                .map_err(BlockError::Format)
+            let bytes = context.memory.bytes(read.span);
+            let header = match depth {
+                Depth::Header => archive.check_header(sequence, bytes),
+                Depth::Checksum | Depth::Proof => archive.check_block(sequence, bytes, depth == Depth::Proof),
+            };
+            header.map_err(BlockError::Format)
         });
         read.tries += 1;
         let again = read.tries < READ_TRIES_MAX && archive.gives() && sequence >= archive.oldest();

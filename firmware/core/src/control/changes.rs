@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
 use crate::purpose::Purpose;
-use crate::settings::{ArchiveSetting, JobSetting, Settings};
+use crate::settings::{ArchiveSetting, JobSetting, ScrubSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
 #[derive(Clone, Debug, Default, Hash)]
@@ -57,6 +57,8 @@ pub enum Change {
     DeleteJob(Name),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
+    /// How an archive is read for damage in the background.
+    SetScrub(Name, Option<ScrubSetting>),
 }
 
 impl Change {
@@ -82,6 +84,11 @@ impl Change {
             Change::EnableJob(name, false) => format!("Job {name} was disabled."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
             Change::LearnTarget(..) => return None,
+            Change::SetScrub(name, None) => format!("Archive {name} is not read for damage in the background any more."),
+            Change::SetScrub(name, Some(scrub)) => format!(
+                "Archive {name} is read for damage in the background, at {} KiB a second at most.",
+                scrub.rate_bytes >> 10
+            ),
         })
     }
 }
@@ -241,6 +248,12 @@ impl Parts {
                 done(context);
             }
             Change::LearnTarget(..) => {}
+            Change::SetScrub(name, _) => {
+                if let Some(index) = self.archive_place(&name) {
+                    context.wake(crate::context::Ready::Scrub(index));
+                }
+                done(context);
+            }
         }
     }
 

@@ -6,9 +6,11 @@ mod archive;
 mod device;
 mod grant;
 mod job;
+mod mark;
 mod peer;
 mod recorder;
 mod shown;
+mod tag;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -36,7 +38,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 7] = [
+static INTERFACES: [Interface; 9] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -68,6 +70,12 @@ static INTERFACES: [Interface; 7] = [
         call: Parts::call_job,
     },
     Interface {
+        name: "io.blockhaul.Mark",
+        description: include_str!("io.blockhaul.Mark.varlink"),
+        methods: mark::METHODS,
+        call: Parts::call_mark,
+    },
+    Interface {
         name: "io.blockhaul.Peer",
         description: include_str!("io.blockhaul.Peer.varlink"),
         methods: peer::METHODS,
@@ -78,6 +86,12 @@ static INTERFACES: [Interface; 7] = [
         description: include_str!("io.blockhaul.Recorder.varlink"),
         methods: recorder::METHODS,
         call: Parts::call_recorder,
+    },
+    Interface {
+        name: "io.blockhaul.Tag",
+        description: include_str!("io.blockhaul.Tag.varlink"),
+        methods: tag::METHODS,
+        call: Parts::call_tag,
     },
 ];
 

@@ -8,8 +8,10 @@ mod archive;
 mod device;
 mod grant;
 mod job;
+mod mark;
 mod peer;
 mod recorder;
+mod tag;
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -19,8 +21,10 @@ pub use archive::*;
 pub use device::*;
 pub use grant::*;
 pub use job::*;
+pub use mark::*;
 pub use peer::*;
 pub use recorder::*;
+pub use tag::*;
 
 use crate::Name;
 

@@ -1,17 +1,20 @@
-//! Checkpoints: the index of the blocks since the one before, the table of tips, the gaps. One to many blocks, called parts.
+//! Checkpoints: the index of the blocks since the one before, the table of tips, the gaps, the notes. One to many blocks, called
+//! parts.
 //!
 //! The content is one byte string, cut into the payloads of consecutive blocks: entries first (so that the index of a segment
-//! is in part 0), then tips, then gaps.
+//! is in part 0), then tips, then gaps, then notes.
 
 use alloc::vec::Vec;
 
 use super::bytes::{all_zero, count_at, i64_at, put, u32_at, u64_at};
+use super::notes::{TABLES, notes_bytes};
 use super::record::{GapRange, reason_from, reason_number};
+use super::scrub::SCRUB_BYTES;
 use super::track::TIP_BYTES;
-use super::{FormatError, Tip};
+use super::{FormatError, Notes, ScrubState, Tip};
 
 /// Bytes in front of each part's share of the content.
-pub const PART_HEAD_BYTES: usize = 48;
+pub const PART_HEAD_BYTES: usize = 120;
 /// Bytes of an encoded [`Entry`].
 pub const ENTRY_BYTES: usize = 32;
 /// Bytes of an encoded gap.
@@ -91,6 +94,10 @@ pub struct Checkpoint {
     /// Track sequence at which a track begins that is recorded here and is not in `tips`: lower ones may have been given out, in
     /// blocks that were lost.
     pub new_tracks_begin: u64,
+    /// Tags and marks.
+    pub notes: Notes,
+    /// How far reading for damage has come.
+    pub scrub: ScrubState,
 }
 
 /// The numbers in front of a part.
@@ -108,6 +115,8 @@ pub struct PartHead {
     tips: u32,
     gaps: u32,
     new_tracks_begin: u64,
+    notes: [u32; TABLES],
+    scrub: ScrubState,
 }
 
 impl PartHead {
@@ -125,6 +134,8 @@ impl PartHead {
             tips: u32_at(payload, 28),
             gaps: u32_at(payload, 32),
             new_tracks_begin: count_at(payload, 40)?,
+            notes: core::array::from_fn(|table| u32_at(payload, 48 + 4 * table)),
+            scrub: ScrubState::decode(&payload[64..64 + SCRUB_BYTES])?,
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
         let zero = all_zero(&payload[36..40]);
@@ -138,14 +149,14 @@ impl PartHead {
     /// More than an address holds on small machines, if the counts lie.
     fn content_bytes(&self) -> u64 {
         let bytes = |count: u32, each: usize| u64::from(count) * each as u64;
-        bytes(self.entries, ENTRY_BYTES) + bytes(self.tips, TIP_BYTES) + bytes(self.gaps, GAP_BYTES)
+        bytes(self.entries, ENTRY_BYTES) + bytes(self.tips, TIP_BYTES) + bytes(self.gaps, GAP_BYTES) + notes_bytes(self.notes)
     }
 }
 
 impl Checkpoint {
     /// How many parts the content takes with payloads of that capacity.
-    pub fn parts(entries: usize, tips: usize, gaps: usize, payload_capacity_bytes: u32) -> u32 {
-        let content = entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES;
+    pub fn parts(entries: usize, tips: usize, gaps: usize, notes_bytes: usize, payload_capacity_bytes: u32) -> u32 {
+        let content = entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES + notes_bytes;
         let share = payload_capacity_bytes as usize - PART_HEAD_BYTES;
         content.div_ceil(share).max(1) as u32
     }
@@ -153,9 +164,11 @@ impl Checkpoint {
     /// The content as one byte string.
     pub fn content(&self) -> Vec<u8> {
         let bytes = self.entries.len() * ENTRY_BYTES + self.tips.len() * TIP_BYTES + self.gaps.len() * GAP_BYTES;
-        let mut content = alloc::vec![0; bytes];
+        let mut content = alloc::vec![0; bytes + notes_bytes(self.notes.rows()) as usize];
         let (entries, rest) = content.split_at_mut(self.entries.len() * ENTRY_BYTES);
-        let (tips, gaps) = rest.split_at_mut(self.tips.len() * TIP_BYTES);
+        let (tips, rest) = rest.split_at_mut(self.tips.len() * TIP_BYTES);
+        let (gaps, notes) = rest.split_at_mut(self.gaps.len() * GAP_BYTES);
+        self.notes.encode(notes);
         for (entry, into) in self.entries.iter().zip(entries.chunks_exact_mut(ENTRY_BYTES)) {
             entry.encode(into);
         }
@@ -174,7 +187,7 @@ impl Checkpoint {
     /// Writes part number `part` as a payload; returns its length.
     pub fn encode_part(&self, sequence: u64, part: u32, content: &[u8], payload: &mut [u8]) -> u32 {
         let share = payload.len() - PART_HEAD_BYTES;
-        let parts = Checkpoint::parts(self.entries.len(), self.tips.len(), self.gaps.len(), payload.len() as u32);
+        let parts = content.len().div_ceil(share).max(1) as u32;
         assert!(part < parts);
         let from = part as usize * share;
         let piece = &content[from..content.len().min(from + share)];
@@ -187,6 +200,10 @@ impl Checkpoint {
         put(payload, 28, &(self.tips.len() as u32).to_le_bytes());
         put(payload, 32, &(self.gaps.len() as u32).to_le_bytes());
         put(payload, 40, &self.new_tracks_begin.to_le_bytes());
+        for (table, rows) in self.notes.rows().into_iter().enumerate() {
+            put(payload, 48 + 4 * table, &rows.to_le_bytes());
+        }
+        self.scrub.encode(&mut payload[64..64 + SCRUB_BYTES]);
         put(payload, PART_HEAD_BYTES, piece);
         (PART_HEAD_BYTES + piece.len()) as u32
     }
@@ -207,7 +224,8 @@ impl Checkpoint {
             return Err(FormatError::Field);
         }
         let (entries, rest) = content.split_at(head.entries as usize * ENTRY_BYTES);
-        let (tips, gaps) = rest.split_at(head.tips as usize * TIP_BYTES);
+        let (tips, rest) = rest.split_at(head.tips as usize * TIP_BYTES);
+        let (gaps, notes) = rest.split_at(head.gaps as usize * GAP_BYTES);
         let tips: Vec<Tip> = tips.chunks_exact(TIP_BYTES).map(Tip::decode).collect::<Result<_, _>>()?;
         let gaps = gaps
             .chunks_exact(GAP_BYTES)
@@ -228,12 +246,15 @@ impl Checkpoint {
                 }
             })
             .collect::<Result<_, _>>()?;
+        let notes = Notes::decode(notes, head.notes, tips.len())?;
         Ok(Checkpoint {
             from_sequence: head.from_sequence,
             entries: entries.chunks_exact(ENTRY_BYTES).map(Entry::decode).collect(),
             tips,
             gaps,
             new_tracks_begin: head.new_tracks_begin,
+            notes,
+            scrub: head.scrub,
         })
     }
 }
@@ -272,10 +293,16 @@ mod tests {
                 }
             )],
             new_tracks_begin: 99,
+            notes: crate::format::notes::tests::sample(),
+            scrub: ScrubState {
+                position: 3,
+                began_utc_ns: -4,
+                ..ScrubState::default()
+            },
         };
         let content = checkpoint.content();
         let capacity = 4096;
-        let parts = Checkpoint::parts(50, 300, 1, capacity as u32);
+        let parts = Checkpoint::parts(50, 300, 1, notes_bytes(checkpoint.notes.rows()) as usize, capacity as u32);
         assert!(parts > 10);
         let mut joined = Vec::new();
         let mut last = None;

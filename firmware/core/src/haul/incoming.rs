@@ -8,6 +8,7 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod marks;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -70,6 +71,8 @@ pub struct Incoming {
     unsent: usize,
     blocks: u64,
     bytes: u64,
+    /// The mark whose points are coming.
+    collected: Option<marks::Collected>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +116,7 @@ impl Incoming {
             unsent: 0,
             blocks: 0,
             bytes: 0,
+            collected: None,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -383,6 +387,7 @@ impl Incoming {
             } => (Some(*track), false, Some(*payload_bytes)),
             SettledWhat::Record(Record::Lease { key, .. }) => (archive.catalog.find(key), true, None),
             SettledWhat::Record(Record::Gap { key, .. }) => (archive.catalog.find(key), false, None),
+            SettledWhat::Record(record) => return self.on_noted(record, durable, context),
         };
         let number = id.and_then(|id| self.numbers.get(&id)).copied();
         let Some(number) = number else { return };

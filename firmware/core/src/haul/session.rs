@@ -5,6 +5,7 @@
 //! a new track is passed over.
 
 mod answers;
+mod marks;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -68,6 +69,10 @@ pub struct Session {
     bad_digests: u32,
     /// The target was full, people were told, and it has taken no block since.
     full_told: bool,
+    /// Marks that the target has said its last word to.
+    marks_told: BTreeSet<Uuid>,
+    /// The mark that it has not.
+    mark_on: Option<Uuid>,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -137,6 +142,8 @@ impl Session {
             suspects: BTreeSet::new(),
             bad_digests: 0,
             full_told: false,
+            marks_told: BTreeSet::new(),
+            mark_on: None,
         }
     }
 
@@ -186,6 +193,7 @@ impl Session {
         if self.tips_awaited > 0 || !archive.gives() {
             return;
         }
+        self.tell_next_mark(archive, setting, context);
         if (self.walk.is_none() || self.seek_again) && !self.begin(archive, context) {
             return;
         }
@@ -201,7 +209,7 @@ impl Session {
             }
         }
         // Nothing more to send may also be true while nothing may be sent.
-        self.caught_up = self.unacked.is_empty() && self.is_at_end(archive, context);
+        self.caught_up = self.unacked.is_empty() && self.mark_on.is_none() && self.is_at_end(archive, context);
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, context: &mut Context) -> bool {

@@ -123,6 +123,52 @@ pub enum Message {
     },
     /// Either way, when nothing else was said for a while.
     Heartbeat,
+    /// S→T: the source has this mark.
+    Mark {
+        /// Identity, the same everywhere.
+        mark: Uuid,
+        /// Its name.
+        name: Name,
+        /// Archive in which it was made.
+        made_in: Uuid,
+        /// When it was made.
+        utc_ns: i64,
+        /// Points that follow if they are asked for.
+        points: u32,
+    },
+    /// T→S, answer to `Mark`, and again once it is durable.
+    Marked {
+        /// Mark.
+        mark: Uuid,
+        /// What becomes of it.
+        answer: MarkAnswer,
+    },
+    /// S→T: where the mark stands in a track. They come one behind the other.
+    Point {
+        /// Mark.
+        mark: Uuid,
+        /// Origin of the track.
+        origin: Uuid,
+        /// Camera.
+        camera: Name,
+        /// Kind.
+        kind: Kind,
+        /// Track sequence of the first block behind the mark.
+        next: u64,
+        /// Origin hash of the block before that one; zero if there is none or it is not known.
+        hash: Digest,
+    },
+}
+
+/// What becomes of a mark at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MarkAnswer {
+    /// Its points are wanted.
+    Send,
+    /// It is durable here.
+    Kept,
+    /// There is no room for it, another mark has its name, or the grant names none of its cameras.
+    NotKept,
 }
 
 /// Why a link was not wanted.
@@ -225,6 +271,21 @@ mod tests {
                 next: u64::MAX,
                 hash: Digest([0xff; 32]),
                 lease,
+            },
+            Message::Point {
+                mark: Uuid([0xff; 16]),
+                origin: Uuid([0xff; 16]),
+                camera: "x".repeat(63).parse().unwrap(),
+                kind: Kind::Metadata,
+                next: u64::MAX,
+                hash: Digest([0xff; 32]),
+            },
+            Message::Mark {
+                mark: Uuid([0xff; 16]),
+                name: "x".repeat(63).parse().unwrap(),
+                made_in: Uuid([0xff; 16]),
+                utc_ns: i64::MIN,
+                points: u32::MAX,
             },
         ];
         for message in messages {

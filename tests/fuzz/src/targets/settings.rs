@@ -1,7 +1,7 @@
 //! The settings document (TOML).
 
 use blockhaul_core::control::types::{JobMode, Peer, RecorderCreate};
-use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
+use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 use blockhaul_core::{Kind, Name};
 use hal::{Digest, Fingerprint, Route, Uuid};
 
@@ -94,6 +94,10 @@ pub fn sample() -> Settings {
             name: name("yard"),
             uuid: Uuid([0xa1; 16]),
             volume: "/dev/volume".to_owned(),
+            scrub: Some(ScrubSetting {
+                rate_bytes: 1 << 20,
+                pause_ms: 1,
+            }),
         }],
         recorders: vec![RecorderCreate {
             name: name("gate"),

@@ -53,7 +53,7 @@ impl Archive {
                     .bytes_mut(span.part(SECTOR_BYTES, span.length_bytes - SECTOR_BYTES));
                 let length = encode_records(records.iter().map(|(record, _)| record), payload);
                 for (record, _) in &records {
-                    self.catalog.log_record(record);
+                    self.catalog.log_record(record, self.log.next);
                 }
                 self.number_system(BlockKind::System, span, length, Content::Records(records), context);
                 true
@@ -70,12 +70,14 @@ impl Archive {
         let segment = u64::from(self.superblock.segment_blocks);
         let sequence = self.log.next;
         let from = (sequence - 1) / segment * segment;
+        self.catalog.tagged.forget_below(self.oldest());
         let checkpoint = self.catalog.to_checkpoint(from);
         let content = checkpoint.content();
         let parts = Checkpoint::parts(
             checkpoint.entries.len(),
             checkpoint.tips.len(),
             checkpoint.gaps.len(),
+            self.catalog.notes_bytes(),
             self.payload_capacity_bytes(),
         );
         self.log.checkpoint_begun = sequence;

@@ -9,7 +9,7 @@ use super::{Change, grant_id};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::types::{RecorderCreate, Refusal, RefusalCode};
-use crate::limits::NAMED_MAX;
+use crate::limits::{NAMED_MAX, SCRUB_RATE_MIN};
 use crate::settings::{GrantSetting, JobSetting, Settings};
 
 fn not_found(what: &str, name: &str) -> Refusal {
@@ -184,6 +184,15 @@ impl Change {
                     }
                     Some(_) => settings.jobs.retain(|job| job.name != *name),
                 }
+            }
+            Change::SetScrub(name, scrub) => {
+                let found = settings.archives.iter_mut().find(|archive| archive.name == *name);
+                let setting = found.ok_or_else(|| not_found("archive", name))?;
+                if scrub.is_some_and(|scrub| scrub.rate_bytes < SCRUB_RATE_MIN) {
+                    let sentence = format!("An archive is read at {} KiB a second at least.", SCRUB_RATE_MIN >> 10);
+                    return Err(refusal(RefusalCode::Usage, sentence, "Give a higher --rate, or --off."));
+                }
+                setting.scrub = *scrub;
             }
             Change::LearnTarget(name, target) => {
                 if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {

@@ -54,13 +54,19 @@ impl Session {
                 self.on_rejected(track, why, setting, trouble, context)?;
                 Ok(false)
             }
+            Message::Marked { mark, answer } => {
+                self.on_marked(mark, answer, archive, setting, context)?;
+                Ok(false)
+            }
             Message::Heartbeat => Ok(false),
             Message::Hello { .. }
             | Message::Welcome { .. }
             | Message::Refused { .. }
             | Message::Open { .. }
             | Message::Block { .. }
-            | Message::Gap { .. } => Err(()),
+            | Message::Gap { .. }
+            | Message::Mark { .. }
+            | Message::Point { .. } => Err(()),
         }
     }
 
