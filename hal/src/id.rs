@@ -20,7 +20,7 @@ pub struct LinkId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedId(pub u32);
 
-/// A program connected to the control socket. Chosen by the machine; never used again.
+/// A program connected to the control socket. Chosen by the machine, in the order in which they come; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 

@@ -28,6 +28,7 @@ pub struct Appliance {
     program: PathBuf,
     listen: Option<SocketAddr>,
     daemon: Option<Child>,
+    options: Vec<String>,
     /// The control socket is elsewhere: its path may have 107 bytes only, and a source tree may lie deep.
     _socket_folder: TempDir,
 }
@@ -46,8 +47,14 @@ impl Appliance {
             program,
             listen,
             daemon: None,
+            options: Vec::new(),
             _socket_folder: socket_folder,
         })
+    }
+
+    /// An option of the daemon for every start from now on.
+    pub fn add_option(&mut self, option: &str, value: &str) {
+        self.options.extend([option.to_owned(), value.to_owned()]);
     }
 
     /// Folder for whatever belongs to it.
@@ -69,6 +76,7 @@ impl Appliance {
         if let Some(listen) = self.listen {
             daemon.arg("--listen").arg(listen.to_string());
         }
+        daemon.args(&self.options);
         let copy = log.try_clone().map_err(|error| error.to_string())?;
         let daemon = daemon.stdin(Stdio::null()).stdout(copy).stderr(log).spawn();
         let daemon = daemon.map_err(|error| format!("{} cannot be run: {error}", self.program.display()))?;

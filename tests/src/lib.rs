@@ -8,14 +8,16 @@ pub mod appliance;
 pub mod client;
 pub mod crash;
 pub mod exhaust;
+mod peer;
 pub mod picture;
 pub mod programs;
 pub mod proxy;
-mod reader;
+pub mod reader;
 #[cfg(feature = "seeded-bugs")]
 pub mod seeded;
 pub mod sim;
 pub mod site;
+pub mod stage;
 
 /// A result whose error is a sentence for people.
 pub type Result<T> = std::result::Result<T, String>;

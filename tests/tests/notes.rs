@@ -5,16 +5,12 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
-#[path = "events/stage.rs"]
-#[allow(dead_code, reason = "the stage has what other stories need")]
-mod stage;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use blockhaul_tests::stage::{SECOND_NS, Stage};
 use drivers_sim::SiteId;
 use hal::Role;
 use serde_json::{Value, json};
-use stage::{SECOND_NS, Stage};
 
 const SEEDS: u64 = 24;
 

@@ -23,7 +23,9 @@ use tokio::time::timeout;
 
 use crate::errno;
 use crate::feed::{self, Door, Feed};
-use crate::limits::{CALL_BYTES_MAX, CLIENT_STALL_DEADLINE, CLIENTS_MAX, HANG_UP_DEADLINE, REPLIES_MAX, REPLY_BYTES_MAX};
+use crate::limits::{
+    ADMIN_CALL_BYTES_MAX, CALL_BYTES_MAX, CLIENT_STALL_DEADLINE, CLIENTS_MAX, HANG_UP_DEADLINE, REPLIES_MAX, REPLY_BYTES_MAX,
+};
 use crate::local_socket::LocalSocket;
 use crate::memory::Lent;
 use crate::role::Doorkeeper;
@@ -35,7 +37,7 @@ const READ_BYTES: usize = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Said to a client before it is dismissed for a call that is too long.
 const TOO_LONG: &[u8] =
-    br#"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"message longer than 65536 bytes"}}"#;
+    br#"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"message longer than 65536 bytes, 4194304 of an administrator"}}"#;
 /// Said to one client too many.
 const TOO_MANY: &[u8] = b"{\"error\":\"io.blockhaul.Busy\",\"parameters\":{\"code\":\"Busy\",\"sentence\":\"64 programs are connected to the control socket already\",\"next\":\"end one of them\"}}\0";
 
@@ -251,6 +253,11 @@ async fn read_calls(
     read_half: &mut OwnedReadHalf,
     adopted: &Cell<bool>,
 ) -> NoCalls {
+    let longest = if role == Role::Admin {
+        ADMIN_CALL_BYTES_MAX
+    } else {
+        CALL_BYTES_MAX
+    };
     let mut buffer = Vec::with_capacity(READ_BYTES);
     let mut searched = 0;
     loop {
@@ -258,7 +265,7 @@ async fn read_calls(
         if let Some(nul) = buffer[searched..].iter().position(|byte| *byte == 0) {
             let message: Vec<u8> = buffer.drain(..=searched + nul).take(searched + nul).collect();
             searched = 0;
-            if message.len() > CALL_BYTES_MAX {
+            if message.len() > longest {
                 return NoCalls::TooLong;
             }
             let upgrade = wants_upgrade(&message);
@@ -276,7 +283,7 @@ async fn read_calls(
                 // Many calls in one read must not keep the other clients waiting.
                 tokio::task::yield_now().await;
             }
-        } else if buffer.len() > CALL_BYTES_MAX {
+        } else if buffer.len() > longest {
             return NoCalls::TooLong;
         } else {
             searched = buffer.len();

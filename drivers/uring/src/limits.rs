@@ -33,8 +33,10 @@ pub const BODY_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// Control clients at the same time: people and their scripts.
 pub const CLIENTS_MAX: usize = 64;
-/// Longest call; a whole settings document fits.
+/// Longest call of those who may only look or operate.
 pub const CALL_BYTES_MAX: usize = 64 * 1024;
+/// Longest call of an administrator: a whole settings document as a JSON string fits.
+pub const ADMIN_CALL_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Replies that wait for a client that does not read.
 pub const REPLIES_MAX: usize = 1000;
 /// Bytes of such replies, except that one reply of any length may always wait.

@@ -98,7 +98,7 @@ fn a_call_that_is_too_long_is_answered_and_dismissed() {
     let writer = rude.try_clone().unwrap();
     let thread = std::thread::spawn(move || {
         let mut writer = writer;
-        let _ = writer.write_all(&[b'x'; 1 << 20]);
+        let _ = writer.write_all(&vec![b'x'; 5 << 20]);
     });
     let dismissed = host.expect("the rude one gone", |event| match event {
         Event::ClientGone { client } => Some(*client),

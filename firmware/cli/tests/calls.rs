@@ -19,7 +19,7 @@ fn job() -> Value {
         "name": "lobby", "from": "card", "to": "nvr/main", "cameras": ["lobby"], "mode": "always", "state": "waiting",
         "why": "nobody answers\u{7}", "action": "", "link": "retrying", "route": "nvr:7440", "lag_ms": 0, "backlog_blocks": 0,
         "backlog_bytes": 0, "overrun_ms": null, "rate_bytes": 0, "blocks": 0, "bytes": 0, "duplicates": 0, "gaps": 0, "retries": 0,
-        "run": 0,
+        "run": 0, "plan": {}, "filtered": 0, "run_id": null, "run_total_blocks": 0, "run_blocks": 0, "next_run_utc_ns": null,
     })
 }
 

@@ -41,12 +41,14 @@ fn there_is_one_description_for_each_interface() {
         "",
         ".Appliance",
         ".Archive",
+        ".Config",
         ".Device",
         ".Grant",
         ".Job",
         ".Mark",
         ".Peer",
         ".Recorder",
+        ".Service",
         ".Tag",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));

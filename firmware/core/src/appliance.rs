@@ -25,6 +25,7 @@ use crate::context::{Context, Ready, Shared};
 use crate::control::{Changes, Control};
 use crate::entropy::Entropy;
 use crate::format::{Record, TrackKey};
+use crate::haul::history::History;
 use crate::haul::incoming::{Grant, Incoming};
 use crate::haul::job::Job;
 use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
@@ -103,11 +104,14 @@ pub(crate) struct Parts {
     next_link: u64,
     next_feed: u32,
     next_recorder: usize,
-    stopping: Option<Instant>,
+    stopping: Option<stop::Stopping>,
+    draining: Option<stop::Draining>,
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
     minding_silence: bool,
+    /// Events for people below were looked at by those who wait for one.
+    events_seen: u64,
 }
 
 impl Appliance {
@@ -121,10 +125,12 @@ impl Appliance {
             })?,
             None => Settings::default(),
         };
+        let journal = Journal::new(&board.kept_events);
         let shared = Shared {
             pool: Pool::new(board.memory_bytes),
             tags: Tags::default(),
-            journal: Journal::new(&board.kept_events),
+            history: History::read_back(journal.records()),
+            journal,
             entropy: Entropy::new(board.seed),
             ready: VecDeque::new(),
             timers: Timers::default(),
@@ -151,10 +157,12 @@ impl Appliance {
             next_feed: 1,
             next_recorder: 0,
             stopping: None,
+            draining: None,
             stopped: false,
             turned: 0,
             turned_said: None,
             minding_silence: false,
+            events_seen: shared.journal.next(),
         };
         let mut appliance = Appliance { shared, parts };
         let mut no_memory = NoMemory;
@@ -168,6 +176,17 @@ impl Appliance {
         context.say(Code::Started, "appliance", started);
         appliance.parts.begin(settings, &mut context);
         Ok(appliance)
+    }
+
+    /// Takes a document as the settings of a first start: made durable, then in effect. The error is a sentence.
+    pub fn adopt(&mut self, document: &[u8], now: Moment, memory: &mut dyn Memory, ops: &mut Ops) -> Result<(), StartError> {
+        let mut context = Context {
+            now,
+            memory,
+            ops,
+            shared: &mut self.shared,
+        };
+        self.parts.adopt(document, &mut context).map_err(StartError)
     }
 
     /// Handles one event: records what happened, decides whatever may now happen, checks what must hold.
@@ -256,6 +275,14 @@ impl Parts {
             return;
         };
         let door = Door::Socket(setting.listen.clone());
+        // Its name or its socket is still in use by one that is coming to its end.
+        if self
+            .recorders
+            .values()
+            .any(|one| one.door == door || one.name == setting.name)
+        {
+            return;
+        }
         let flush_after = core::time::Duration::from_millis(setting.flush_after_ms);
         self.new_recorder(
             setting.name.clone(),
@@ -291,8 +318,9 @@ impl Parts {
             return;
         };
         let index = self.jobs.len();
-        self.jobs
-            .push(Some(Job::new(index, setting, archive, peer.routes, peer.key, context.now.at)));
+        let mut job = Job::new(index, setting, archive, peer.routes, peer.key, context.now.at);
+        job.held = !self.settings.hauling;
+        self.jobs.push(Some(job));
         context.wake(Ready::Job(index));
     }
 
@@ -483,10 +511,5 @@ impl Parts {
         if let Some(job) = &mut self.jobs[index] {
             job.deleted = true;
         }
-    }
-
-    /// When a stop in good order must be over.
-    pub fn stop_due(&self) -> Option<Instant> {
-        self.stopping
     }
 }

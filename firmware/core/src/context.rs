@@ -5,7 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use hal::{Memory, Moment, Op, Ops, Span, Tag};
 
+use crate::control::types::RunRecord;
 use crate::entropy::Entropy;
+use crate::haul::history::History;
 use crate::journal::{Code, Journal};
 use crate::memory::Pool;
 use crate::purpose::Purpose;
@@ -27,6 +29,8 @@ pub struct Shared {
     pub ready: VecDeque<Ready>,
     /// Parts that want to be asked again later.
     pub timers: Timers,
+    /// Runs of the past.
+    pub history: History,
     /// Parts that wait for block memory.
     pub starved: Vec<Ready>,
 }
@@ -75,6 +79,15 @@ impl Context<'_> {
     /// Something happened that a person may want to know.
     pub fn say(&mut self, code: Code, subject: &str, sentence: String) {
         self.shared.journal.say(self.now, self.ops, code, subject, sentence);
+        self.wake(Ready::Waiting);
+    }
+
+    /// A run has begun or ended: it is remembered, and people are told.
+    pub fn say_run(&mut self, run: RunRecord, code: Code, subject: &str, sentence: String) {
+        self.shared.history.put(run.clone());
+        self.shared
+            .journal
+            .say_of(Some(run), self.now, self.ops, code, subject, sentence);
         self.wake(Ready::Waiting);
     }
 

@@ -2,13 +2,14 @@
 //!
 //! Not the machine's events (`hal::Event`).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{Moment, Op, Ops};
 
-use crate::control::types::{EventRecord, Severity};
+use crate::control::types::{EventRecord, RunRecord, Severity};
 use crate::format::COUNT_MAX;
 use crate::limits::EVENTS_MAX;
 
@@ -98,6 +99,54 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Code; 39] = [
+        Code::Started,
+        Code::Stopped,
+        Code::ArchiveCreated,
+        Code::ArchiveReady,
+        Code::ArchiveOffline,
+        Code::ArchiveReadOnly,
+        Code::ArchiveFull,
+        Code::UuidMismatch,
+        Code::GeometryMismatch,
+        Code::SuperblockRepaired,
+        Code::SuperblockQuorumLost,
+        Code::SuperblockRegressed,
+        Code::TailDiscarded,
+        Code::WouldOverwrite,
+        Code::BlockUnreadable,
+        Code::BlockCorrupt,
+        Code::GroupRewritten,
+        Code::RecordingDropped,
+        Code::RecordingResumed,
+        Code::RunStarted,
+        Code::RunCompleted,
+        Code::CaughtUp,
+        Code::Stalled,
+        Code::Resumed,
+        Code::TargetFull,
+        Code::Diverged,
+        Code::NeedsDecision,
+        Code::Gap,
+        Code::Overrun,
+        Code::PeerRefused,
+        Code::ScopeViolation,
+        Code::DigestMismatch,
+        Code::Configured,
+        Code::DeviceAdded,
+        Code::DeviceRemoved,
+        Code::DeviceSilent,
+        Code::DeviceAnswers,
+        Code::NicUp,
+        Code::NicDown,
+    ];
+
+    /// Whether there is an event of that code.
+    pub fn is_known(code: &str) -> bool {
+        Code::ALL.iter().any(|one| one.facts().0 == code)
+    }
+
     /// The code as programs see it, and how bad it is.
     pub fn facts(self) -> (&'static str, Severity) {
         use Severity::{Critical, Info, Warning};
@@ -172,6 +221,11 @@ impl Journal {
 
     /// Something happened that a person may want to know.
     pub fn say(&mut self, now: Moment, ops: &mut Ops, code: Code, subject: &str, sentence: String) {
+        self.say_of(None, now, ops, code, subject, sentence);
+    }
+
+    /// The same of a run, whose record is kept with the event.
+    pub fn say_of(&mut self, run: Option<RunRecord>, now: Moment, ops: &mut Ops, code: Code, subject: &str, sentence: String) {
         let (name, severity) = code.facts();
         let record = EventRecord {
             number: self.next,
@@ -180,6 +234,7 @@ impl Journal {
             severity,
             subject: subject.to_string(),
             sentence,
+            run: run.map(Box::new),
         };
         self.next += 1;
         let line = serde_json::to_vec(&record).unwrap_or_else(|_| format!("{{\"number\":{}}}", record.number).into());
@@ -188,6 +243,11 @@ impl Journal {
             self.records.pop_front();
         }
         self.records.push_back(record);
+    }
+
+    /// All events that are remembered.
+    pub fn records(&self) -> impl Iterator<Item = &EventRecord> {
+        self.records.iter()
     }
 
     /// Kept events from that number on.

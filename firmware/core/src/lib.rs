@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod appliance;
 pub mod archive;
+pub mod calendar;
 mod context;
 pub mod control;
 mod entropy;

@@ -124,6 +124,21 @@ pub const STALLED_AFTER: Duration = Duration::from_secs(120);
 /// A lease whose holder is silent for that long may be given to another.
 pub const LEASE_TIME: Duration = Duration::from_secs(15);
 
+/// Range of the time between two runs of a schedule.
+pub const EVERY_MS_MIN: u64 = 1_000;
+/// Range of the time between two runs of a schedule.
+pub const EVERY_MS_MAX: u64 = 365 * 86_400_000;
+/// Longest delay of a job.
+pub const DELAY_MS_MAX: u64 = 365 * 86_400_000;
+/// Rates of a job: one for each hour of a day is more than anybody has asked for.
+pub const RATES_MAX: usize = 24;
+/// Times that depend on the wall clock are looked at that often, so that a step of the clock is noticed.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(60);
+/// Runs of the past that are remembered, of all jobs and peers together.
+pub const RUNS_MAX: usize = 1_000;
+/// A drained stop that was given no time is given up after this long.
+pub const DRAIN_WITHIN: Duration = Duration::from_secs(3_600);
+
 /// Events kept in memory for `events`.
 pub const EVENTS_MAX: usize = 1_000;
 /// Ops in flight at once: far above what the queues above add up to; reaching it is our own mistake.

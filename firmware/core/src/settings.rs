@@ -10,7 +10,8 @@ use hal::{Digest, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::control::types::{JobMode, Peer, RecorderCreate};
+use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate};
+use crate::format::TrackKey;
 
 /// Version of the document.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -21,6 +22,9 @@ pub const SETTINGS_VERSION: u32 = 1;
 pub struct Settings {
     /// [`SETTINGS_VERSION`].
     pub version: u32,
+    /// Whether the replication service as a whole is on.
+    #[serde(default = "on", skip_serializing_if = "is_on")]
+    pub hauling: bool,
     /// Archives.
     #[serde(default, rename = "archive", skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<ArchiveSetting>,
@@ -38,10 +42,28 @@ pub struct Settings {
     pub jobs: Vec<JobSetting>,
 }
 
+/// Stands for a token that was left out.
+fn no_token() -> Digest {
+    Digest([0; 32])
+}
+
+fn is_no_token(token: &Digest) -> bool {
+    *token == no_token()
+}
+
+fn on() -> bool {
+    true
+}
+
+fn is_on(flag: &bool) -> bool {
+    *flag
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             version: SETTINGS_VERSION,
+            hauling: true,
             archives: Vec::new(),
             recorders: Vec::new(),
             peers: Vec::new(),
@@ -110,18 +132,39 @@ pub struct JobSetting {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
-    /// The target's token.
+    /// The target's token; left out of a document for other eyes.
+    #[serde(default = "no_token", skip_serializing_if = "is_no_token")]
     pub token: Digest,
     /// Whether it is switched on.
     pub enabled: bool,
     /// Identity of the target's archive, once it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
+    /// What it takes, when, and how fast.
+    #[serde(default, skip_serializing_if = "JobPlan::is_plain")]
+    pub plan: JobPlan,
+}
+
+impl JobSetting {
+    /// Whether the job takes blocks of a track at all.
+    pub fn wants(&self, key: &TrackKey) -> bool {
+        let kinds = &self.plan.filter.kinds;
+        (self.cameras.is_empty() || self.cameras.contains(&key.camera)) && (kinds.is_empty() || kinds.contains(&key.kind))
+    }
 }
 
 impl Settings {
-    /// From a document. The error is a sentence.
+    /// From a document with everything in it. The error is a sentence.
     pub fn parse(document: &[u8]) -> Result<Settings, String> {
+        let settings = Settings::read(document)?;
+        match settings.jobs.iter().find(|job| is_no_token(&job.token)) {
+            Some(job) => Err(format!("job {} has no token", job.name)),
+            None => Ok(settings),
+        }
+    }
+
+    /// From a document that may leave out the tokens of jobs. The error is a sentence.
+    pub fn read(document: &[u8]) -> Result<Settings, String> {
         let text = core::str::from_utf8(document).map_err(|_| "the settings are not UTF-8 text".to_string())?;
         let settings: Settings = toml::from_str(text).map_err(|error| format!("the settings cannot be used: {error}"))?;
         if settings.version != SETTINGS_VERSION {
@@ -132,6 +175,27 @@ impl Settings {
         }
         settings.check()?;
         Ok(settings)
+    }
+
+    /// What a document may leave out, from the settings that are: tokens and learned targets of jobs that go where they went.
+    pub fn fill(&mut self, from: &Settings) {
+        for job in &mut self.jobs {
+            let same = |old: &&JobSetting| old.name == job.name && old.peer == job.peer && old.archive == job.archive;
+            if let Some(old) = from.jobs.iter().find(same) {
+                if is_no_token(&job.token) {
+                    job.token = old.token;
+                }
+                job.target = job.target.or(old.target);
+            }
+        }
+    }
+
+    /// Without what is secret.
+    pub fn without_secrets(mut self) -> Settings {
+        for job in &mut self.jobs {
+            job.token = no_token();
+        }
+        self
     }
 
     /// As a document.
@@ -165,6 +229,9 @@ impl Settings {
             }
         }
         for job in &self.jobs {
+            job.plan
+                .check(job.mode)
+                .map_err(|refusal| format!("job {}: {}", job.name, refusal.sentence))?;
             if !archive(&job.from) || !peer(&job.peer) {
                 return Err(format!(
                     "job {} names the archive {} and the peer {}; one is not there",

@@ -13,6 +13,7 @@ Usage: blockhauld [OPTION]...
   --listen ADDR:PORT   let peers in at this address; may be given several times [nowhere]
   --memory SIZE        block memory, for example 64MiB or 1GiB [64MiB]
   --operators GROUP    members of this group may run and stop jobs [nobody]
+  --settings FILE      settings of a first start: used if the state folder has none yet
   --version            print the version
   --help               print this
 ";
@@ -39,6 +40,8 @@ pub struct Arguments {
     pub listen: Vec<SocketAddr>,
     /// Size of the block memory.
     pub memory_bytes: u32,
+    /// The settings of a first start.
+    pub settings: Option<PathBuf>,
     /// The group of the operators.
     pub operators_gid: Option<u32>,
 }
@@ -50,6 +53,7 @@ pub fn parse(given: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
         socket: "/run/blockhaul/control.sock".into(),
         listen: Vec::new(),
         memory_bytes: 64 << 20,
+        settings: None,
         operators_gid: None,
     };
     let mut given = given.into_iter();
@@ -72,6 +76,7 @@ pub fn parse(given: impl IntoIterator<Item = OsString>) -> Result<Request, Strin
             "--socket" => arguments.socket = value()?.into(),
             "--listen" => arguments.listen.push(address(&text(name, value()?)?)?),
             "--memory" => arguments.memory_bytes = size(&text(name, value()?)?)?,
+            "--settings" => arguments.settings = Some(value()?.into()),
             "--operators" => arguments.operators_gid = Some(group(&text(name, value()?)?)?),
             "--help" | "-h" => return Ok(Request::Help),
             "--version" | "-V" => return Ok(Request::Version),
@@ -136,12 +141,13 @@ mod tests {
 
     #[test]
     fn all_of_them() {
-        let line = "--state /s --socket=/c --listen 127.0.0.1:7440 --listen [::]:7441 --memory 128MiB --operators root";
+        let line = "--state /s --socket=/c --listen 127.0.0.1:7440 --listen [::]:7441 --memory 128MiB --operators root --settings site.toml";
         let expected = Arguments {
             state: "/s".into(),
             socket: "/c".into(),
             listen: vec!["127.0.0.1:7440".parse().unwrap(), "[::]:7441".parse().unwrap()],
             memory_bytes: 128 << 20,
+            settings: Some("site.toml".into()),
             operators_gid: Some(0),
         };
         assert_eq!(of(line), Ok(Request::Run(expected)));
@@ -189,6 +195,7 @@ mod tests {
             "--listen",
             "--memory",
             "--operators",
+            "--settings",
             "--version",
             "--help",
         ] {

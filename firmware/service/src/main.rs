@@ -13,6 +13,7 @@ mod pulse;
 mod pump;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use drivers_uring::{Setup, UringMachine};
@@ -70,6 +71,14 @@ fn daemon(given: Vec<OsString>, is_first: bool) -> u8 {
     }
 }
 
+/// The document that a first start takes its settings from.
+fn first_settings(file: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(file).map_err(|error| {
+        let file = file.display();
+        format!("the settings {file} of this first start cannot be read: {error}; mend that, or start without --settings")
+    })
+}
+
 fn run(arguments: Arguments) -> Result<(), String> {
     protection::apply()?;
     let memory_bytes = arguments.memory_bytes;
@@ -80,12 +89,17 @@ fn run(arguments: Arguments) -> Result<(), String> {
         memory_bytes,
         operators_gid: arguments.operators_gid,
     };
+    let first = arguments.settings;
     let mut machine = UringMachine::start(setup).map_err(|error| error.to_string())?;
     let found = machine.found().clone();
     let mut seed = [0; 32];
     rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())
         .map_err(|error| format!("the kernel has no random numbers: {error}; try again when it has started fully"))?;
     let listening: Vec<String> = found.listening.iter().map(ToString::to_string).collect();
+    let first = match (&found.settings, first) {
+        (None, Some(file)) => Some(first_settings(&file)?),
+        _ => None,
+    };
     let board = blockhaul_core::Board {
         fingerprint: found.fingerprint,
         version: VERSION,
@@ -104,7 +118,7 @@ fn run(arguments: Arguments) -> Result<(), String> {
         };
         tracing::info!("ready: {}; {doors}; fingerprint {}", found.memory, found.fingerprint);
     };
-    let end = pump::run(&mut machine, board, &mut pulse, ready).map_err(|error| error.to_string())?;
+    let end = pump::run(&mut machine, board, first.as_deref(), &mut pulse, ready).map_err(|error| error.to_string())?;
     pulse.stopping();
     match end {
         pump::End::Stopped => machine.finish(),

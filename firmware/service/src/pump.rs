@@ -14,10 +14,20 @@ pub enum End {
     Forced,
 }
 
-/// Runs the core on a machine until it has stopped.
-pub fn run(machine: &mut impl Machine, board: Board, pulse: &mut Pulse, ready: impl FnOnce()) -> Result<End, StartError> {
+/// Runs the core on a machine until it has stopped. `first` is the settings document of a first start.
+pub fn run(
+    machine: &mut impl Machine,
+    board: Board,
+    first: Option<&[u8]>,
+    pulse: &mut Pulse,
+    ready: impl FnOnce(),
+) -> Result<End, StartError> {
     let mut ops = Ops::new();
     let mut appliance = Appliance::start(board, machine.now(), &mut ops)?;
+    if let Some(document) = first {
+        let now = machine.now();
+        appliance.adopt(document, now, machine.memory(), &mut ops)?;
+    }
     ready();
     pulse.ready();
     let mut asked = false;

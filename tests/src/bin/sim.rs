@@ -37,7 +37,8 @@ struct Arguments {
     /// First of many seeds.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// archive: one appliance and its disk. hauling: several, and what is between them. Both if left out.
+    /// archive: one appliance and its disk. hauling: several, and what is between them. peer: one among peers that are wrong. All if
+    /// left out.
     #[arg(long)]
     kind: Option<Kind>,
     /// Threads; as many as there are cores if left out.

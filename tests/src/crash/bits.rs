@@ -1,10 +1,11 @@
-//! Every single bit of the four superblock copies and of one block header turned, and many bits of payloads, one at a time.
+//! Every single bit of the four superblock copies and of one block header turned, and many bits of payloads and of the newest
+//! checkpoint, one at a time.
 //!
 //! All through the product: a whole appliance opens the volume with the turned bit and reads it back by `Archive.Verify` and, now and
 //! then, `Archive.Export`. Nothing is decoded beside it. A bit is named by what it is in and its number.
 
 use drivers_sim::{Echo, Image, Random};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::crew::each;
 use super::judge::MAKE_MEMORY_BYTES;
@@ -12,7 +13,12 @@ use super::take::{ARCHIVE, BLOCK_BYTES, SECOND_NS, Take, VOLUME_SLOTS_AT_BYTES, 
 use crate::reader::{Content, generations, log};
 
 const SEED: u64 = 3;
+/// The fewest there can be.
 const SLOTS: u64 = 32;
+/// Slots of a volume whose newest checkpoint has tracks for more than one part.
+const SLOTS_OF_TRACKS: u64 = 512;
+/// Cameras on it, each with one block.
+const CAMERAS: u32 = 340;
 const SECTOR_BITS: usize = 4096 * 8;
 const HEADER_BYTES: u64 = 4096;
 /// Block memory of an appliance that opens the volume.
@@ -33,10 +39,18 @@ pub enum Place {
     Header,
     /// The payload of any block.
     Payload,
+    /// The payload of a part of the newest checkpoint.
+    Checkpoint,
 }
 
 /// All places: name on the command line, bits that are turned, what must come of it.
-pub const PLACES: [(Place, &str, usize, &str); 3] = [
+pub const PLACES: [(Place, &str, usize, &str); 4] = [
+    (
+        Place::Checkpoint,
+        "checkpoint",
+        1_000,
+        "the archive opens degraded with the same end and the same tracks, and verify names that block alone",
+    ),
     (
         Place::Superblock,
         "superblock",
@@ -62,15 +76,25 @@ pub const PLACES: [(Place, &str, usize, &str); 3] = [
 struct Volume {
     image: Image,
     settings: Option<Vec<u8>>,
+    slots: u64,
     head: u64,
-    /// Log sequence and payload length of each data block.
+    /// Log sequence and payload length of each data block, or of each part of the newest checkpoint.
     payloads: Vec<(u64, u64)>,
+    /// What an appliance says of its tracks.
+    tracks: Value,
     /// An appliance that has it open.
     open: Take,
 }
 
 impl Volume {
-    fn make() -> Result<Volume, String> {
+    fn make(place: Place) -> Result<Volume, String> {
+        match place {
+            Place::Checkpoint => Volume::of_tracks(),
+            Place::Superblock | Place::Header | Place::Payload => Volume::of_blocks(),
+        }
+    }
+
+    fn of_blocks() -> Result<Volume, String> {
         let mut take = Take::new(SEED, SLOTS, MAKE_MEMORY_BYTES, Echo::Off);
         take.start();
         take.create("append")?;
@@ -80,41 +104,78 @@ impl Volume {
             let feeder = take.feed_at(take.site, "/run/camera-0", 2 * block, 8);
             take.settle(&[feeder])?;
         }
-        take.restart()?;
-        take.world.power_cut(take.site);
-        let image = take.disk().durable().clone();
         let settings = take.settings();
-        let mut open = Take::new(SEED, SLOTS, MEMORY_BYTES, Echo::Off).with(&image, settings.as_deref());
-        open.start();
-        open.ready()?;
-        let head = open.durable().unwrap_or_default();
-        let payloads = log(&image, 0, head)?
+        let mut volume = Volume::at_rest(take, settings, SLOTS)?;
+        let blocks = log(&volume.image, 0, volume.head)?;
+        volume.payloads = blocks
             .iter()
             .filter_map(|block| match &block.content {
                 Content::Piece(piece) => Some((block.log_sequence, piece.payload.len() as u64)),
-                Content::Records(_) | Content::Checkpoint => None,
+                Content::Records { .. } | Content::Checkpoint { .. } => None,
             })
             .collect();
+        Ok(volume)
+    }
+
+    fn of_tracks() -> Result<Volume, String> {
+        let mut take = Take::new(SEED, SLOTS_OF_TRACKS, MAKE_MEMORY_BYTES, Echo::Off);
+        take.start();
+        take.create("append")?;
+        // The recorders do not matter for what is on the volume.
+        let settings = take.settings();
+        for camera in 0..CAMERAS {
+            take.camera(camera)?;
+            take.blocks(camera, 1)?;
+            take.ask("Recorder.Remove", &json!({ "name": format!("camera-{camera}") }))?;
+        }
+        let mut volume = Volume::at_rest(take, settings, SLOTS_OF_TRACKS)?;
+        for block in log(&volume.image, 0, volume.head)? {
+            if let Content::Checkpoint { part, payload_bytes } = block.content {
+                volume.payloads.truncate(part as usize);
+                volume.payloads.push((block.log_sequence, payload_bytes));
+            }
+        }
+        if volume.payloads.len() < 2 {
+            return Err(format!(
+                "the newest checkpoint has {} parts, and two are wanted",
+                volume.payloads.len()
+            ));
+        }
+        Ok(volume)
+    }
+
+    /// What there is once the appliance has stopped in good order, and lost power.
+    fn at_rest(mut take: Take, settings: Option<Vec<u8>>, slots: u64) -> Result<Volume, String> {
+        take.restart()?;
+        take.world.power_cut(take.site);
+        let image = take.disk().durable().clone();
+        let mut open = Take::new(SEED, slots, MEMORY_BYTES, Echo::Off).with(&image, settings.as_deref());
+        open.start();
+        open.ready()?;
+        let head = open.durable().unwrap_or_default();
+        let tracks = tracks(&mut open)?;
         Ok(Volume {
             image,
             settings,
+            slots,
             head,
-            payloads,
+            payloads: Vec::new(),
+            tracks,
             open,
         })
     }
 
     /// Where a bit is, and in the block of which log sequence.
     fn locate(&self, place: Place, number: usize) -> (u64, u8, u64) {
-        let end = volume_bytes(SLOTS);
-        let slot_at = |sequence: u64| VOLUME_SLOTS_AT_BYTES + sequence % SLOTS * BLOCK_BYTES;
+        let end = volume_bytes(self.slots);
+        let slot_at = |sequence: u64| VOLUME_SLOTS_AT_BYTES + sequence % self.slots * BLOCK_BYTES;
         let (start, bit, sequence) = match place {
             Place::Superblock => {
                 let copies = [1 << 20, 3 << 19, end - (2 << 20), end - (3 << 19)];
                 (copies[number / SECTOR_BITS % 4], (number % SECTOR_BITS) as u64, 0)
             }
             Place::Header => (slot_at(BLOCK), (number % SECTOR_BITS) as u64, BLOCK),
-            Place::Payload => {
+            Place::Payload | Place::Checkpoint => {
                 let mut random = Random::new(number as u64);
                 let (sequence, length) = self.payloads[random.below(self.payloads.len() as u64) as usize];
                 (slot_at(sequence) + HEADER_BYTES, random.below(length * 8), sequence)
@@ -140,7 +201,7 @@ impl Volume {
         let mut image = self.image.clone();
         let turned = image.bytes(at_bytes, 1)[0] ^ mask;
         image.write(at_bytes, &[turned]);
-        let mut take = Take::new(SEED, SLOTS, MEMORY_BYTES, echo).with(&image, self.settings.as_deref());
+        let mut take = Take::new(SEED, self.slots, MEMORY_BYTES, echo).with(&image, self.settings.as_deref());
         take.start();
         take.pass_until(OPEN_WITHIN_NS, |take| take.durable().is_some());
         let (head, warnings) = (take.durable(), take.warnings());
@@ -149,7 +210,7 @@ impl Volume {
             return Err(format!("its log ends at {head:?} and not at {}: {status}", self.head));
         }
         if place == Place::Superblock {
-            let there = generations(take.disk().durable(), volume_bytes(SLOTS));
+            let there = generations(take.disk().durable(), volume_bytes(self.slots));
             if there[0].is_none() || there.iter().any(|copy| *copy != there[0]) {
                 return Err(format!("the copies were not made whole again: {there:?}"));
             }
@@ -160,6 +221,10 @@ impl Volume {
         }
         if status["quarantined"] != 1 || warnings != ["block-corrupt"] || status["state"] != "degraded" {
             return Err(format!("the events are {warnings:?}, and it says {status}"));
+        }
+        // A damaged block may have been the newest of its track.
+        if place == Place::Checkpoint && tracks(&mut take)? != self.tracks {
+            return Err(format!("its tracks were {}, and now are {}", self.tracks, tracks(&mut take)?));
         }
         self.verify(&mut take, sequence)
     }
@@ -186,7 +251,7 @@ impl Volume {
             .iter()
             .find(|(of, _)| *of == sequence)
             .map_or(0, |(_, length)| *length);
-        let at_bytes = VOLUME_SLOTS_AT_BYTES + sequence % SLOTS * BLOCK_BYTES + HEADER_BYTES;
+        let at_bytes = VOLUME_SLOTS_AT_BYTES + sequence % self.slots * BLOCK_BYTES + HEADER_BYTES;
         let payload = take.disk().current().bytes(at_bytes, length as usize);
         let chunks = take.world.machines.chunks(caller);
         // Every packet has its number in it: no packet of the damaged block may be there.
@@ -206,7 +271,7 @@ impl Volume {
 
 /// Turns one in `step` bits of a place. Gives how many; the error is the first that was not noticed, with the line that replays it.
 pub fn place(place: Place, step: usize, say: &(dyn Fn(usize, usize) + Sync)) -> Result<usize, String> {
-    let volume = Volume::make()?;
+    let volume = Volume::make(place)?;
     let (name, bits) = facts(place);
     let count = bits.div_ceil(step);
     let work = |at: usize| {
@@ -221,7 +286,13 @@ pub fn place(place: Place, step: usize, say: &(dyn Fn(usize, usize) + Sync)) -> 
 
 /// Turns one bit, with everything that happens on standard error.
 pub fn one(place: Place, number: usize) -> Result<(), String> {
-    Volume::make()?.judge(place, number, Echo::Stderr)
+    Volume::make(place)?.judge(place, number, Echo::Stderr)
+}
+
+/// Where every track ends, as the appliance says.
+fn tracks(take: &mut Take) -> Result<Value, String> {
+    let mut info = take.ask("Archive.Info", &json!({ "name": ARCHIVE }))?;
+    Ok(info["tracks"].take())
 }
 
 fn facts(place: Place) -> (&'static str, usize) {

@@ -112,11 +112,11 @@ impl Truth {
             for block in blocks {
                 match &block.content {
                     Content::Piece(piece) if piece.track == *track => there = piece.sequence + 1,
-                    Content::Records(gaps) => {
+                    Content::Records { gaps, .. } => {
                         let ends = gaps.iter().filter(|(of, _, _)| of == track).map(|(_, _, to)| *to);
                         there = ends.fold(there, u64::max);
                     }
-                    Content::Piece(_) | Content::Checkpoint => {}
+                    Content::Piece(_) | Content::Checkpoint { .. } => {}
                 }
             }
             if there < *next && (oldest == 0 || there > 0) {
@@ -155,7 +155,7 @@ pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
                 }
                 ends.insert(piece.track.clone(), (piece.sequence + 1, Some(piece.hash)));
             }
-            Content::Records(gaps) => {
+            Content::Records { gaps, .. } => {
                 for (track, from, to) in gaps {
                     if let Some((next, _)) = ends.get(track)
                         && next != from
@@ -166,7 +166,7 @@ pub fn tracks(blocks: &[Block], breaks: bool) -> Result<Ends, String> {
                     ends.insert(track.clone(), (*to, None));
                 }
             }
-            Content::Checkpoint => {}
+            Content::Checkpoint { .. } => {}
         }
     }
     Ok(ends)

@@ -2,7 +2,7 @@
 
 use drivers_sim::Image;
 
-use super::{CRC_32C, Geometry, SECTOR, Track, array, checksum, gaps, geometry, track, u32_at, u64_at};
+use super::{CRC_32C, Geometry, Granted, Lease, SECTOR, Track, array, checksum, gaps, geometry, leases, track, u32_at, u64_at};
 
 /// A block of a track.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Piece {
     pub hash: [u8; 32],
     /// Hash of the piece before.
     pub previous: [u8; 32],
+    /// Lease under which it came; zero if it was recorded here.
+    pub lease: Lease,
     /// Stream bytes.
     pub payload: Vec<u8>,
 }
@@ -24,10 +26,20 @@ pub struct Piece {
 pub enum Content {
     /// A piece of a track.
     Piece(Piece),
-    /// Records; of them, the gaps: track, first missing, first behind.
-    Records(Vec<(Track, u64, u64)>),
+    /// Records.
+    Records {
+        /// Track, first missing, first behind.
+        gaps: Vec<(Track, u64, u64)>,
+        /// Leases that were given.
+        leases: Vec<Granted>,
+    },
     /// A part of a checkpoint.
-    Checkpoint,
+    Checkpoint {
+        /// Its number.
+        part: u32,
+        /// Its length.
+        payload_bytes: u64,
+    },
 }
 
 /// A block that is whole.
@@ -73,10 +85,17 @@ pub fn block(image: &Image, geometry: &Geometry, slot: u64) -> Result<Block, Str
             sequence: u64_at(&sector, 360),
             hash: *blake3::hash(&sector[256..3584]).as_bytes(),
             previous: array(&sector, 424),
+            lease: (u64_at(&sector, 112), u64_at(&sector, 120)),
             payload,
         }),
-        2 => Content::Records(gaps(&payload)),
-        3 => Content::Checkpoint,
+        2 => Content::Records {
+            gaps: gaps(&payload),
+            leases: leases(&payload),
+        },
+        3 if length >= 4 => Content::Checkpoint {
+            part: u32_at(&payload, 0),
+            payload_bytes: length as u64,
+        },
         other => return Err(format!("a block of kind {other}")),
     };
     let header_hash = *blake3::hash(&sector).as_bytes();

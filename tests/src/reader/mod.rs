@@ -12,11 +12,12 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 use drivers_sim::Image;
 
 pub use announced::{Announced, announced};
-pub use block::{Block, Content, block, linked, log};
+pub use block::{Block, Content, Piece, block, linked, log};
 
 static CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-const SECTOR: usize = 4096;
+/// Bytes of a superblock copy, and of a block header.
+pub const SECTOR: usize = 4096;
 const FIRST_SUPERBLOCK_AT: u64 = 1 << 20;
 
 /// A track: origin archive, camera, kind.
@@ -28,6 +29,20 @@ pub struct Track {
     pub camera: String,
     /// Number of the kind.
     pub kind: u8,
+}
+
+/// Counter and nonce of a lease.
+pub type Lease = (u64, u64);
+
+/// A lease that a record gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Of which track.
+    pub track: Track,
+    /// The lease.
+    pub lease: Lease,
+    /// Key of the peer that holds it.
+    pub holder: [u8; 32],
 }
 
 /// What the superblock says of an archive's shape.
@@ -93,6 +108,19 @@ pub fn superblock_copies(size_bytes: u64) -> [u64; 4] {
     [1 << 20, 3 << 19, end - (2 << 20), end - (3 << 19)]
 }
 
+/// A superblock copy of another archive, right in all its sums if this one is.
+pub fn renamed(copy: &[u8], archive: [u8; 16]) -> Vec<u8> {
+    let mut other = copy.to_vec();
+    other[16..32].copy_from_slice(&archive);
+    let mut content = other.clone();
+    content[10] = 0;
+    content[12..16].fill(0);
+    other[4064..].copy_from_slice(blake3::hash(&content[..4064]).as_bytes());
+    let sum = checksum(&other);
+    other[12..16].copy_from_slice(&sum.to_le_bytes());
+    other
+}
+
 /// The generation that each of the four superblock copies says, on a volume of that size; none for a copy that is not whole.
 pub fn generations(image: &Image, volume_bytes: u64) -> [Option<u64>; 4] {
     let mut generations = [None; 4];
@@ -119,19 +147,33 @@ fn track(sector: &[u8]) -> Track {
 }
 
 fn gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
-    const RECORD_BYTES: usize = 192;
-    let records = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
-    records
-        .filter(|record| record[0] == 2)
-        .map(|record| {
-            let track = Track {
-                origin: array(record, 8),
-                camera: name(&record[24..88]),
-                kind: record[88],
-            };
-            (track, u64_at(record, 96), u64_at(record, 104))
+    records(payload, 2)
+        .map(|record| (record_track(record), u64_at(record, 96), u64_at(record, 104)))
+        .collect()
+}
+
+fn leases(payload: &[u8]) -> Vec<Granted> {
+    records(payload, 1)
+        .map(|record| Granted {
+            track: record_track(record),
+            lease: (u64_at(record, 96), u64_at(record, 104)),
+            holder: array(record, 112),
         })
         .collect()
+}
+
+fn records(payload: &[u8], kind: u8) -> impl Iterator<Item = &[u8]> {
+    const RECORD_BYTES: usize = 192;
+    let all = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
+    all.filter(move |record| record[0] == kind)
+}
+
+fn record_track(record: &[u8]) -> Track {
+    Track {
+        origin: array(record, 8),
+        camera: name(&record[24..88]),
+        kind: record[88],
+    }
 }
 
 fn checksum(sector: &[u8]) -> u32 {

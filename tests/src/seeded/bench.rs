@@ -28,8 +28,8 @@ pub struct Bench {
     pub run: fn(&AtomicU64) -> Result<(), String>,
 }
 
-/// All of them: first a little of everything, then the long way.
-pub const BENCHES: [Bench; 9] = [
+/// All of them: first a little of each, then the long way.
+pub const BENCHES: [Bench; 10] = [
     Bench {
         name: "lineage",
         unit: "histories",
@@ -39,14 +39,14 @@ pub const BENCHES: [Bench; 9] = [
         },
     },
     Bench {
-        name: "archive",
+        name: "peer",
         unit: "histories",
-        run: |tried| histories(Kind::Archive, 0..300, tried),
+        run: |tried| histories(Kind::Peer, 0..60, tried),
     },
     Bench {
-        name: "hauling",
+        name: "archive",
         unit: "histories",
-        run: |tried| histories(Kind::Hauling, 0..150, tried),
+        run: |tried| histories(Kind::Archive, 0..120, tried),
     },
     Bench {
         name: "crash-states",
@@ -54,19 +54,24 @@ pub const BENCHES: [Bench; 9] = [
         run: crash_states,
     },
     Bench {
-        name: "io",
-        unit: "operations",
-        run: operations,
-    },
-    Bench {
         name: "bits",
         unit: "bits",
         run: turned_bits,
     },
     Bench {
+        name: "io",
+        unit: "operations",
+        run: operations,
+    },
+    Bench {
+        name: "hauling",
+        unit: "histories",
+        run: |tried| histories(Kind::Hauling, 0..150, tried),
+    },
+    Bench {
         name: "archive-on",
         unit: "histories",
-        run: |tried| histories(Kind::Archive, 300..5_000, tried),
+        run: |tried| histories(Kind::Archive, 120..5_000, tried),
     },
     Bench {
         name: "hauling-on",

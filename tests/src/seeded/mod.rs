@@ -12,17 +12,25 @@ pub use chase::{Catch, chase};
 use blockhaul_core::seeded::Bug;
 
 /// Bugs that are found soon: what is hunted at every change.
-pub const QUICK: [Bug; 10] = [
+pub const QUICK: [Bug; 18] = [
     Bug::AckBeforeFlush,
     Bug::FlushForgotten,
     Bug::ShortWriteTaken,
     Bug::StopsAtFirstBadBlock,
     Bug::TrustsHighestHeader,
+    Bug::NoEpochRule,
     Bug::EpochWithoutNonce,
     Bug::OneSuperblockPair,
     Bug::NoSuperblockRepair,
     Bug::MemoryBackTooEarly,
     Bug::DigestMadeAnew,
+    Bug::AheadAccepted,
+    Bug::DuplicateByNumber,
+    Bug::CursorCached,
+    Bug::OldLeaseAccepted,
+    Bug::LeaseNotPersisted,
+    Bug::GapAnywhere,
+    Bug::AnyArchiveWillDo,
 ];
 
 /// Name of a bug on a command line: `ack-before-flush`.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::network;
 use super::play::{Play, SECOND_NS, VOLUME};
-use crate::reader::superblock_copies;
+use crate::reader::{SECTOR, renamed, superblock_copies};
 
 /// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -396,7 +396,8 @@ impl Play {
             let disk = self.world.machines.disk_mut(other);
             disk.restore(&snapshot);
             for at in superblock_copies(disk.model.size_bytes) {
-                disk.flip(at + 20, 0xff);
+                let copy = renamed(&disk.current().bytes(at, SECTOR), [0x5a; 16]);
+                disk.overwrite(at, &copy);
             }
         }
         let before = self.world.machines.disk(other).snapshot();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::cameras::{Camera, Pace};
 use super::faults::Fault;
 use super::network;
+use super::operator;
 use super::play::{Play, SECOND_NS, VOLUME};
 use super::swarm::{Swarm, slow_down};
 use super::tally::Report;
@@ -64,6 +65,7 @@ pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
     let stage = set_up(&mut play)?;
     let all: Vec<Fault> = FAULTS.into_iter().chain(network::ALL.map(Fault::Network)).collect();
     let swarm = Swarm::draw(&mut play, &all, 16);
+    let meddles = play.chance(50);
     for _ in 0..swarm.count {
         let pause_ns = swarm.pause_ns(&mut play);
         play.pass(pause_ns)?;
@@ -72,6 +74,10 @@ pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
             let disk = play.disk(site);
             let snapshot = play.world.machines.disk(disk).snapshot();
             play.snapshots.insert(site, snapshot);
+        }
+        if meddles && play.chance(40) {
+            let (from, to) = play.pick(stage.edges);
+            operator::meddle(&mut play, stage.sites[from], &format!("to-{}", NAMES[to]));
         }
         let fault = play.pick(&swarm.faults);
         play.strike(fault, site, &stage.sites)?;
@@ -82,6 +88,9 @@ pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
     play.world.machines.say("no faults from now on");
     for site in &stage.sites {
         play.mend(*site)?;
+    }
+    for (from, to) in stage.edges.iter().filter(|_| meddles) {
+        operator::settle(&mut play, stage.sites[*from], &format!("to-{}", NAMES[*to]))?;
     }
     for camera in &stage.cameras {
         play.world.machines.end_feeder(camera.feeder);

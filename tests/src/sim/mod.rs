@@ -1,7 +1,7 @@
 //! Whole appliances, core and settings as shipped, on simulated machines: one seed, one history, one judgement.
 //!
-//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them. Both are
-//! played on a `play`: `swarm` draws which `faults` exist, `ledger` keeps the books of each archive beside the appliance from what
+//! `archive` is one appliance and everything that can happen to its disk; `hauling` is several and everything between them; peers
+//! that are wrong are `crate::peer`. The first two are played on a `play`: `swarm` draws which `faults` exist, `ledger` keeps the books of each archive beside the appliance from what
 //! `product` lets through, disks are read by `crate::reader`, `verdict` and `oracle` judge the end. `cameras` and
 //! `stream` make what is recorded, `tally` counts.
 //!
@@ -13,6 +13,7 @@ mod faults;
 mod hauling;
 mod ledger;
 mod network;
+mod operator;
 mod oracle;
 mod play;
 pub(crate) mod product;
@@ -35,11 +36,13 @@ pub enum Kind {
     Archive,
     /// Several appliances that haul to each other.
     Hauling,
+    /// One appliance among peers that are wrong.
+    Peer,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 2] = [Kind::Archive, Kind::Hauling];
+    pub const ALL: [Kind; 3] = [Kind::Archive, Kind::Hauling, Kind::Peer];
 }
 
 impl fmt::Display for Kind {
@@ -47,6 +50,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Archive => "archive",
             Kind::Hauling => "hauling",
+            Kind::Peer => "peer",
         })
     }
 }
@@ -58,7 +62,7 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.to_string() == text)
-            .ok_or_else(|| "there are the kinds archive and hauling".into())
+            .ok_or_else(|| "there are the kinds archive, hauling and peer".into())
     }
 }
 
@@ -68,6 +72,7 @@ pub fn run(kind: Kind, seed: u64, echo: Echo) -> Result<Report, Failure> {
     let played = match kind {
         Kind::Archive => archive::play(seed, echo),
         Kind::Hauling => hauling::play(seed, echo),
+        Kind::Peer => crate::peer::play(seed, echo),
     };
     played.map_err(|why| Failure { kind, seed, why })
 }

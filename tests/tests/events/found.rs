@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::haul::{Pair, pair};
-use crate::stage::{SLOTS, Stage};
+use crate::stage::{Pair, SLOTS, Stage, pair};
 
 fn job(stage: &mut Stage, site: drivers_sim::SiteId) -> Value {
     stage.ask(site, "Job.Show", json!({ "name": "out" }))["job"].take()

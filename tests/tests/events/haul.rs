@@ -1,35 +1,8 @@
 //! Stories of two appliances and a job between them.
 
-use drivers_sim::SiteId;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::stage::{SLOTS, Stage};
-
-/// `lobby` hauls to `vault`.
-pub struct Pair {
-    pub stage: Stage,
-    pub lobby: SiteId,
-    pub vault: SiteId,
-}
-
-/// The two, and a job. `cameras` are those of the grant; `token` stands for the right one.
-pub fn pair(vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
-    let mut stage = Stage::new();
-    let lobby = stage.add("lobby", SLOTS, "ring");
-    let vault = stage.add("vault", vault_slots, "append");
-    for (site, other, name) in [(lobby, vault, "vault"), (vault, lobby, "lobby")] {
-        let key = stage.world.machines.site(other).fingerprint.to_string();
-        let peer = json!({ "name": name, "key": key, "routes": [{ "host": name, "port": 7440 }] });
-        stage.ask(site, "Peer.Add", peer);
-    }
-    let grant = json!({ "peer": "lobby", "archive": "vault", "cameras": cameras });
-    let grant = stage.ask(vault, "Grant.Create", grant);
-    let token = token.map_or(grant["token"].clone(), Value::from);
-    let job = json!({ "name": "out", "from": "lobby", "peer": "vault", "archive": "vault", "mode": mode, "token": token });
-    stage.ask(lobby, "Job.Create", job);
-    stage.pass(1);
-    Pair { stage, lobby, vault }
-}
+use crate::stage::{Pair, SLOTS, Stage, pair};
 
 fn always() -> Pair {
     pair(2 * SLOTS, &[], "always", None)

@@ -1,6 +1,6 @@
 //! Every code of an event for people is produced by the product on a simulated machine, by a story that somebody can read.
 //!
-//! - `stage`: appliances, cameras, faults and what was said. `disk` and `haul`: the stories of one appliance and of two.
+//! - `disk` and `haul`: the stories of one appliance and of two (`stage.rs` of the crate).
 //! - `found`: stories of what histories from seeds found once, each with its own judgement.
 //!
 //! Not here: whether an event is said whenever it should be; histories from seeds judge that (`tests/src/sim`). Invariant: a code
@@ -11,11 +11,11 @@
 mod disk;
 mod found;
 mod haul;
-mod stage;
 
 use std::collections::BTreeSet;
 
 use blockhaul_tests::sim::all_codes;
+use blockhaul_tests::stage;
 use stage::Stage;
 
 /// A story, and the codes that it must produce.

@@ -312,7 +312,7 @@ fn the_tables_of_system_blocks() {
     let fields = [
         ("2", vec![2]),
         (
-            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired",
+            "reason: 1 overwritten at the source, 2 damaged at the source, 3 filtered, 4 expired, 5 not retrieved",
             vec![3],
         ),
         ("zero", zeros(6)),

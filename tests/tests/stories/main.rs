@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod configuration;
 mod cut;
 mod damage;
 mod dice;
@@ -22,6 +23,7 @@ mod overrun;
 mod reader;
 mod refusals;
 mod replay;
+mod service;
 mod stage;
 mod stream;
 mod swap;

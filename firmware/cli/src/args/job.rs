@@ -6,6 +6,7 @@ use blockhaul_core::Name;
 use blockhaul_core::control::types;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::plan;
 use super::value::{self, Target};
 
 /// `blockhaul job …`
@@ -19,8 +20,26 @@ pub enum Job {
     Show(Named),
     /// Run a job now, or join the run that is on
     Run(Run),
+    /// End the run that is on
+    Stop(Named),
     /// Wait for a job
     Wait(Wait),
+    /// List runs of the past, of jobs here and of peers that haul in
+    History(History),
+    /// Change when a job runs, what it takes and how fast; a run that is on goes on
+    Switch(Box<Switch>),
+    /// Switch to always on: from the run that is on, or a new one
+    Synchronize(Named),
+    /// Switch to on-demand; the run that is on ends when it has caught up
+    StopSynchronizing(Named),
+    /// Whether a job is always on; exit code 0 if so, 10 if not
+    IsSynchronizing(Named),
+    /// Let nothing leave until it is thawed
+    Freeze(Named),
+    /// Let blocks leave again
+    Thaw(Named),
+    /// Let blocks leave that are held by a delay
+    Release(Release),
     /// Switch a job on
     Enable(Named),
     /// Switch a job off; its blocks stay guarded at the source
@@ -43,7 +62,9 @@ pub struct Named {
 #[derive(Debug, Args)]
 #[command(
     after_help = "The token is made on the target: `blockhaul grant create --peer THIS-APPLIANCE --archive ARCHIVE`.\n\n\
-    Example:\n  blockhaul job create lobby --from card --to nvr/main --mode always --token-file token"
+    Examples:\n  blockhaul job create lobby --from card --to nvr/main --mode always --token-file token\n  \
+    blockhaul job create night --from card --to nvr/main --mode schedule --cron '0 2 * * *' --tz Europe/Berlin --token-file token\n  \
+    blockhaul job create late --from card --to nvr/main --mode always --delay 24h --rate '2MiB/s mon-fri 08:00-18:00' --token-file token"
 )]
 pub struct Create {
     /// Its name; made from source and target if none is given
@@ -60,6 +81,9 @@ pub struct Create {
     /// When it runs
     #[arg(long, value_enum)]
     pub mode: Mode,
+    /// What it takes, when, and how fast
+    #[command(flatten)]
+    pub plan: plan::Plan,
     /// File that holds the target's token; `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -71,6 +95,9 @@ pub struct Run {
     /// Name of the job
     #[arg(value_name = "NAME")]
     pub name: Name,
+    /// Where it takes blocks, and where it ends
+    #[command(flatten)]
+    pub order: plan::Order,
     /// Wait until the run has ended
     #[arg(long)]
     pub wait: bool,
@@ -93,6 +120,43 @@ pub struct Wait {
     pub timeout: Option<u64>,
 }
 
+/// `blockhaul job history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only of this job, or of this peer that hauls in
+    #[arg(value_name = "NAME")]
+    pub name: Option<Name>,
+}
+
+/// `blockhaul job switch`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    blockhaul job switch lobby --mode schedule --every 60s\n  \
+    blockhaul job switch lobby --rate '2MiB/s mon-fri 08:00-18:00' --rate 20MiB/s --tz Europe/Berlin\n  \
+    blockhaul job switch lobby --delay none --filter none")]
+pub struct Switch {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// When it runs from now on
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+    /// What it takes, when, and how fast from now on
+    #[command(flatten)]
+    pub plan: plan::Plan,
+}
+
+/// `blockhaul job release`
+#[derive(Debug, Args)]
+pub struct Release {
+    /// Name of the job
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// What is held now leaves now
+    #[arg(long, required = true)]
+    pub now: bool,
+}
+
 /// When a job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -100,6 +164,8 @@ pub enum Mode {
     Always,
     /// When somebody says `run`
     OnDemand,
+    /// At the times of --every or --cron
+    Schedule,
 }
 
 impl From<Mode> for types::JobMode {
@@ -107,6 +173,7 @@ impl From<Mode> for types::JobMode {
         match mode {
             Mode::Always => types::JobMode::Always,
             Mode::OnDemand => types::JobMode::OnDemand,
+            Mode::Schedule => types::JobMode::Schedule,
         }
     }
 }
@@ -118,6 +185,8 @@ pub enum WaitFor {
     CaughtUp,
     /// No run is on
     Idle,
+    /// Only a person can make it go on
+    Failed,
 }
 
 impl From<WaitFor> for types::WaitFor {
@@ -125,6 +194,7 @@ impl From<WaitFor> for types::WaitFor {
         match wait_for {
             WaitFor::CaughtUp => types::WaitFor::CaughtUp,
             WaitFor::Idle => types::WaitFor::Idle,
+            WaitFor::Failed => types::WaitFor::Failed,
         }
     }
 }

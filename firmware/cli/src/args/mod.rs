@@ -4,12 +4,15 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod config;
 pub mod grant;
 pub mod job;
 pub mod mark;
 pub mod media;
 pub mod peer;
+pub mod plan;
 pub mod recorder;
+pub mod service;
 pub mod tag;
 pub mod value;
 
@@ -115,8 +118,14 @@ pub enum Command {
     Events(appliance::Events),
     /// Look at kernel, limits, clock and daemon: what is right, what is not, what to do
     Doctor,
-    /// Stop the daemon in good order
-    Stop,
+    /// The whole configuration as one document: export, check, apply
+    #[command(subcommand)]
+    Config(config::Config),
+    /// The replication service as a whole: on, off
+    #[command(subcommand)]
+    Service(service::Service),
+    /// Stop the daemon: in good order, at once, or when jobs have caught up
+    Stop(appliance::Stop),
     /// Print a completion script for a shell
     Completions(appliance::Completions),
     /// Write the manual pages into a folder
@@ -189,7 +198,17 @@ mod tests {
             "mark remove m1 --archive card",
             "events --follow --since 12",
             "doctor",
+            "config export -o site.toml --secrets",
+            "config check site.toml --offline",
+            "config apply site.toml --dry-run",
+            "config apply site.toml --yes",
+            "service on",
+            "service off",
+            "service status",
             "stop",
+            "stop --now",
+            "stop --drain lobby --drain yard --timeout 5m",
+            "stop --drain all",
             "completions bash",
             "man pages",
         ] {
@@ -213,6 +232,8 @@ mod tests {
             ("job create --from card --to nvr --mode always", "PEER/ARCHIVE"),
             ("job wait lobby --for caught-up --timeout 60", "60s"),
             ("job run lobby --timeout 60s", "--wait"),
+            ("stop --now --drain all", "cannot be used with"),
+            ("stop --timeout 60s", "--drain"),
             ("record --archive a --camera b --flush-after 1h", "1s to 300s"),
             ("export --archive a --camera b --from whenever", "2026-11-21"),
             ("tag set --archive a --camera b --blocks 9 x", "100..200"),

@@ -1,12 +1,12 @@
 //! `identity`, `device`, `events`, `stop`.
 
-use blockhaul_core::control::types::{EventRecord, EventsCall, Nothing};
+use blockhaul_core::control::types::{EventRecord, EventsCall, Jobs, Nothing, StopCall};
 
 use super::{Context, understood};
-use crate::args::appliance::{Device, Events};
+use crate::args::appliance::{Device, Events, Stop};
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
-use crate::render::appliance;
+use crate::render::{appliance, job};
 
 /// `blockhaul identity`
 pub fn identity(context: &Context) -> Result<Exit, Failure> {
@@ -21,8 +21,41 @@ pub fn device(context: &Context, device: &Device) -> Result<Exit, Failure> {
 }
 
 /// `blockhaul stop`
-pub fn stop(context: &Context) -> Result<Exit, Failure> {
-    context.order("io.blockhaul.Appliance.Stop", Nothing {}, "The daemon is stopping.")
+pub fn stop(context: &Context, stop: Stop) -> Result<Exit, Failure> {
+    let method = "io.blockhaul.Appliance.Stop";
+    let all = |name: String| if name == "all" { String::new() } else { name };
+    let call = StopCall {
+        now: stop.now,
+        drain: stop.drain.into_iter().map(all).collect(),
+        timeout_ms: stop.timeout,
+    };
+    if call.drain.is_empty() {
+        return context.order(method, call, "The daemon is stopping.");
+    }
+    let mut client = context.connect()?;
+    client.send(method, call, Style::Once)?;
+    let mut progress = context.progress();
+    let mut watcher = None;
+    client.wait(None, || {
+        if context.json || context.quiet {
+            return;
+        }
+        // Progress is a courtesy: a watcher that fails is made anew the next time.
+        let mut seen = watcher.take().map_or_else(|| context.connect(), Ok);
+        if let Ok(client) = &mut seen
+            && let Ok(answer) = client.call("io.blockhaul.Job.List", Nothing {})
+            && let Ok(all) = understood::<Jobs>("io.blockhaul.Job.List", &answer)
+        {
+            progress.note(|| job::left(&all.jobs));
+            watcher = seen.ok();
+        }
+    })?;
+    if context.json {
+        context.print_object(&Nothing {})?
+    } else {
+        context.print("All caught up; the daemon is stopping.\n")?
+    }
+    Ok(Exit::Done)
 }
 
 /// `blockhaul events`

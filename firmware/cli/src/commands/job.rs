@@ -6,15 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use blockhaul_core::Name;
-use blockhaul_core::control::types::{JobCreate, JobRun, JobShown, JobWait, Jobs, Named, Nothing, RunStarted};
+use blockhaul_core::control::types::{
+    self, HistoryCall, JobCreate, JobMode, JobPlan, JobRun, JobShown, JobSwitch, JobWait, Jobs, Named, Nothing, RunResult,
+    RunStarted,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, understood};
-use crate::args::job::{Create, Job, Run, Wait};
+use crate::args::job::{Create, Job, Run, Switch, Wait};
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
-use crate::render::{job, text};
+use crate::render::{job, run, text};
 
 const SHOW: &str = "io.blockhaul.Job.Show";
 
@@ -43,6 +46,19 @@ pub fn run(context: &Context, job: Job) -> Result<Exit, Failure> {
         Job::Enable(named) => order("Enable", named.name, "is enabled."),
         Job::Disable(named) => order("Disable", named.name, "is disabled; its blocks stay guarded at the source."),
         Job::Delete(named) => order("Delete", named.name, "is deleted."),
+        Job::Stop(named) => order("Stop", named.name, "has no run on any more."),
+        Job::History(history) => context.ask(
+            "io.blockhaul.Job.History",
+            HistoryCall { name: history.name },
+            |it: &types::History, look| run::table(&it.runs, look),
+        ),
+        Job::Switch(switch) => self::switch(context, *switch),
+        Job::Synchronize(named) => self::set_mode(context, named.name, JobMode::Always),
+        Job::StopSynchronizing(named) => self::set_mode(context, named.name, JobMode::OnDemand),
+        Job::IsSynchronizing(named) => self::is_synchronizing(context, named.name),
+        Job::Freeze(named) => order("Freeze", named.name, "is frozen: nothing leaves."),
+        Job::Thaw(named) => order("Thaw", named.name, "is thawed."),
+        Job::Release(release) => order("ReleaseHeld", release.name, "lets everything leave that it held."),
         Job::Kick(named) => order("Kick", named.name, "tries again now."),
     }
 }
@@ -65,6 +81,7 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         archive: create.to.archive,
         cameras: create.cameras,
         mode: create.mode.into(),
+        plan: create.plan.over(JobPlan::default()).map_err(unreadable)?,
         token: token(&file)?,
     };
     let answer = context.connect()?.call(method, parameters)?;
@@ -114,10 +131,13 @@ fn token(file: &Path) -> Result<String, Failure> {
 fn start(context: &Context, run: Run) -> Result<Exit, Failure> {
     let method = "io.blockhaul.Job.Run";
     let name = run.name.clone();
+    let (period, bounds) = run.order.parts().map_err(unreadable)?;
     let parameters = JobRun {
         name: run.name,
         wait: run.wait,
         timeout_ms: run.timeout,
+        period,
+        bounds,
     };
     let answer = if run.wait {
         watched(context, method, parameters, &name, run.timeout)?
@@ -135,14 +155,67 @@ fn start(context: &Context, run: Run) -> Result<Exit, Failure> {
                 "Run {} of job {name} {begun}. Wait for it: blockhaul job wait {name} --for idle\n",
                 started.run
             ),
-            Some(result) => format!("Run {} of job {name} has ended: {}.\n", started.run, text::printable(result)),
+            Some(result) => format!("Run {} of job {name} has ended: {}.\n", started.run, run::result(*result).0),
         }
     })?;
-    Ok(match started.result.as_deref() {
-        None | Some("completed") => Exit::Done,
-        Some("partial") => Exit::Partial,
-        Some(_) => Exit::Failed,
+    Ok(match started.result {
+        None | Some(RunResult::Completed) => Exit::Done,
+        Some(RunResult::Partial) => Exit::Partial,
+        Some(RunResult::Running | RunResult::Aborted | RunResult::Unknown) => Exit::Failed,
     })
+}
+
+/// Values that can only be understood together were wrong.
+fn unreadable(why: String) -> Failure {
+    Failure::usage(format!("{why}."), "See `blockhaul job create --help` for how it is written.")
+}
+
+fn shown(context: &Context, name: Name) -> Result<JobShown, Failure> {
+    let answer = context.connect()?.call(SHOW, Named { name })?;
+    understood(SHOW, &answer)
+}
+
+fn switch(context: &Context, switch: Switch) -> Result<Exit, Failure> {
+    let before = shown(context, switch.name.clone())?.job;
+    let mode = switch.mode.map_or(before.mode, Into::into);
+    let mut plan = switch.plan.over(before.plan).map_err(unreadable)?;
+    if mode != JobMode::Schedule && switch.plan.every.is_none() && switch.plan.cron.is_none() {
+        plan.schedule = None;
+    }
+    let parameters = JobSwitch {
+        name: switch.name,
+        mode: Some(mode),
+        plan: Some(plan),
+    };
+    switched(context, parameters)
+}
+
+fn set_mode(context: &Context, name: Name, mode: JobMode) -> Result<Exit, Failure> {
+    let parameters = JobSwitch {
+        name,
+        mode: Some(mode),
+        plan: None,
+    };
+    switched(context, parameters)
+}
+
+fn switched(context: &Context, parameters: JobSwitch) -> Result<Exit, Failure> {
+    let method = "io.blockhaul.Job.Switch";
+    let answer = context.connect()?.call(method, parameters)?;
+    context.show(method, answer, |it: &JobShown, look| {
+        format!("Job {} is switched.\n\n{}", it.job.name, job::shown(&it.job, look))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn is_synchronizing(context: &Context, name: Name) -> Result<Exit, Failure> {
+    let answer = context.connect()?.call(SHOW, Named { name })?;
+    let it = context.show(SHOW, answer, |it: &JobShown, _| {
+        let word = if it.job.mode == JobMode::Always { "is" } else { "is not" };
+        format!("Job {} {word} always on.\n", it.job.name)
+    })?;
+    let always = it.job.mode == JobMode::Always;
+    Ok(if always { Exit::Done } else { Exit::NotFound })
 }
 
 fn wait(context: &Context, wait: Wait) -> Result<Exit, Failure> {

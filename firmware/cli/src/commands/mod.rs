@@ -2,6 +2,7 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod doctor;
 mod export;
 mod grant;
@@ -14,6 +15,7 @@ mod presence;
 mod record;
 mod recorder;
 mod screen;
+mod service;
 mod status;
 mod tag;
 
@@ -159,7 +161,9 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Mark(mark) => mark::run(context, mark),
         Command::Events(events) => appliance::events(context, &events),
         Command::Doctor => doctor::run(context),
-        Command::Stop => appliance::stop(context),
+        Command::Config(config) => config::run(context, config),
+        Command::Service(service) => service::run(context, service),
+        Command::Stop(stop) => appliance::stop(context, stop),
         Command::Completions(completions) => manual::completions(context, &completions),
         Command::Man(man) => manual::man(context, &man),
     }

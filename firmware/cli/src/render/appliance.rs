@@ -191,6 +191,7 @@ eth0       up    1,000 Mbit/s  1500   1.0 KiB   0 B       0  10.0.0.1/24
             severity: Severity::Warning,
             subject: "lobby".into(),
             sentence: "nothing has moved for 10 minutes".into(),
+            run: None,
         };
         assert_eq!(
             event(&record, &sample::plain()),

@@ -1,6 +1,6 @@
 //! How two archives differ.
 
-use blockhaul_core::control::types::{Compared, Differs};
+use blockhaul_core::control::types::{Compared, Whose};
 
 use super::Look;
 use super::table::Table;
@@ -25,9 +25,9 @@ pub fn compared(name: &str, with: &str, compared: &Compared, look: &Look) -> Str
     let mut table = Table::new(&["CAMERA", "KIND", "WHAT", ">FROM", ">TO", "ORIGIN"]);
     for one in &compared.differences {
         let what = match one.what {
-            Differs::OnlyHere => format!("only in {name}"),
-            Differs::OnlyThere => format!("only in {with}"),
-            Differs::Differing => "differs".into(),
+            Whose::OnlyHere => format!("only in {name}"),
+            Whose::OnlyThere => format!("only in {with}"),
+            Whose::Differing => "differs".into(),
         };
         table.row([
             one.camera.to_string(),
@@ -71,7 +71,7 @@ mod tests {
             kind: Default::default(),
             from: 4,
             to: 6,
-            what: Differs::OnlyThere,
+            what: Whose::OnlyThere,
         });
         assert_eq!(
             compared("a", "b", &it, &plain),

@@ -2,8 +2,9 @@
 
 use blockhaul_core::control::types::{JobMode, JobState, JobStatus, LinkState};
 
+use super::plan;
 use super::table::{Table, facts};
-use super::units::{count, duration, rate, size, things};
+use super::units::{count, duration, rate, size, things, time};
 use super::{Look, Tone};
 
 /// Less time than this until the source ring reaches unhauled blocks, and somebody must act.
@@ -144,6 +145,7 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
     let mode = match job.mode {
         JobMode::Always => "always",
         JobMode::OnDemand => "on-demand",
+        JobMode::Schedule => "schedule",
     };
     let mut lines = vec![
         ("Job", job.name.to_string()),
@@ -158,6 +160,8 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
             },
         ),
         ("Mode", mode.to_owned()),
+        ("Takes", plan::takes(&job.plan, look)),
+        ("Pace", plan::pace(&job.plan)),
         ("State", state(job.state).0.to_owned()),
     ];
     if !why.is_empty() {
@@ -175,10 +179,28 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
         ("Hauled", format!("{}, {}", things(job.blocks, "block"), size(job.bytes))),
         ("Duplicates", things(job.duplicates, "block")),
         ("Gaps stated", things(job.gaps, "block")),
+        ("Left out", things(job.filtered, "block")),
         ("Reconnected", things(job.retries, "time")),
-        ("Run", if job.run == 0 { "none yet".into() } else { count(job.run) }),
+        ("Run", run(job)),
     ]);
+    if let Some(schedule) = plan::schedule(&job.plan) {
+        lines.push(("Schedule", schedule));
+    }
+    if let Some(next) = job.next_run_utc_ns {
+        lines.push(("Next run", time(next, look)));
+    }
     facts(&lines, look)
+}
+
+/// The run that is on, or the last one: how much of what it found missing it has brought over.
+fn run(job: &JobStatus) -> String {
+    let Some(id) = &job.run_id else { return "none yet".into() };
+    let done = if job.run_total_blocks == 0 {
+        things(job.run_blocks, "block")
+    } else {
+        format!("{} of {}", count(job.run_blocks), things(job.run_total_blocks, "block"))
+    };
+    format!("{} ({id}), {done}", count(job.run))
 }
 
 /// One line for who waits: what is still to do.
@@ -198,10 +220,19 @@ pub fn progress(job: &JobStatus) -> String {
     told
 }
 
+/// One line for who waits for several jobs.
+pub fn left(jobs: &[JobStatus]) -> String {
+    let behind = jobs.iter().filter(|job| job.backlog_blocks > 0).count();
+    let blocks = jobs.iter().map(|job| job.backlog_blocks).sum();
+    let bytes = jobs.iter().map(|job| job.backlog_bytes).sum();
+    format!("{behind} of {} jobs behind, {} to go", jobs.len(), backlog(blocks, bytes))
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
     use crate::render::sample;
+    use blockhaul_core::control::types::JobPlan;
 
     /// A job that is behind.
     pub fn lobby() -> JobStatus {
@@ -211,6 +242,7 @@ pub mod tests {
             to: "nvr2/main".into(),
             cameras: Vec::new(),
             mode: JobMode::Always,
+            plan: JobPlan::default(),
             state: JobState::CatchingUp,
             why: String::new(),
             action: String::new(),
@@ -225,8 +257,13 @@ pub mod tests {
             bytes: 1_000 << 20,
             duplicates: 1,
             gaps: 0,
+            filtered: 0,
             retries: 2,
             run: 4,
+            run_id: None,
+            run_total_blocks: 0,
+            run_blocks: 0,
+            next_run_utc_ns: None,
         }
     }
 

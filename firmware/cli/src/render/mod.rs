@@ -4,13 +4,17 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod config;
 pub mod difference;
 pub mod job;
 pub mod mark;
 pub mod pairing;
+pub mod plan;
 pub mod presence;
 pub mod progress;
 pub mod recorder;
+pub mod run;
+pub mod service;
 pub mod status;
 pub mod table;
 pub mod tag;

@@ -64,8 +64,13 @@ fn appliance(status: &Status, look: &Look) -> String {
         ClockQuality::Free => look.paint(Tone::Watch, "clock not synchronized"),
         ClockQuality::Synchronized => "clock synchronized".into(),
     };
+    let service = if status.hauling {
+        String::new()
+    } else {
+        look.paint(Tone::Watch, "replication service off (do: blockhaul service on), ")
+    };
     format!(
-        "{}: up {}, {clock}, block memory {} of {} in use.",
+        "{}: up {}, {service}{clock}, block memory {} of {} in use.",
         time(status.utc_ns, look),
         duration(status.up_ms),
         size(status.memory_used_bytes),
@@ -100,6 +105,7 @@ mod tests {
             up_ms: 11_520_000,
             memory_bytes: 64 << 20,
             memory_used_bytes: 48 << 20,
+            hauling: true,
             archives: vec![archive::tests::card()],
             recorders: Vec::new(),
             jobs: vec![job::tests::lobby()],
@@ -142,6 +148,8 @@ cam7            10.0.0.7:50112  card       7  7.0 MiB
             first,
             "Lag 2h 10m, backlog 1,514 blocks, 1.5 GiB, overrun in 31m (job gate): act now."
         );
+        two.hauling = false;
+        assert!(screen(&two, &sample::plain()).contains("replication service off"));
         two.jobs.clear();
         assert_eq!(
             headline(&two, &sample::plain()),

@@ -1,9 +1,11 @@
 //! A sample of the parameters and the reply of every method, made of the types that go over the wire.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod notes;
 mod presence;
 
+use blockhaul_core::calendar::Timetable;
 use blockhaul_core::control::types::*;
 use blockhaul_core::{Kind, Name};
 use hal::{ClockQuality, DeviceFacts, Digest, FlushClass, NicFacts, Route, Uuid, VolumeFacts, VolumeForm};
@@ -126,6 +128,46 @@ fn recorder() -> RecorderStatus {
     }
 }
 
+fn plan() -> JobPlan {
+    let hours: Timetable = serde_json::from_value(json!({ "week": "mon-fri 08:00-18:00", "zone": "Europe/Berlin" })).unwrap();
+    JobPlan {
+        schedule: Some(Schedule {
+            every_ms: None,
+            cron: Some(serde_json::from_value(json!({ "expression": "0 2 * * *", "zone": "UTC" })).unwrap()),
+        }),
+        filter: Filter {
+            kinds: vec![Kind::Video],
+            from_utc_ns: Some(1),
+            to_utc_ns: Some(2),
+            key_frames: true,
+        },
+        period: Period::Timetable { hours: hours.clone() },
+        delay_ms: 1,
+        frozen: true,
+        rates: vec![Rate {
+            bytes_a_second: 1,
+            hours: Some(hours),
+        }],
+    }
+}
+
+fn run() -> RunRecord {
+    RunRecord {
+        run: Uuid([1; 16]),
+        of: name(),
+        to: "nvr/main".into(),
+        incoming: false,
+        begun_utc_ns: 1,
+        ended_utc_ns: 2,
+        result: RunResult::Completed,
+        blocks: 1,
+        bytes: 1,
+        duplicates: 0,
+        gaps: 0,
+        retries: 0,
+    }
+}
+
 fn job() -> JobStatus {
     JobStatus {
         name: name(),
@@ -133,6 +175,7 @@ fn job() -> JobStatus {
         to: "nvr/main".into(),
         cameras: vec![name()],
         mode: JobMode::OnDemand,
+        plan: plan(),
         state: JobState::CatchingUp,
         why: String::new(),
         action: String::new(),
@@ -147,9 +190,59 @@ fn job() -> JobStatus {
         bytes: 1,
         duplicates: 0,
         gaps: 0,
+        filtered: 0,
         retries: 0,
         run: 1,
+        run_id: Some(Uuid([1; 16])),
+        run_total_blocks: 1,
+        run_blocks: 1,
+        next_run_utc_ns: Some(1),
     }
+}
+
+fn configuration() -> Vec<Sample> {
+    let exported = ConfigExported {
+        document: "version = 1".into(),
+    };
+    let apply = ConfigApply {
+        document: "version = 1".into(),
+        dry_run: true,
+        base: Some("ab".into()),
+    };
+    let difference = ConfigDifference {
+        how: Differs::Changed,
+        what: "job lobby".into(),
+        detail: "mode".into(),
+    };
+    let applied = ConfigApplied {
+        applied: true,
+        differences: vec![difference],
+        notes: vec!["Look.".into()],
+        base: "ab".into(),
+    };
+    let export = ConfigExport { secrets: true };
+    vec![
+        with_least("io.blockhaul.Config.Export", export, json!({}), exported),
+        with_least(
+            "io.blockhaul.Config.Apply",
+            apply,
+            json!({ "document": "version = 1" }),
+            applied,
+        ),
+    ]
+}
+
+fn service() -> Vec<Sample> {
+    let shown = ServiceShown {
+        on: true,
+        jobs: 1,
+        outgoing: 1,
+        incoming: 0,
+    };
+    vec![
+        plain("io.blockhaul.Service.Switch", ServiceSwitch { on: true }, Nothing {}),
+        plain("io.blockhaul.Service.Show", Nothing {}, shown),
+    ]
 }
 
 fn appliance() -> Vec<Sample> {
@@ -165,6 +258,7 @@ fn appliance() -> Vec<Sample> {
         up_ms: 1,
         memory_bytes: 1,
         memory_used_bytes: 1,
+        hauling: true,
         archives: vec![archive()],
         recorders: vec![recorder()],
         jobs: vec![
@@ -189,6 +283,7 @@ fn appliance() -> Vec<Sample> {
         severity: Severity::Critical,
         subject: "lobby".into(),
         sentence: "Something is missing.".into(),
+        run: Some(Box::new(run())),
     };
     let check = Check {
         what: "clock".into(),
@@ -197,12 +292,17 @@ fn appliance() -> Vec<Sample> {
         action: String::new(),
     };
     let events = EventsCall { follow: true, since: 3 };
+    let stop = StopCall {
+        now: true,
+        drain: vec!["lobby".into()],
+        timeout_ms: Some(1),
+    };
     vec![
         plain("io.blockhaul.Appliance.Identity", Nothing {}, identity),
         plain("io.blockhaul.Appliance.Status", Nothing {}, status),
         plain("io.blockhaul.Appliance.Doctor", Nothing {}, Doctor { checks: vec![check] }),
         with_least("io.blockhaul.Appliance.Events", events, json!({}), event),
-        plain("io.blockhaul.Appliance.Stop", Nothing {}, Nothing {}),
+        with_least("io.blockhaul.Appliance.Stop", stop, json!({}), Nothing {}),
     ]
 }
 
@@ -242,100 +342,6 @@ fn device() -> Sample {
             nics: vec![nic],
         },
     )
-}
-
-fn archives() -> Vec<Sample> {
-    let create = ArchiveCreate {
-        name: name(),
-        volume: "/dev/sda".into(),
-        size_bytes: Some(1 << 30),
-        block_bytes: 1 << 20,
-        mode: Mode::Append,
-        destroy: Some("S1".into()),
-        dry_run: true,
-    };
-    let export = ExportCall {
-        archive: name(),
-        camera: name(),
-        kind: Kind::Video,
-        from_utc_ns: Some(1),
-        to_utc_ns: Some(2),
-        origin: Some(Uuid::default()),
-        manifest: true,
-    };
-    let exported = Exported {
-        holes: vec![Hole {
-            from: 1,
-            to: 2,
-            what: MissingWhat::Damaged,
-        }],
-        ..Exported::default()
-    };
-    let damaged = vec![DamagedBlock {
-        log_sequence: 7,
-        why: "The payload is another.".into(),
-    }];
-    let verified = Verified {
-        blocks: 1,
-        total: 1,
-        good: 0,
-        damaged,
-        damaged_count: 1,
-    };
-    let gap = Missing {
-        origin: Uuid::default(),
-        kind: Kind::Video,
-        from: 1,
-        to: 2,
-        from_utc_ns: 1,
-        to_utc_ns: 2,
-        what: MissingWhat::NotRetrieved,
-    };
-    let least = json!({ "archive": "lobby", "camera": "lobby" });
-    let mut create = with_least(
-        "io.blockhaul.Archive.Create",
-        create,
-        json!({ "name": "lobby", "volume": "/dev/sda" }),
-        info(),
-    );
-    // What a dry run is answered with has no type of its own.
-    create
-        .replies
-        .push(json!({ "plan": "Nothing was written.", "slots": 9, "block_bytes": 1 << 20 }));
-    vec![
-        create,
-        plain(
-            "io.blockhaul.Archive.List",
-            Nothing {},
-            Archives {
-                archives: vec![archive()],
-            },
-        ),
-        plain("io.blockhaul.Archive.Info", Named { name: name() }, info()),
-        plain("io.blockhaul.Archive.Verify", Named { name: name() }, verified),
-        with_least("io.blockhaul.Archive.Export", export, least.clone(), exported),
-        plain(
-            "io.blockhaul.Archive.Gaps",
-            GapsCall {
-                archive: name(),
-                camera: name(),
-            },
-            Gaps {
-                gaps: vec![gap],
-                left_out: 0,
-            },
-        ),
-        with_least(
-            "io.blockhaul.Archive.Scrub",
-            ScrubCall {
-                name: name(),
-                rate_bytes: Some(1),
-                pause_ms: 1,
-            },
-            json!({ "name": "lobby" }),
-            Nothing {},
-        ),
-    ]
 }
 
 fn recorders() -> Vec<Sample> {
@@ -427,18 +433,34 @@ fn jobs() -> Vec<Sample> {
         archive: name(),
         cameras: vec![name()],
         mode: JobMode::Always,
+        plan: plan(),
         token: "5a".repeat(32),
     };
     let least = json!({ "from": "card", "peer": "nvr", "archive": "main", "mode": "always", "token": "5a".repeat(32) });
-    let run = JobRun {
+    let order = JobRun {
         name: name(),
         wait: true,
         timeout_ms: Some(1),
+        period: Some(Period::Last {
+            duration_ms: 1,
+            offset_ms: 1,
+        }),
+        bounds: Bounds {
+            blocks: Some(1),
+            below: Some(1),
+            event: Some("gap".into()),
+        },
     };
+    let switch = JobSwitch {
+        name: name(),
+        mode: Some(JobMode::Always),
+        plan: Some(plan()),
+    };
+    let history = History { runs: vec![run()] };
     let started = RunStarted {
         run: 1,
         joined: false,
-        result: Some("partial".into()),
+        result: Some(RunResult::Partial),
     };
     let wait = JobWait {
         name: name(),
@@ -451,8 +473,24 @@ fn jobs() -> Vec<Sample> {
         with_least("io.blockhaul.Job.Create", create, least, JobShown { job: job() }),
         plain("io.blockhaul.Job.List", Nothing {}, Jobs { jobs: vec![job()] }),
         plain("io.blockhaul.Job.Show", named(), JobShown { job: job() }),
-        with_least("io.blockhaul.Job.Run", run, json!({ "name": "lobby" }), started),
+        with_least("io.blockhaul.Job.Run", order, json!({ "name": "lobby" }), started),
         with_least("io.blockhaul.Job.Wait", wait, least_wait, Nothing {}),
+        plain("io.blockhaul.Job.Stop", named(), Nothing {}),
+        with_least(
+            "io.blockhaul.Job.History",
+            HistoryCall { name: Some(name()) },
+            json!({}),
+            history,
+        ),
+        with_least(
+            "io.blockhaul.Job.Switch",
+            switch,
+            json!({ "name": "lobby" }),
+            JobShown { job: job() },
+        ),
+        plain("io.blockhaul.Job.Freeze", named(), JobShown { job: job() }),
+        plain("io.blockhaul.Job.Thaw", named(), JobShown { job: job() }),
+        plain("io.blockhaul.Job.ReleaseHeld", named(), Nothing {}),
         plain("io.blockhaul.Job.Enable", named(), Nothing {}),
         plain("io.blockhaul.Job.Disable", named(), Nothing {}),
         plain("io.blockhaul.Job.Delete", named(), Nothing {}),
@@ -465,13 +503,15 @@ pub fn samples() -> Vec<Sample> {
     [
         appliance(),
         vec![device()],
-        archives(),
+        archives::samples(),
         recorders(),
         pairing(),
         jobs(),
         notes::tags(),
         notes::marks(),
         presence::samples(),
+        configuration(),
+        service(),
     ]
     .into_iter()
     .flatten()

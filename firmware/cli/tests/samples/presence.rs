@@ -24,7 +24,7 @@ fn compare() -> Sample {
         kind: Kind::Video,
         from: 1,
         to: 2,
-        what: Differs::OnlyHere,
+        what: Whose::OnlyHere,
     };
     let compared = Compared {
         differences: vec![difference],

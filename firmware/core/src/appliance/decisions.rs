@@ -5,6 +5,7 @@
 //! Invariant: this ends; a part that has nothing to do does not wake itself.
 
 use super::*;
+use crate::control::types::RunResult;
 
 impl Parts {
     /// Whatever may now happen.
@@ -18,7 +19,12 @@ impl Parts {
                     context.wake(part);
                 }
             }
-            let Some(part) = context.shared.ready.pop_front() else { break };
+            let Some(part) = context.shared.ready.pop_front() else {
+                if self.end_runs_at_events(context) {
+                    continue;
+                }
+                break;
+            };
             match part {
                 Ready::Archive(index) => self.decide_archive(index, context),
                 Ready::Recorder(index) => self.decide_recorder(index, context),
@@ -32,7 +38,25 @@ impl Parts {
             }
         }
         self.mind_silence(context);
+        self.go_on_draining(context);
         self.go_on_stopping(context);
+    }
+
+    /// Ends runs that were to end at an event. True if one did.
+    fn end_runs_at_events(&mut self, context: &mut Context) -> bool {
+        let since = core::mem::replace(&mut self.events_seen, context.shared.journal.next());
+        if since == self.events_seen {
+            return false;
+        }
+        let codes: Vec<String> = context.shared.journal.since(since).map(|event| event.code.clone()).collect();
+        let mut ended = false;
+        for job in self.jobs.iter_mut().flatten() {
+            if codes.iter().any(|code| job.ends_at(code)) {
+                job.end_run(RunResult::Partial, context);
+                ended = true;
+            }
+        }
+        ended
     }
 
     fn decide_archive(&mut self, index: usize, context: &mut Context) {
@@ -100,6 +124,7 @@ impl Parts {
         if let Some(recorder) = self.recorders.remove(&index) {
             self.feeds.remove(&recorder.feed());
             context.ask_at(Ready::Recorder(index), None);
+            self.reopen_doors(context);
         }
     }
 

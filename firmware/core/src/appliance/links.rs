@@ -93,6 +93,7 @@ impl Parts {
                 source,
                 target,
                 block_bytes,
+                run,
                 ..
             } => {
                 if incoming.grant.is_some() {
@@ -108,6 +109,7 @@ impl Parts {
                             }
                         }
                         if let Some(archive) = &self.archives[grant.archive] {
+                            incoming.begin_run(run, &archive.name, context);
                             incoming.welcome(grant, archive, context);
                         }
                     }
@@ -176,6 +178,7 @@ impl Parts {
                     None => incoming.malformed(context),
                 }
             }
+            Message::Ended { result } => incoming.end_run(result, context),
             Message::Heartbeat => {}
             Message::Marked { .. }
             | Message::Welcome { .. }
@@ -200,6 +203,9 @@ impl Parts {
     ) -> Result<Grant, WhyRefused> {
         if protocol != PROTOCOL {
             return Err(WhyRefused::Protocol);
+        }
+        if !self.settings.hauling {
+            return Err(WhyRefused::Off);
         }
         // blake3::Hash compares in constant time. Every grant is looked at, whichever fits.
         let shown = blake3::hash(&token);

@@ -69,7 +69,27 @@ pub struct Walk {
     every: bool,
     loaded: Option<Loaded>,
     loading: Option<Loading>,
+    /// The block at `at` is not to be handed out yet.
+    held: bool,
     reads: VecDeque<Read>,
+}
+
+/// What a reader says of a block that the index names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// It is read.
+    Take,
+    /// It is passed over.
+    Leave,
+    /// Neither it nor any block behind it is read yet.
+    Hold,
+}
+
+impl Wish {
+    /// Taken or left.
+    pub fn take(taken: bool) -> Wish {
+        if taken { Wish::Take } else { Wish::Leave }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +154,8 @@ pub enum Step {
     },
     /// Something is being read, or memory is short: ask again after the next event.
     Wait,
+    /// The next block is not to be handed out yet.
+    Held,
     /// Nothing more, for now or for good.
     End,
 }
@@ -150,6 +172,7 @@ impl Walk {
             every,
             loaded: None,
             loading: None,
+            held: false,
             reads: VecDeque::new(),
         }
     }
@@ -163,7 +186,7 @@ impl Walk {
     pub fn poll(
         &mut self,
         archive: &mut Archive,
-        wanted: &mut dyn FnMut(TrackId, &Entry) -> bool,
+        wanted: &mut dyn FnMut(TrackId, &Entry) -> Wish,
         context: &mut Context,
     ) -> Step {
         self.read_ahead(archive, wanted, context);
@@ -171,6 +194,8 @@ impl Walk {
             let end = self.end_in(archive);
             return if self.loading.is_none() && self.at >= end {
                 Step::End
+            } else if self.held {
+                Step::Held
             } else {
                 Step::Wait
             };
@@ -219,6 +244,16 @@ impl Walk {
         }
     }
 
+    /// A block that was handed out is handed out again: it was not wanted yet.
+    pub fn put_back(&mut self, sequence: u64, span: Span, header: Header) {
+        self.reads.push_front(Read {
+            sequence,
+            span,
+            tries: 1,
+            state: State::Good(header),
+        });
+    }
+
     fn drop_front(&mut self, context: &mut Context) {
         if let Some(read) = self.reads.pop_front() {
             self.at = self.at.min(read.sequence);
@@ -230,7 +265,7 @@ impl Walk {
     pub fn is_at_end(
         &mut self,
         archive: &mut Archive,
-        wanted: &mut dyn FnMut(TrackId, &Entry) -> bool,
+        wanted: &mut dyn FnMut(TrackId, &Entry) -> Wish,
         context: &mut Context,
     ) -> bool {
         self.read_ahead(archive, wanted, context);
@@ -241,7 +276,7 @@ impl Walk {
         self.end.unwrap_or(u64::MAX).min(archive.log.durable)
     }
 
-    fn read_ahead(&mut self, archive: &mut Archive, wanted: &mut dyn FnMut(TrackId, &Entry) -> bool, context: &mut Context) {
+    fn read_ahead(&mut self, archive: &mut Archive, wanted: &mut dyn FnMut(TrackId, &Entry) -> Wish, context: &mut Context) {
         let troubled = self
             .reads
             .iter()
@@ -249,15 +284,16 @@ impl Walk {
         if !archive.gives() || troubled {
             return;
         }
+        self.held = false;
         self.at = self.at.max(archive.oldest());
         let end = self.end_in(archive);
         while self.at < end && self.reads.len() < self.ahead && self.loading.is_none() {
-            let wants = match self.known(archive) {
+            let wish = match self.known(archive) {
                 Known::Entry(entry) => match archive.catalog.track_of(&entry) {
                     Some(track) => wanted(track, &entry),
-                    None => entry.track != crate::format::checkpoint::NO_TRACK,
+                    None => Wish::take(entry.track != crate::format::checkpoint::NO_TRACK),
                 },
-                Known::Unknown => true,
+                Known::Unknown => Wish::Take,
                 Known::NotLoaded(sequence) => {
                     let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
                         context.ask_when_freed(self.reader.ready());
@@ -268,7 +304,11 @@ impl Walk {
                     return;
                 }
             };
-            if wants {
+            if wish == Wish::Hold {
+                self.held = true;
+                return;
+            }
+            if wish == Wish::Take {
                 let bytes = match self.depth {
                     Depth::Header => SECTOR_BYTES,
                     Depth::Checksum | Depth::Proof => archive.superblock.block_bytes,

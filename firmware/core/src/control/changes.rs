@@ -1,13 +1,18 @@
 //! Changing the settings: checked (`applied.rs`), made durable, and only then in effect. One at a time.
 
 mod applied;
+mod plan;
 
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use hal::{ClientId, IoError, Op, Uuid};
 
-use super::types::{GrantCreate, GrantCreated, JobShown, Nothing, Peer, RecorderCreate, RefusalCode};
+pub use plan::{Plan, base};
+
+use super::types::{
+    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode,
+};
 use super::{refuse, reply};
 use crate::Name;
 use crate::appliance::Parts;
@@ -16,7 +21,7 @@ use crate::context::Context;
 use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
 use crate::purpose::Purpose;
-use crate::settings::{ArchiveSetting, JobSetting, ScrubSetting, Settings};
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
 #[derive(Clone, Debug, Default, Hash)]
@@ -53,8 +58,20 @@ pub enum Change {
     AddJob(JobSetting),
     /// A job on or off.
     EnableJob(Name, bool),
+    /// Another mode or plan for a job.
+    SwitchJob(Name, Option<JobMode>, Option<JobPlan>),
+    /// A job that lets nothing leave, or does again.
+    FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// The replication service on or off.
+    SwitchService(bool),
+    /// An archive that is on its volume already, to be opened.
+    OpenArchive(ArchiveSetting),
+    /// A grant as a document has it.
+    RestoreGrant(GrantSetting),
+    /// All that a document says, in the place of all that is.
+    Replace(alloc::boxed::Box<Settings>),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
     /// How an archive is read for damage in the background.
@@ -82,7 +99,16 @@ impl Change {
             Change::AddJob(job) => format!("Job {} was created.", job.name),
             Change::EnableJob(name, true) => format!("Job {name} was enabled."),
             Change::EnableJob(name, false) => format!("Job {name} was disabled."),
+            Change::SwitchJob(name, Some(mode), _) => format!("Job {name} was switched to {}.", mode_word(*mode)),
+            Change::SwitchJob(name, None, _) => format!("Job {name} has another plan."),
+            Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
+            Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::SwitchService(true) => "The replication service was switched on.".into(),
+            Change::SwitchService(false) => "The replication service was switched off.".into(),
+            Change::OpenArchive(archive) => format!("Archive {} on {} was taken in.", archive.name, archive.volume),
+            Change::RestoreGrant(grant) => format!("Grant {} was taken in.", grant.id),
+            Change::Replace(_) => "The configuration was replaced by a document.".into(),
             Change::LearnTarget(..) => return None,
             Change::SetScrub(name, None) => format!("Archive {name} is not read for damage in the background any more."),
             Change::SetScrub(name, Some(scrub)) => format!(
@@ -90,6 +116,15 @@ impl Change {
                 scrub.rate_bytes >> 10
             ),
         })
+    }
+}
+
+/// As it is said and written.
+pub fn mode_word(mode: JobMode) -> &'static str {
+    match mode {
+        JobMode::Always => "always",
+        JobMode::OnDemand => "on-demand",
+        JobMode::Schedule => "schedule",
     }
 }
 
@@ -143,14 +178,17 @@ impl Parts {
         };
         match result {
             Ok(()) => {
-                self.settings = settings;
+                let before = core::mem::replace(&mut self.settings, settings);
                 if let Some(words) = change.words() {
                     match &change {
                         Change::AddArchive(_, archive) => context.say(Code::ArchiveCreated, archive.name.as_str(), words),
                         _ => context.say(Code::Configured, "settings", words),
                     }
                 }
-                self.take_effect(client, change, context);
+                match change {
+                    Change::Replace(document) => self.replace(client, &document, &before, context),
+                    change => self.take_effect(client, change, context),
+                }
             }
             Err(error) => {
                 if let Some(client) = client {
@@ -240,6 +278,17 @@ impl Parts {
                 }
                 done(context);
             }
+            Change::SwitchJob(name, ..) | Change::FreezeJob(name, _) => {
+                let setting = self.settings.jobs.iter().find(|job| job.name == name).cloned();
+                if let (Some(setting), Some(index)) = (setting, self.job_place(&name))
+                    && let Some(job) = &mut self.jobs[index]
+                {
+                    job.switch(setting.mode, setting.plan, context);
+                }
+                if let (Some(client), Some(job)) = (client, self.job_status(&name, context.now)) {
+                    reply(client, &JobShown { job }, false, context);
+                }
+            }
             Change::DeleteJob(name) => {
                 // Its link is down already, or going down: the place stays for what is still in flight.
                 if let Some(index) = self.job_place(&name) {
@@ -247,14 +296,49 @@ impl Parts {
                 }
                 done(context);
             }
-            Change::LearnTarget(..) => {}
             Change::SetScrub(name, _) => {
                 if let Some(index) = self.archive_place(&name) {
                     context.wake(crate::context::Ready::Scrub(index));
                 }
                 done(context);
             }
+            Change::SwitchService(on) => {
+                self.switch_service(on, context);
+                done(context);
+            }
+            Change::OpenArchive(setting) => {
+                let index = self.archives.len();
+                self.archives.push(None);
+                self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+            }
+            Change::RestoreGrant(_) | Change::LearnTarget(..) => {}
+            Change::Replace(_) => unreachable!("a document takes effect by its steps"),
         }
+    }
+
+    /// A document is durable: its steps take effect, one right after the other.
+    fn replace(&mut self, client: Option<ClientId>, document: &Settings, before: &Settings, context: &mut Context) {
+        let Ok(plan) = Plan::new(document, before) else { return };
+        for step in plan.steps {
+            self.take_effect(None, step, context);
+        }
+        if let Some(client) = client {
+            let answer = ConfigApplied {
+                applied: true,
+                differences: plan.differences,
+                notes: plan.notes,
+                base: base(before),
+            };
+            reply(client, &answer, false, context);
+        }
+    }
+
+    /// The settings of a first start: as if somebody applied the document.
+    pub fn adopt(&mut self, document: &[u8], context: &mut Context) -> Result<(), String> {
+        let settings = Settings::parse(document)?;
+        Plan::new(&settings, &self.settings).map_err(|refusal| refusal.sentence)?;
+        self.change(None, Change::Replace(alloc::boxed::Box::new(settings)), context);
+        Ok(())
     }
 
     /// A job has learned which archive its target is.

@@ -9,8 +9,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use hal::{ClientId, Digest, Instant, IoError};
 
 use super::survey::Progress;
-use super::types::{CompareCall, Compared, Difference, Differs};
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use super::types::{CompareCall, Compared, Difference, Whose};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::format::checkpoint::Entry;
@@ -117,7 +117,7 @@ impl Compare {
         });
         let (pass, close, keys, closely) = (self.pass, &self.close, &self.tracks, &self.closely);
         let mut wanted = |track: TrackId, entry: &Entry| {
-            keys.contains(&track) && (pass < 2 || closely.contains(&(track, entry.track_sequence / RANGE)))
+            Wish::take(keys.contains(&track) && (pass < 2 || closely.contains(&(track, entry.track_sequence / RANGE))))
         };
         loop {
             match walk.poll(archive, &mut wanted, context) {
@@ -131,7 +131,7 @@ impl Compare {
                     }
                 }
                 Step::Damaged { .. } => {}
-                Step::Wait => break,
+                Step::Wait | Step::Held => break,
                 Step::End => return self.next_pass(archive),
             }
         }
@@ -178,9 +178,9 @@ impl Compare {
                 self.close.insert(place.clone());
             } else {
                 let what = match (one, other) {
-                    (Some(_), None) => Differs::OnlyHere,
-                    (None, _) => Differs::OnlyThere,
-                    (Some(_), Some(_)) => Differs::Differing,
+                    (Some(_), None) => Whose::OnlyHere,
+                    (None, _) => Whose::OnlyThere,
+                    (Some(_), Some(_)) => Whose::Differing,
                 };
                 let blocks = one.or(other).unwrap_or_default().blocks;
                 let from = place.1 * RANGE;
@@ -199,20 +199,20 @@ impl Compare {
                     self.compared.same += 1;
                     continue;
                 }
-                (Some(_), Some(_)) => Differs::Differing,
-                (Some(_), None) => Differs::OnlyHere,
-                (None, _) => Differs::OnlyThere,
+                (Some(_), Some(_)) => Whose::Differing,
+                (Some(_), None) => Whose::OnlyHere,
+                (None, _) => Whose::OnlyThere,
             };
             self.differs(&place.0, (place.1, place.1 + 1), 1, what);
         }
     }
 
-    fn differs(&mut self, key: &TrackKey, (from, to): (u64, u64), blocks: u64, what: Differs) {
+    fn differs(&mut self, key: &TrackKey, (from, to): (u64, u64), blocks: u64, what: Whose) {
         let compared = &mut self.compared;
         match what {
-            Differs::OnlyHere => compared.only_here += blocks,
-            Differs::OnlyThere => compared.only_there += blocks,
-            Differs::Differing => compared.differing += blocks,
+            Whose::OnlyHere => compared.only_here += blocks,
+            Whose::OnlyThere => compared.only_there += blocks,
+            Whose::Differing => compared.differing += blocks,
         }
         let same_track = |one: &Difference| one.origin == key.origin && one.camera == key.camera && one.kind == key.kind;
         let room = compared.differences.len() < TOLD_MAX;

@@ -3,14 +3,18 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
 mod mark;
 mod peer;
 mod recorder;
+mod service;
 mod shown;
 mod tag;
+
+pub(super) use recorder::check_door;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -19,7 +23,7 @@ use hal::{ClientId, Role};
 use serde::de::DeserializeOwned;
 
 use super::types::{Call, Refusal, RefusalCode};
-use super::{refuse, reply, varlink_error};
+use super::{NOBODY, refuse, reply, varlink_error};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
@@ -38,7 +42,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 9] = [
+static INTERFACES: [Interface; 11] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -50,6 +54,12 @@ static INTERFACES: [Interface; 9] = [
         description: include_str!("io.blockhaul.Archive.varlink"),
         methods: archive::METHODS,
         call: Parts::call_archive,
+    },
+    Interface {
+        name: "io.blockhaul.Config",
+        description: include_str!("io.blockhaul.Config.varlink"),
+        methods: config::METHODS,
+        call: Parts::call_config,
     },
     Interface {
         name: "io.blockhaul.Device",
@@ -86,6 +96,12 @@ static INTERFACES: [Interface; 9] = [
         description: include_str!("io.blockhaul.Recorder.varlink"),
         methods: recorder::METHODS,
         call: Parts::call_recorder,
+    },
+    Interface {
+        name: "io.blockhaul.Service",
+        description: include_str!("io.blockhaul.Service.varlink"),
+        methods: service::METHODS,
+        call: Parts::call_service,
     },
     Interface {
         name: "io.blockhaul.Tag",
@@ -129,6 +145,14 @@ fn no_such_method() -> Outcome {
     Outcome::BadParameters("no such method".to_string())
 }
 
+/// Whether a method does nothing but answer, in its own time: without an answer it is nothing.
+fn wants_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+    )
+}
+
 fn parse<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     let parameters = if call.parameters.is_null() {
         serde_json::json!({})
@@ -164,6 +188,16 @@ impl Parts {
                 );
             }
         };
+        let mut call = call;
+        let mut client = client;
+        // Who hands the connection over waits for an answer.
+        if call.oneway && !call.upgrade {
+            if wants_answer(&call.method) {
+                return;
+            }
+            call.more = false;
+            client = NOBODY;
+        }
         if call.method.starts_with("org.varlink.service.") {
             return self.on_service_call(client, &call, context);
         }

@@ -8,7 +8,7 @@ use hal::{ClientId, Op, Span};
 
 use super::types::{ExportCall, Exported, Hole, MissingWhat};
 use crate::archive::seek::Seek;
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::format::checkpoint::Entry;
@@ -97,7 +97,7 @@ impl Export {
         while self.sending < SENDING_MAX {
             let Some(walk) = &mut self.walk else { return Progress::On };
             let (track, to) = (self.track, self.call.to_utc_ns.unwrap_or(i64::MAX));
-            let mut wanted = |id: TrackId, entry: &Entry| id == track && entry.begin_utc_ns < to;
+            let mut wanted = |id: TrackId, entry: &Entry| Wish::take(id == track && entry.begin_utc_ns < to);
             match walk.poll(archive, &mut wanted, context) {
                 Step::Block { span, header, .. } => self.on_block(span, &header, archive, context),
                 Step::Damaged { sequence, .. } => {
@@ -106,7 +106,7 @@ impl Export {
                         self.exported.damaged += 1;
                     }
                 }
-                Step::Wait => return Progress::On,
+                Step::Wait | Step::Held => return Progress::On,
                 Step::End => return self.at_end(archive),
             }
         }

@@ -3,7 +3,8 @@
 //! `types` is what goes over the wire, `dispatch` finds the method and checks the role, `changes` alters the settings, `waiting`
 //! answers calls that take time, `verify` and `export` read archives for people. Framing is the driver's.
 //!
-//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away.
+//! Invariant: every call is answered exactly once, or with a stream that ends in one last answer, unless the client goes away or wants
+//! no answer.
 
 pub mod changes;
 mod compare;
@@ -18,6 +19,7 @@ pub mod verify;
 mod waiting;
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use hal::{ClientId, IoError, Op};
 use serde::Serialize;
@@ -33,10 +35,14 @@ use verify::Verify;
 use waiting::Waiter;
 
 use crate::archive::Archive;
+use crate::archive::creation::refusal;
 use crate::archive::seek::Seek;
 use crate::archive::walk::Walk;
 use crate::context::{Context, Ready};
-use types::{Answer, Refusal};
+use types::{Answer, Nothing, Refusal, RefusalCode};
+
+/// Whoever made a call and wants no answer. Machines count from the other end.
+const NOBODY: ClientId = ClientId(u64::MAX - 1);
 
 /// Calls that have not been answered.
 #[derive(Clone, Debug, Default, Hash)]
@@ -172,6 +178,16 @@ fn reply(client: ClientId, parameters: &impl Serialize, continues: bool, context
     );
 }
 
+/// Answers a call that only does something.
+pub fn answer_nothing(client: ClientId, context: &mut Context) {
+    reply(client, &Nothing {}, false, context);
+}
+
+/// Refuses a call.
+pub fn answer_refused(client: ClientId, code: RefusalCode, sentence: String, next: &str, context: &mut Context) {
+    refuse(client, &refusal(code, sentence, next), context);
+}
+
 /// Answers a call with an error of ours.
 fn refuse(client: ClientId, refusal: &Refusal, context: &mut Context) {
     let parameters = serde_json::to_value(refusal).unwrap_or_default();
@@ -203,6 +219,9 @@ fn varlink_error(client: ClientId, error: &str, key: &str, value: &str, context:
 }
 
 fn send(client: ClientId, answer: &Answer, context: &mut Context) {
+    if client == NOBODY {
+        return;
+    }
     let message = serde_json::to_vec(answer).unwrap_or_default();
     context.submit(Op::Reply { client, message });
 }

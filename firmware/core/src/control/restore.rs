@@ -14,7 +14,7 @@ use super::survey::Progress;
 use super::types::{MarkRestore, Mode, Refusal, RefusalCode, Restored};
 use crate::archive::creation::refusal;
 use crate::archive::marks::{Mark, Point};
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, TrackId};
 use crate::context::Context;
 use crate::control::types::GapReason;
@@ -193,12 +193,12 @@ impl Restore {
             let goals = &self.goals;
             let mut wanted = |track: TrackId, entry: &Entry| {
                 let goal = goals.get(&track);
-                goal.is_some_and(|goal| (goal.at..goal.point.next).contains(&entry.track_sequence))
+                Wish::take(goal.is_some_and(|goal| (goal.at..goal.point.next).contains(&entry.track_sequence)))
             };
             match self.walk.poll(archive, &mut wanted, context) {
                 Step::Block { span, header, .. } => self.on_block(span, &header, archive, into, context)?,
                 Step::Damaged { .. } => {}
-                Step::Wait => break,
+                Step::Wait | Step::Held => break,
                 Step::End => self.end(archive, into, context)?,
             }
         }

@@ -15,7 +15,7 @@ pub use days::Days;
 pub use extent::Extent;
 
 use crate::archive::seek::Seek;
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::format::checkpoint::Entry;
@@ -136,7 +136,7 @@ impl Survey {
         }
         let Some(walk) = &mut self.walk else { return Progress::On };
         let (tracks, to) = (&self.tracks, self.to_utc_ns.unwrap_or(i64::MAX));
-        let mut wanted = |track: TrackId, entry: &Entry| tracks.contains(&track) && entry.begin_utc_ns < to;
+        let mut wanted = |track: TrackId, entry: &Entry| Wish::take(tracks.contains(&track) && entry.begin_utc_ns < to);
         loop {
             match walk.poll(archive, &mut wanted, context) {
                 Step::Block { sequence, span, header } => {
@@ -144,7 +144,7 @@ impl Survey {
                     self.quest.on_header(sequence, &header, tracks, archive);
                 }
                 Step::Damaged { .. } => {}
-                Step::Wait => break,
+                Step::Wait | Step::Held => break,
                 Step::End => {
                     self.blocks = self.total;
                     self.quest.on_end(tracks, archive);

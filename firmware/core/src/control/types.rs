@@ -5,12 +5,15 @@
 
 mod appliance;
 mod archive;
+mod config;
 mod device;
 mod grant;
 mod job;
 mod mark;
 mod peer;
+mod plan;
 mod recorder;
+mod service;
 mod tag;
 
 use alloc::string::String;
@@ -18,12 +21,15 @@ use serde::{Deserialize, Serialize};
 
 pub use appliance::*;
 pub use archive::*;
+pub use config::*;
 pub use device::*;
 pub use grant::*;
 pub use job::*;
 pub use mark::*;
 pub use peer::*;
+pub use plan::*;
 pub use recorder::*;
+pub use service::*;
 pub use tag::*;
 
 use crate::Name;

@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use hal::{Digest, Instant};
 
 use super::types::{DamagedBlock, Verified};
-use crate::archive::walk::{Depth, Reader, Step, Walk};
+use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::{Context, Ready};
 use crate::format::header::{Header, header_hash};
@@ -101,7 +101,7 @@ impl Verify {
 
     /// Checks one block, if it has been read.
     pub fn one(&mut self, archive: &mut Archive, context: &mut Context) -> One {
-        match self.walk.poll(archive, &mut |_, _| true, context) {
+        match self.walk.poll(archive, &mut |_, _| Wish::Take, context) {
             Step::Block { sequence, span, header } => {
                 let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
                 context.give(span);
@@ -118,7 +118,7 @@ impl Verify {
                 One::Block
             }
             Step::End => One::End,
-            Step::Wait => One::Wait,
+            Step::Wait | Step::Held => One::Wait,
         }
     }
 

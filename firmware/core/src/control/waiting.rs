@@ -7,7 +7,8 @@ use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span};
 
 use super::noting::mark_info;
 use super::types::{
-    ArchiveInfo, Devices, EventRecord, MarkShown, Nothing, RefusalCode, RunStarted, ScrubInfo, TrackInfo, VolumeState, WaitFor,
+    ArchiveInfo, Devices, EventRecord, MarkShown, Nothing, RefusalCode, RunResult, RunStarted, ScrubInfo, TrackInfo, VolumeState,
+    WaitFor,
 };
 use super::{Control, Reading, export, refuse, reply, verify};
 use crate::Name;
@@ -171,19 +172,15 @@ impl Parts {
                     );
                     return true;
                 };
-                let (last, completed) = found.last_run();
+                let (last, ended) = found.last_run();
                 if found.is_running() && last == *run && !found.is_caught_up() {
                     return false;
                 }
-                let result = if completed || found.is_caught_up() {
-                    "completed"
-                } else {
-                    "partial"
-                };
+                let result = ended.filter(|_| last == *run).unwrap_or(RunResult::Completed);
                 let started = RunStarted {
                     run: *run,
                     joined: *joined,
-                    result: Some(result.to_string()),
+                    result: Some(result),
                 };
                 reply(client, &started, false, context);
             }
@@ -199,6 +196,7 @@ impl Parts {
                 let reached = match wait_for {
                     WaitFor::CaughtUp => found.is_caught_up(),
                     WaitFor::Idle => !found.is_running() || found.is_caught_up(),
+                    WaitFor::Failed => found.has_failed(self.archives[found.archive].as_ref(), context.now),
                 };
                 if !reached {
                     return false;
@@ -370,6 +368,7 @@ impl Parts {
     /// A control client is gone: nothing is read or waited for on its behalf.
     pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
         self.control.retire(client, context);
+        self.on_drainer_gone(client, context);
         self.control.waiters.retain(|waiter| waiter.client != client);
         self.control.notings.remove(&client);
     }
@@ -408,7 +407,7 @@ impl Parts {
                 refuse(client, &refusal(RefusalCode::Failed, sentence, next), context);
             }
             self.forget_recorder(index, context);
-        } else if !self.settings.recorders.iter().any(|setting| setting.name == recorder.name) {
+        } else if recorder.is_closing() || !self.settings.recorders.iter().any(|setting| setting.name == recorder.name) {
             self.forget_recorder(index, context);
         }
     }

@@ -87,6 +87,7 @@ pub fn reason_number(reason: GapReason) -> u8 {
         GapReason::Damaged => 2,
         GapReason::Filtered => 3,
         GapReason::Expired => 4,
+        GapReason::NotRetrieved => 5,
     }
 }
 
@@ -97,6 +98,7 @@ pub fn reason_from(number: u8) -> Result<GapReason, FormatError> {
         2 => Ok(GapReason::Damaged),
         3 => Ok(GapReason::Filtered),
         4 => Ok(GapReason::Expired),
+        5 => Ok(GapReason::NotRetrieved),
         _ => Err(FormatError::Field),
     }
 }

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod marks;
+mod run;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -20,7 +21,7 @@ use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
 use crate::context::{Context, Ready};
-use crate::control::types::{GapReason, IncomingStatus};
+use crate::control::types::{GapReason, IncomingStatus, RunRecord};
 use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
 use crate::format::{COUNT_MAX, Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
@@ -73,6 +74,11 @@ pub struct Incoming {
     bytes: u64,
     /// The mark whose points are coming.
     collected: Option<marks::Collected>,
+    duplicates: u64,
+    gaps: u64,
+    /// As it stood before this link.
+    run: Option<RunRecord>,
+    run_told: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,6 +123,10 @@ impl Incoming {
             blocks: 0,
             bytes: 0,
             collected: None,
+            duplicates: 0,
+            gaps: 0,
+            run: None,
+            run_told: false,
         };
         context.ask_at(Ready::Incoming(link), Some(context.now.at + HEARTBEAT));
         incoming
@@ -401,10 +411,14 @@ impl Incoming {
             }
         } else {
             self.acks_due.insert(number);
-            if let Some(bytes) = bytes {
-                self.blocks += 1;
-                self.bytes += u64::from(bytes);
+            match bytes {
+                Some(bytes) => {
+                    self.blocks += 1;
+                    self.bytes += u64::from(bytes);
+                }
+                None => self.gaps += 1,
             }
+            self.tell_run(context);
         }
         context.wake(Ready::Incoming(self.link));
     }
@@ -429,6 +443,7 @@ impl Incoming {
         for span in core::mem::take(&mut self.lent) {
             context.give(span);
         }
+        self.leave_run(context);
         context.ask_at(Ready::Incoming(self.link), None);
     }
 
@@ -483,6 +498,7 @@ pub fn gap_words(reason: GapReason) -> &'static str {
         GapReason::Damaged => "the source could not read them",
         GapReason::Filtered => "a filter left them out",
         GapReason::Expired => "they had expired",
+        GapReason::NotRetrieved => "only a later time was asked for",
     }
 }
 
@@ -495,5 +511,6 @@ pub fn why_words(why: WhyRefused) -> &'static str {
         WhyRefused::BlockSize => "the block sizes differ",
         WhyRefused::SameArchive => "source and target are the same archive",
         WhyRefused::TooMany => "there are too many links",
+        WhyRefused::Off => "its replication service is off",
     }
 }

@@ -7,30 +7,37 @@
 //! Invariants: the target's tip is the only position; a job never gives up and never holds up its archive, its recorder or
 //! another job; a run is on exactly while the job wants a link.
 
-mod state;
-
 mod greeting;
+mod holding;
+mod running;
+mod state;
+mod stats;
+mod watch;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
-use hal::{Fingerprint, Instant, LinkError, LinkId, Op, Route};
+use hal::{Fingerprint, Instant, LinkError, LinkId, Moment, Op, Route};
 
+use super::pace::Pace;
+use super::run::{Order, Run};
 use super::session::Session;
+use super::sieve::Sieve;
 use super::wire::{Message, PROTOCOL, WhyRefused};
 use crate::archive::Archive;
 use crate::archive::seek::Seek;
 use crate::archive::walk::Walk;
 use crate::context::{Context, Ready};
-use crate::control::types::{JobMode, JobState, JobStatus, LinkState, Mode};
+use crate::control::types::{Bounds, JobMode, JobPlan, JobState, JobStatus, LinkState, Mode, RunRecord, RunResult};
 use crate::format::TrackKey;
 use crate::journal::Code;
-use crate::limits::{HEARTBEAT, LINK_DEAD_AFTER, RETRY_MAX, RETRY_MIN, STALLED_AFTER};
+use crate::limits::{CLOCK_LOOK, HEARTBEAT, LINK_DEAD_AFTER, RETRY_MAX, RETRY_MIN, STALLED_AFTER};
 use crate::purpose::Purpose;
 use crate::settings::JobSetting;
 
-/// Seconds over which the rate is measured.
-const RATE_SECONDS: u64 = 10;
+pub use running::result_word;
+pub use stats::Stats;
+
 /// A job that was behind for that long says so when it has caught up.
 const BEHIND_FOR_LONG: core::time::Duration = core::time::Duration::from_secs(30);
 
@@ -51,13 +58,19 @@ pub struct Job {
     pub learned: bool,
     /// Deleted: only what is in flight still concerns it.
     pub deleted: bool,
+    /// The replication service is off: a run waits, and nothing is dialled.
+    pub held: bool,
     pub(super) link: Link,
     /// Reading of an earlier link that has not come to rest.
     retired: Retired,
-    pub(super) stats: Stats,
-    pub(super) trouble: Option<Trouble>,
-    pub(super) acked: BTreeMap<TrackKey, u64>,
+    stats: Stats,
+    trouble: Option<Trouble>,
+    acked: BTreeMap<TrackKey, u64>,
     run: Run,
+    run_begun_at: Instant,
+    /// When a cron expression is due next.
+    next_utc_ns: Option<i64>,
+    pace: Pace,
     attempts: u32,
     moved_at: Instant,
     stalled: bool,
@@ -103,45 +116,14 @@ pub(super) struct Trouble {
     pub action: String,
 }
 
-/// What a job has done since the daemon started.
-#[derive(Clone, Debug, Default, Hash)]
-pub(super) struct Stats {
-    pub blocks: u64,
-    pub bytes: u64,
-    pub duplicates: u64,
-    pub gaps: u64,
-    pub connections: u64,
-    /// Bytes acknowledged in the newest seconds, as (second since boot, bytes).
-    recent: VecDeque<(u64, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Hash)]
-struct Run {
-    number: u64,
-    on: bool,
-    completed: bool,
-}
-
-impl Stats {
-    /// A block of that many payload bytes is durable at the target.
-    pub fn acknowledged(&mut self, bytes: u64, now: Instant) {
-        self.blocks += 1;
-        self.bytes += bytes;
-        let second = now.boot_ns / 1_000_000_000;
-        match self.recent.back_mut() {
-            Some((last, sum)) if *last == second => *sum += bytes,
-            Some(_) | None => self.recent.push_back((second, bytes)),
-        }
-        while self.recent.front().is_some_and(|(at, _)| at + RATE_SECONDS < second) {
-            self.recent.pop_front();
-        }
-    }
-
-    fn rate_bytes(&self, now: Instant) -> u64 {
-        let second = now.boot_ns / 1_000_000_000;
-        let newest = self.recent.iter().filter(|(at, _)| at + RATE_SECONDS >= second);
-        newest.map(|(_, bytes)| bytes).sum::<u64>() / RATE_SECONDS
-    }
+/// What outlives a link, as its session is handed it.
+pub(super) struct Lasting<'a> {
+    pub setting: &'a JobSetting,
+    pub run: &'a mut Run,
+    pub pace: &'a mut Pace,
+    pub stats: &'a mut Stats,
+    pub trouble: &'a mut Option<Trouble>,
+    pub acked: &'a mut BTreeMap<TrackKey, u64>,
 }
 
 impl Job {
@@ -154,7 +136,6 @@ impl Job {
         key: Fingerprint,
         now: Instant,
     ) -> Job {
-        let on = setting.enabled && setting.mode == JobMode::Always;
         Job {
             index,
             setting,
@@ -163,16 +144,16 @@ impl Job {
             key,
             learned: false,
             deleted: false,
+            held: false,
             link: Link::None,
             retired: Retired::default(),
             stats: Stats::default(),
             trouble: None,
             acked: BTreeMap::new(),
-            run: Run {
-                number: u64::from(on),
-                on,
-                completed: false,
-            },
+            run: Run::default(),
+            run_begun_at: now,
+            next_utc_ns: None,
+            pace: Pace::default(),
             attempts: 0,
             moved_at: now,
             stalled: false,
@@ -184,51 +165,11 @@ impl Job {
         }
     }
 
-    /// Begins a run, or joins the one that is on. Returns its number and whether it was joined.
-    pub fn run(&mut self, context: &mut Context) -> (u64, bool) {
-        let joined = self.run.on;
-        if !joined {
-            self.run = Run {
-                number: self.run.number + 1,
-                on: true,
-                completed: false,
-            };
-            self.trouble = None;
-            self.moved_at = context.now.at;
-            if let Link::Waiting(_) = self.link {
-                self.link = Link::None;
-            }
-            let sentence = format!("Run {} of job {} has begun.", self.run.number, self.setting.name);
-            context.say(Code::RunStarted, &self.setting.name.clone(), sentence);
-        }
-        context.wake(Ready::Job(self.index));
-        (self.run.number, joined)
-    }
-
     /// Tries again now.
     pub fn kick(&mut self, context: &mut Context) {
         self.attempts = 0;
         if let Link::Waiting(_) = self.link {
             self.link = Link::None;
-        }
-        context.wake(Ready::Job(self.index));
-    }
-
-    /// Switches on or off. Off closes the link.
-    pub fn enable(&mut self, enabled: bool, context: &mut Context) {
-        self.setting.enabled = enabled;
-        self.trouble = None;
-        if enabled {
-            if self.setting.mode == JobMode::Always && !self.run.on {
-                self.run = Run {
-                    number: self.run.number + 1,
-                    on: true,
-                    completed: false,
-                };
-            }
-        } else {
-            self.run.on = false;
-            self.hang_up(context);
         }
         context.wake(Ready::Job(self.index));
     }
@@ -281,24 +222,10 @@ impl Job {
         }
     }
 
-    /// Whether a run is on.
-    pub fn is_running(&self) -> bool {
-        self.run.on
-    }
-
-    /// Number of the run that is on or was the last, and whether it got everything over.
-    pub fn last_run(&self) -> (u64, bool) {
-        (self.run.number, self.run.completed)
-    }
-
-    /// Whether everything durable here was durable there when last looked.
-    pub fn is_caught_up(&self) -> bool {
-        matches!(&self.link, Link::Live(session) if session.caught_up) || (!self.run.on && self.run.completed)
-    }
-
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
-        if !self.setting.enabled || !self.run.on {
+        self.begin_if_due(context);
+        if !self.setting.enabled || !self.run.on || self.held {
             self.look_for_overrun(archive, context);
             return;
         }
@@ -325,33 +252,6 @@ impl Job {
         }
         self.look_for_stall(context);
         self.look_for_overrun(archive, context);
-    }
-
-    /// Says at 80 and 90 % that the ring comes near to what was not hauled (F9).
-    fn look_for_overrun(&mut self, archive: &Archive, context: &mut Context) {
-        if let Link::Live(session) = &self.link {
-            self.position = Some(session.position(archive));
-        }
-        if archive.superblock.mode == Mode::Append || !archive.gives() {
-            return;
-        }
-        // After a start nobody knows how far the target is; from then on it is counted.
-        let position = *self.position.get_or_insert(archive.log.durable);
-        let room = archive.superblock.slots;
-        let tenths = archive.log.next.saturating_sub(position) * 10 / room;
-        if tenths >= 8 && tenths > self.overrun_said && tenths < 10 {
-            let left = archive
-                .overrun(position, context.now)
-                .map_or("soon".to_string(), |left| format!("in {} s", left.as_secs()));
-            let sentence = format!(
-                "Job {} is behind by {} % of the ring of archive {}: unhauled blocks are overwritten {left}.",
-                self.setting.name,
-                tenths * 10,
-                archive.name
-            );
-            context.say(Code::Overrun, &self.setting.name.clone(), sentence);
-        }
-        self.overrun_said = tenths;
     }
 
     fn dial(&mut self, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
@@ -390,15 +290,15 @@ impl Job {
         }
         let Link::Live(session) = &mut self.link else { return };
         session.heard_at = context.now.at;
-        let moved = session.on_message(
-            message,
-            archive,
-            &self.setting,
-            &mut self.stats,
-            &mut self.trouble,
-            &mut self.acked,
-            context,
-        );
+        let mut lasting = Lasting {
+            setting: &self.setting,
+            run: &mut self.run,
+            pace: &mut self.pace,
+            stats: &mut self.stats,
+            trouble: &mut self.trouble,
+            acked: &mut self.acked,
+        };
+        let moved = session.on_message(message, archive, &mut lasting, context);
         match moved {
             Ok(true) => {
                 self.moved_at = context.now.at;
@@ -464,6 +364,7 @@ impl Job {
             WhyRefused::BlockSize => (JobState::Failed, "Make the target archive with the same --block-size."),
             WhyRefused::SameArchive => (JobState::Failed, "Haul to another archive."),
             WhyRefused::TooMany => (JobState::Waiting, "Nothing: it is tried again."),
+            WhyRefused::Off => (JobState::Waiting, "Switch it on there: blockhaul service on."),
         };
         let why = format!("{} refused: {}", self.setting.peer, super::incoming::why_words(why));
         self.trouble = Some(Trouble {
@@ -483,7 +384,18 @@ impl Job {
             self.hang_up(context);
             return;
         }
-        session.poll(archive, &self.setting, &mut self.stats, &mut self.trouble, context);
+        let frozen = self.setting.plan.frozen;
+        if !frozen {
+            let mut lasting = Lasting {
+                setting: &self.setting,
+                run: &mut self.run,
+                pace: &mut self.pace,
+                stats: &mut self.stats,
+                trouble: &mut self.trouble,
+                acked: &mut self.acked,
+            };
+            session.poll(archive, &mut lasting, context);
+        }
         if context.now.at.since(session.said_at) >= HEARTBEAT {
             session.send(&Message::Heartbeat, None, context);
         }
@@ -491,8 +403,14 @@ impl Job {
             Some(session.said_at + HEARTBEAT),
             Some(session.heard_at + LINK_DEAD_AFTER),
             session.retry_at,
+            session.ask_at,
         ];
-        let caught_up = session.caught_up;
+        let knows_tips = session.knows_tips();
+        let (caught_up, held, bounded) = (
+            session.caught_up && !frozen,
+            session.held_until_utc_ns.is_some(),
+            session.bounded,
+        );
         context.ask_at(Ready::Job(self.index), due.into_iter().flatten().min());
         // Told when it was behind for a while, not for every block.
         let behind = context.now.at.since(self.caught_up_at.unwrap_or_default());
@@ -505,33 +423,27 @@ impl Job {
             );
         }
         self.was_caught_up = tells;
+        if knows_tips && self.run.total_blocks.is_none() {
+            self.run.total_blocks = Some(self.backlog(archive, context.now).0);
+        }
+        if self.run.has_moved(&self.stats) {
+            self.tell_run(context);
+        }
+        if held || frozen {
+            // It stands still on purpose.
+            self.moved_at = context.now.at;
+        }
         if caught_up {
             self.moved_at = context.now.at;
             self.caught_up_at = Some(context.now.at);
-            if self.setting.mode == JobMode::OnDemand {
-                self.run.on = false;
-                self.run.completed = self.trouble.is_none();
-                let sentence = format!("Run {} of job {} has ended.", self.run.number, self.setting.name);
-                context.say(Code::RunCompleted, &self.setting.name.clone(), sentence);
-                self.hang_up(context);
-            }
             context.wake(Ready::Waiting);
         }
-    }
-
-    fn look_for_stall(&mut self, context: &mut Context) {
-        if !self.stalled && !self.was_caught_up && context.now.at.since(self.moved_at) >= STALLED_AFTER {
-            self.stalled = true;
-            let why = self
-                .trouble
-                .as_ref()
-                .map_or("nothing has moved".to_string(), |trouble| trouble.why.clone());
-            let sentence = format!(
-                "Job {} has not moved for {} s: {why}.",
-                self.setting.name,
-                STALLED_AFTER.as_secs()
-            );
-            context.say(Code::Stalled, &self.setting.name.clone(), sentence);
+        if bounded {
+            self.end_run(RunResult::Partial, context);
+        } else if (caught_up || (held && !frozen)) && self.setting.mode != JobMode::Always {
+            let left_out = self.trouble.is_some();
+            let result = if left_out { RunResult::Partial } else { RunResult::Completed };
+            self.end_run(result, context);
         }
     }
 

@@ -2,7 +2,12 @@
 //!
 //! `job` is the source's side and dials; `incoming` is the target's side. The target's log is the only position there is.
 
+pub mod history;
 pub mod incoming;
 pub mod job;
+mod pace;
+mod plan;
+pub mod run;
 mod session;
+pub mod sieve;
 pub mod wire;

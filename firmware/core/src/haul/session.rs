@@ -6,6 +6,8 @@
 
 mod answers;
 mod marks;
+mod missing;
+mod wanted;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -14,18 +16,23 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
 
-use super::job::{Stats, Trouble};
+pub use missing::is_on_purpose;
+use wanted::{Passed, Wanted};
+
+use super::job::{Lasting, Trouble};
+use super::sieve::{Judged, Sieve};
 use super::wire::{Message, WhyRejected};
+use crate::Kind;
 use crate::archive::seek::Seek;
 use crate::archive::walk::{Depth, Reader, Step, Walk};
 use crate::archive::{Archive, Catalog, TrackId};
 use crate::context::{Context, Ready};
-use crate::control::types::{GapReason, JobState, Mode};
+use crate::control::types::{GapReason, JobState};
 use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, ORIGIN_AT};
 use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
 use crate::journal::Code;
-use crate::limits::{LEASE_TIME, OPENS_MAX, READ_AHEAD};
+use crate::limits::{CLOCK_LOOK, LEASE_TIME, OPENS_MAX, READ_AHEAD};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 use crate::settings::JobSetting;
@@ -46,6 +53,12 @@ pub struct Session {
     pub said_at: Instant,
     /// Everything durable here is durable there.
     pub caught_up: bool,
+    /// Everything that may leave now is there; the next block may leave when the wall clock shows this.
+    pub held_until_utc_ns: Option<i64>,
+    /// The run has come to one of its bounds.
+    pub bounded: bool,
+    /// When something else than an event lets a block leave.
+    pub ask_at: Option<Instant>,
     /// When stopped tracks are opened again.
     pub retry_at: Option<Instant>,
     /// Frames with a body that have not left.
@@ -83,6 +96,8 @@ struct Track {
     lease: Lease,
     /// Next track sequence to be sent.
     next: u64,
+    /// Behind it, what is left out on purpose: stretches in order.
+    passed: Vec<Passed>,
     /// Blocks of it were damaged here since the link came up.
     damaged: bool,
     /// All missing track sequences below were told to people since the link came up, whatever the target said to them.
@@ -110,14 +125,6 @@ struct Unacked {
     is_block: bool,
 }
 
-/// Whether a block is one that the target does not have.
-fn wanted_by<'a>(tracks: &'a [Track], numbers: &'a BTreeMap<TrackId, u32>) -> impl FnMut(TrackId, &Entry) -> bool + 'a {
-    |id, entry| {
-        let track = numbers.get(&id).and_then(|number| tracks.get(*number as usize));
-        track.is_some_and(|track| track.state == State::Open && entry.track_sequence >= track.next)
-    }
-}
-
 impl Session {
     /// The target has welcomed us.
     pub fn new(link: LinkId, job: usize, target: Uuid, credit: u32, _archive: &Archive, context: &Context) -> Session {
@@ -126,6 +133,9 @@ impl Session {
             heard_at: context.now.at,
             said_at: context.now.at,
             caught_up: false,
+            held_until_utc_ns: None,
+            bounded: false,
+            ask_at: None,
             retry_at: None,
             sending: 0,
             reader: Reader::Job(job),
@@ -178,47 +188,86 @@ impl Session {
         }
     }
 
+    /// Whether the target has told all tips that were asked for.
+    pub fn knows_tips(&self) -> bool {
+        self.tips_awaited == 0 && self.walk.is_some()
+    }
+
+    /// Blocks of a track, behind what the target has, that are left out and not stated.
+    pub fn passed(&self, track: TrackId) -> u64 {
+        let track = self.numbers.get(&track).and_then(|number| self.tracks.get(*number as usize));
+        track.map_or(0, |track| track.passed.iter().map(|passed| passed.to - passed.from).sum())
+    }
+
     /// Does whatever may be done now.
-    pub fn poll(
-        &mut self,
-        archive: &mut Archive,
-        setting: &JobSetting,
-        stats: &mut Stats,
-        trouble: &mut Option<Trouble>,
-        context: &mut Context,
-    ) {
-        self.open_new_tracks(archive, setting, context);
-        self.open_again(trouble, context);
+    pub(super) fn poll(&mut self, archive: &mut Archive, lasting: &mut Lasting<'_>, context: &mut Context) {
+        self.open_new_tracks(archive, lasting.setting, context);
+        self.open_again(lasting.trouble, context);
         self.caught_up = false;
+        self.ask_at = None;
+        self.held_until_utc_ns = None;
         if self.tips_awaited > 0 || !archive.gives() {
             return;
         }
-        self.tell_next_mark(archive, setting, context);
-        if (self.walk.is_none() || self.seek_again) && !self.begin(archive, context) {
+        self.tell_next_mark(archive, lasting.setting, context);
+        if (self.walk.is_none() || self.seek_again) && !self.begin(archive, lasting.run.bounds.below, context) {
             return;
         }
-        while self.sending < READ_AHEAD && self.credit > 0 {
-            match self.next_step(archive, context) {
-                Some(Step::Block { sequence, span, header }) => self.on_block(sequence, span, &header, archive, stats, context),
+        let mut held = None;
+        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
+            if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
+                self.ask_at = Some(again);
+                break;
+            }
+            match self.next_step(archive, &lasting.run.sieve, &mut held, context) {
+                Some(Step::Block { sequence, span, header }) => {
+                    if let Some(until) = self.on_block(sequence, span, header, archive, lasting, context) {
+                        held = Some(until);
+                        break;
+                    }
+                }
                 Some(Step::Damaged { sequence, .. }) => self.on_damaged(sequence, archive),
+                Some(Step::Held) => break,
                 Some(Step::Wait) | None => return,
                 Some(Step::End) => {
-                    self.state_missing_ends(archive, stats, context);
+                    let whole = lasting.run.bounds.below.is_none_or(|below| below >= archive.log.durable);
+                    if whole {
+                        self.state_missing_ends(archive, lasting.stats, context);
+                    } else {
+                        // What is missing behind the bound is another run's business.
+                        self.suspects.clear();
+                    }
                     break;
                 }
             }
         }
+        if let Some(until_utc_ns) = held {
+            let left_ns = until_utc_ns.saturating_sub(context.now.utc_ns).max(0).unsigned_abs();
+            self.ask_at = Some(context.now.at + Duration::from_nanos(left_ns).min(CLOCK_LOOK));
+            self.held_until_utc_ns = held.filter(|_| self.unacked.is_empty());
+            return;
+        }
         // Nothing more to send may also be true while nothing may be sent.
-        self.caught_up = self.unacked.is_empty() && self.mark_on.is_none() && self.is_at_end(archive, context);
+        let rests = self.unacked.is_empty() && self.mark_on.is_none();
+        let at_end = rests && self.is_at_end(archive, &lasting.run.sieve, context);
+        let cut = lasting.run.bounds.below.is_some_and(|below| below < archive.log.durable);
+        self.caught_up = at_end && !cut;
+        self.bounded = !self.caught_up && rests && (at_end || lasting.run.blocks_left() == 0);
     }
 
-    fn is_at_end(&mut self, archive: &mut Archive, context: &mut Context) -> bool {
-        let (tracks, numbers) = (&self.tracks, &self.numbers);
-        let again = tracks.iter().any(|track| track.state == State::Again);
+    fn is_at_end(&mut self, archive: &mut Archive, sieve: &Sieve, context: &mut Context) -> bool {
+        let again = self.tracks.iter().any(|track| track.state == State::Again);
+        let mut wanted = Wanted {
+            tracks: &mut self.tracks,
+            numbers: &self.numbers,
+            sieve,
+            now_utc_ns: context.now.utc_ns,
+            held: &mut None,
+        };
         let at_end = self
             .walk
             .as_mut()
-            .is_some_and(|walk| walk.is_at_end(archive, &mut wanted_by(tracks, numbers), context));
+            .is_some_and(|walk| walk.is_at_end(archive, &mut |id, entry| wanted.wish(id, entry), context));
         at_end && !again && self.suspects.is_empty()
     }
 
@@ -233,8 +282,7 @@ impl Session {
             let id = TrackId(self.looked_at as u32);
             let key = track.tip.key.clone();
             self.looked_at += 1;
-            let wanted = setting.cameras.is_empty() || setting.cameras.contains(&key.camera);
-            if !wanted || key.origin == self.target {
+            if !setting.wants(&key) || key.origin == self.target {
                 continue;
             }
             let number = self.tracks.len() as u32;
@@ -245,6 +293,7 @@ impl Session {
                 state: State::Again,
                 lease: Lease::default(),
                 next: 0,
+                passed: Vec::new(),
                 damaged: false,
                 gaps_told: 0,
             });
@@ -292,7 +341,7 @@ impl Session {
     }
 
     /// Finds where to begin in the log. True once the walk is there.
-    fn begin(&mut self, archive: &Archive, context: &mut Context) -> bool {
+    fn begin(&mut self, archive: &Archive, below: Option<u64>, context: &mut Context) -> bool {
         if let Some(walk) = &self.walk {
             if !walk.is_quiet() {
                 return false;
@@ -328,7 +377,7 @@ impl Session {
         }
         // A block that did not fit its digest there is read with proof: it may be damaged here.
         let depth = if self.bad_digests > 0 { Depth::Proof } else { Depth::Checksum };
-        self.walk = Some(Walk::new(self.reader, depth, sequence, None, false, READ_AHEAD));
+        self.walk = Some(Walk::new(self.reader, depth, sequence, below, false, READ_AHEAD));
         self.seek_again = false;
         let behind = |track: &Track| track.state == State::Open && track.next < archive.catalog.track(track.id).durable_next;
         self.suspects = (0..self.tracks.len())
@@ -368,20 +417,29 @@ impl Session {
         self.tracks.get(*number as usize)
     }
 
-    fn next_step(&mut self, archive: &mut Archive, context: &mut Context) -> Option<Step> {
-        let (tracks, numbers) = (&self.tracks, &self.numbers);
-        Some(self.walk.as_mut()?.poll(archive, &mut wanted_by(tracks, numbers), context))
+    fn next_step(&mut self, archive: &mut Archive, sieve: &Sieve, held: &mut Option<i64>, context: &mut Context) -> Option<Step> {
+        let mut wanted = Wanted {
+            tracks: &mut self.tracks,
+            numbers: &self.numbers,
+            sieve,
+            now_utc_ns: context.now.utc_ns,
+            held,
+        };
+        let walk = self.walk.as_mut()?;
+        Some(walk.poll(archive, &mut |id, entry| wanted.wish(id, entry), context))
     }
 
+    /// Sends a block, or leaves it out. One without an index entry may be too young: then it is put back, and the clock is
+    /// returned at which it may leave.
     fn on_block(
         &mut self,
         sequence: u64,
         span: Span,
-        header: &Header,
+        header: Header,
         archive: &Archive,
-        stats: &mut Stats,
+        lasting: &mut Lasting<'_>,
         context: &mut Context,
-    ) {
+    ) -> Option<i64> {
         let number = header
             .origin
             .as_ref()
@@ -390,12 +448,30 @@ impl Session {
             .copied();
         let (Some(number), Some(origin)) = (number, &header.origin) else {
             context.give(span);
-            return;
+            return None;
         };
-        let track = &self.tracks[number as usize];
+        let track = &mut self.tracks[number as usize];
         if track.state != State::Open || origin.track_sequence < track.next {
             context.give(span);
-            return;
+            return None;
+        }
+        let sieve = &lasting.run.sieve;
+        let thinned = sieve.thins() && track.key.kind == Kind::Video && !origin.key_frame;
+        let left_out = match sieve.judge(origin.begin_utc_ns, context.now.utc_ns) {
+            Judged::TooYoung { until_utc_ns } => {
+                if let Some(walk) = &mut self.walk {
+                    walk.put_back(sequence, span, header);
+                }
+                return Some(until_utc_ns);
+            }
+            Judged::OutOfPeriod => Some(GapReason::NotRetrieved),
+            Judged::Filtered => Some(GapReason::Filtered),
+            Judged::Taken => thinned.then_some(GapReason::Filtered),
+        };
+        if let Some(reason) = left_out {
+            track.pass(origin.track_sequence, reason);
+            context.give(span);
+            return None;
         }
         if origin.track_sequence > track.next {
             self.state_gap(
@@ -404,12 +480,12 @@ impl Session {
                 origin.previous_origin,
                 sequence,
                 archive,
-                stats,
+                lasting.stats,
                 context,
             );
         }
         let track = &mut self.tracks[number as usize];
-        track.next = origin.track_sequence + 1;
+        track.go_on(origin.track_sequence + 1);
         let lease = track.lease;
         let bytes = u64::from(origin.payload_bytes);
         self.unacked.push_back(Unacked {
@@ -421,6 +497,8 @@ impl Session {
         });
         self.credit -= 1;
         self.sending += 1;
+        lasting.run.sent_blocks += 1;
+        lasting.pace.spend(bytes + u64::from(SECTOR_BYTES));
         // The body is a part of the block; all of the block is lent with it and comes back with it.
         let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + origin.payload_bytes);
         self.said_at = context.now.at;
@@ -437,105 +515,7 @@ impl Session {
             message,
             body: Some(body),
         });
-    }
-
-    fn on_damaged(&mut self, sequence: u64, archive: &Archive) {
-        let number = archive
-            .catalog
-            .recent(sequence)
-            .and_then(|entry| archive.catalog.track_of(entry))
-            .and_then(|id| self.numbers.get(&id))
-            .copied();
-        // Without an index entry nobody knows whose block it was: every track may miss one.
-        let all = 0..self.tracks.len() as u32;
-        let concerned = number.map_or(all, |number| number..number + 1);
-        for number in concerned {
-            self.tracks[number as usize].damaged = true;
-            self.suspects.insert(number);
-        }
-    }
-
-    /// States that the track's blocks from its next one up to `to` will not come.
-    #[expect(clippy::too_many_arguments, reason = "a gap is all of this")]
-    fn state_gap(
-        &mut self,
-        number: u32,
-        to: u64,
-        hash_after: Digest,
-        log_sequence: u64,
-        archive: &Archive,
-        stats: &mut Stats,
-        context: &mut Context,
-    ) {
-        let track = &self.tracks[number as usize];
-        let (id, lease, key, damaged) = (track.id, track.lease, track.key.clone(), track.damaged);
-        let mut from = track.next;
-        while from < to {
-            let (end, reason) = match archive.catalog.gap_at(id, from) {
-                Some(gap) => (gap.to.min(to), gap.reason),
-                None => {
-                    let known = archive
-                        .catalog
-                        .gaps()
-                        .filter(|(track, gap)| *track == id && gap.from > from)
-                        .map(|(_, gap)| gap.from)
-                        .min();
-                    let reason = if damaged || archive.superblock.mode == Mode::Append {
-                        GapReason::Damaged
-                    } else {
-                        GapReason::Overwritten
-                    };
-                    (known.unwrap_or(to).min(to), reason)
-                }
-            };
-            let hash_after = if end == to { hash_after } else { NO_HASH };
-            self.send(
-                &Message::Gap {
-                    track: number,
-                    lease,
-                    from,
-                    to: end,
-                    reason,
-                    hash_after,
-                },
-                None,
-                context,
-            );
-            self.unacked.push_back(Unacked {
-                track: number,
-                next: end,
-                bytes: 0,
-                log_sequence,
-                is_block: false,
-            });
-            let track = &mut self.tracks[number as usize];
-            let first = from.max(track.gaps_told);
-            if first < end {
-                track.gaps_told = end;
-                stats.gaps += end - first;
-                let sentence = format!(
-                    "Blocks {first} to {} of camera {} will not reach the target: {}.",
-                    end - 1,
-                    key.camera,
-                    super::incoming::gap_words(reason)
-                );
-                context.say(Code::Gap, &archive.name.clone(), sentence);
-            }
-            from = end;
-        }
-        self.tracks[number as usize].next = to;
-    }
-
-    /// At the end of the log: tracks whose last blocks are missing here.
-    fn state_missing_ends(&mut self, archive: &Archive, stats: &mut Stats, context: &mut Context) {
-        for number in core::mem::take(&mut self.suspects) {
-            let track = &self.tracks[number as usize];
-            let entry = archive.catalog.track(track.id);
-            if track.state == State::Open && track.next < entry.durable_next {
-                let (to, hash, sequence) = (entry.durable_next, entry.durable_hash, archive.log.durable);
-                self.state_gap(number, to, hash, sequence, archive, stats, context);
-            }
-        }
+        None
     }
 
     /// A block has been read.

@@ -8,7 +8,7 @@
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
 use serde::{Deserialize, Serialize};
 
-use crate::control::types::GapReason;
+use crate::control::types::{GapReason, RunResult};
 use crate::format::Lease;
 use crate::{Kind, Name};
 
@@ -35,6 +35,8 @@ pub enum Message {
         block_bytes: u32,
         /// Clock of the source.
         utc_ns: i64,
+        /// The run that this link is for.
+        run: Uuid,
     },
     /// T→S, answer to `Hello`.
     Welcome {
@@ -121,6 +123,11 @@ pub enum Message {
         /// Why.
         why: WhyRejected,
     },
+    /// S→T, last: the run that this link is for has ended.
+    Ended {
+        /// How.
+        result: RunResult,
+    },
     /// Either way, when nothing else was said for a while.
     Heartbeat,
     /// S→T: the source has this mark.
@@ -186,6 +193,8 @@ pub enum WhyRefused {
     SameArchive,
     /// Too many links.
     TooMany,
+    /// The replication service is off there.
+    Off,
 }
 
 /// Why a track, block or gap was not taken.
@@ -251,6 +260,7 @@ mod tests {
                 target: name.clone(),
                 block_bytes: u32::MAX,
                 utc_ns: i64::MIN,
+                run: Uuid([0xff; 16]),
             },
             Message::Open {
                 track: u32::MAX,

@@ -175,6 +175,11 @@ impl Recorder {
         over && self.in_flight == InFlight::Nothing && self.outstanding == 0 && self.filling.is_none()
     }
 
+    /// Whether it takes no more.
+    pub fn is_closing(&self) -> bool {
+        self.ended
+    }
+
     /// What was recorded. `Err`: something that came is not durable.
     pub fn recorded(&self) -> (Recorded, bool) {
         let recorded = Recorded {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use blockhaul_core::control::types::Call;
 use hal::{ClientId, Role};
 use serde_json::{Value, json};
 
@@ -67,6 +68,10 @@ pub const TARGET: Target = Target {
         "Disable",
         "Kick",
         "Delete",
+        "Config.",
+        "Apply",
+        "Service.",
+        "Switch",
         "\\x22name\\x22:",
         "\\x22yard\\x22",
         "\\x22gate\\x22",
@@ -131,13 +136,13 @@ fn check(input: &[u8]) {
     }
 }
 
-/// Last answers that a call may have: an export is answered when it begins, and again when it ends.
+/// Last answers that a call may have: an export is answered when it begins, and again when it ends; who wants none gets none, unless
+/// the connection is handed over.
 fn answers_due(message: &[u8]) -> usize {
-    let call: Value = serde_json::from_slice(message).unwrap_or_default();
-    if call["method"] == "io.blockhaul.Archive.Export" {
-        2
-    } else {
-        1
+    match serde_json::from_slice::<Call>(message) {
+        Ok(call) if call.oneway && !call.upgrade => 0,
+        Ok(call) if call.method == "io.blockhaul.Archive.Export" => 2,
+        Ok(_) | Err(_) => 1,
     }
 }
 
@@ -177,7 +182,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Appliance.Status", json!({})),
         ("Appliance.Doctor", json!({})),
         ("Appliance.Events", json!({ "follow": true, "since": 1 })),
-        ("Appliance.Stop", json!({})),
+        ("Appliance.Stop", json!({ "drain": [""], "timeout_ms": 1000 })),
         ("Device.List", json!({})),
         (
             "Archive.Create",
@@ -249,6 +254,10 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Job.Disable", up()),
         ("Job.Kick", up()),
         ("Job.Delete", up()),
+        ("Config.Export", json!({ "secrets": true })),
+        ("Config.Apply", json!({ "document": "version = 1\nhauling = false\n" })),
+        ("Service.Switch", json!({ "on": false })),
+        ("Service.Show", json!({})),
     ]
 }
 
@@ -283,6 +292,9 @@ fn seeds() -> Vec<Seed> {
         "remove-everything".to_owned(),
         several(&["Job.Delete", "Recorder.Remove", "Peer.Remove", "Archive.List"]),
     ));
+    let kick = message("Job.Kick", &json!({ "name": "up" }));
+    let unheard = [br#"{"oneway":true,"#, &kick[1..]].concat();
+    seeds.push(("oneway".to_owned(), admin(&unheard)));
     seeds.push((
         "record-and-stop".to_owned(),
         several(&["Recorder.Record", "Archive.Verify", "Appliance.Stop"]),
@@ -303,6 +315,31 @@ fn seeds() -> Vec<Seed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_wants_no_answer_gets_none_and_is_obeyed() {
+        let me = ClientId(1);
+        let unheard = |method: &str, parameters: &Value| {
+            let mut call: Value = serde_json::from_slice(&message(method, parameters)).unwrap();
+            call["oneway"] = json!(true);
+            call.as_object_mut().unwrap().remove("upgrade");
+            call.to_string().into_bytes()
+        };
+        for (method, parameters) in calls() {
+            let (mut desk, _) = begin();
+            for role in [Role::Read, Role::Admin] {
+                desk.call(me, role, &unheard(method, &parameters));
+                desk.pass(WHILE);
+            }
+            assert!(desk.replies.is_empty(), "{method} is answered: {:?}", desk.replies);
+        }
+        let (mut desk, _) = begin();
+        desk.call(me, Role::Admin, &unheard("Recorder.Remove", &json!({ "name": "gate" })));
+        desk.pass(WHILE);
+        desk.call(me, Role::Admin, &message("Recorder.List", &json!({})));
+        assert_eq!(desk.replies.len(), 1, "{:?}", desk.replies);
+        assert_eq!(desk.replies[0].1["parameters"]["recorders"], json!([]));
+    }
 
     #[test]
     fn the_calls_to_begin_with_make_sense() {

@@ -50,6 +50,7 @@ fn line(number: u64, sentence: &str) -> Vec<u8> {
         severity: Severity::Info,
         subject: "up".to_owned(),
         sentence: sentence.to_owned(),
+        run: None,
     };
     serde_json::to_vec(&record).expect("a record is JSON")
 }

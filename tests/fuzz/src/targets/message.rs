@@ -1,7 +1,7 @@
 //! One message of the haul protocol (`docs/protocol.md`), as it stands in a frame.
 
 use blockhaul_core::Kind;
-use blockhaul_core::control::types::GapReason;
+use blockhaul_core::control::types::{GapReason, RunResult};
 use blockhaul_core::format::Lease;
 use blockhaul_core::haul::wire::{MarkAnswer, Message, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
@@ -58,6 +58,13 @@ pub fn samples() -> Vec<(&'static str, Message)> {
                 target: name(),
                 block_bytes: 64 << 10,
                 utc_ns: 1_763_700_000_000_000_000,
+                run: Uuid([4; 16]),
+            },
+        ),
+        (
+            "ended",
+            Message::Ended {
+                result: RunResult::Partial,
             },
         ),
         (

@@ -1,6 +1,6 @@
 //! The settings document (TOML).
 
-use blockhaul_core::control::types::{JobMode, Peer, RecorderCreate};
+use blockhaul_core::control::types::{JobMode, JobPlan, Peer, RecorderCreate};
 use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 use blockhaul_core::{Kind, Name};
 use hal::{Digest, Fingerprint, Route, Uuid};
@@ -133,6 +133,7 @@ pub fn sample() -> Settings {
             token: Digest([7; 32]),
             enabled: true,
             target: Some(Uuid([0xc3; 16])),
+            plan: JobPlan::default(),
         }],
         ..Settings::default()
     }

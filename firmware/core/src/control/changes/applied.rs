@@ -5,10 +5,11 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, grant_id};
+use super::{Change, Plan, grant_id};
 use crate::Name;
 use crate::archive::creation::refusal;
-use crate::control::types::{RecorderCreate, Refusal, RefusalCode};
+use crate::control::dispatch::check_door;
+use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
 use crate::limits::{NAMED_MAX, SCRUB_RATE_MIN};
 use crate::settings::{GrantSetting, JobSetting, Settings};
 
@@ -66,6 +67,7 @@ impl Change {
         match self {
             Change::AddArchive(_, setting) => settings.archives.push(setting.clone()),
             Change::AddRecorder(setting) => {
+                check_door(setting)?;
                 archive(settings, &setting.archive)?;
                 if settings.recorders.iter().any(|recorder| recorder.name == setting.name) {
                     return Err(taken("recorder", &setting.name));
@@ -150,6 +152,7 @@ impl Change {
                 if settings.jobs.iter().any(|job| job.name == setting.name) {
                     return Err(taken("job", &setting.name));
                 }
+                setting.plan.check(setting.mode)?;
                 let same =
                     |job: &&JobSetting| job.from == setting.from && job.peer == setting.peer && job.archive == setting.archive;
                 let overlaps = |job: &&JobSetting| {
@@ -174,6 +177,22 @@ impl Change {
                 Some(job) => job.enabled = *enabled,
                 None => return Err(not_found("job", name)),
             },
+            Change::SwitchJob(name, mode, plan) => {
+                let job = settings.jobs.iter_mut().find(|job| job.name == *name);
+                let job = job.ok_or_else(|| not_found("job", name))?;
+                job.mode = mode.unwrap_or(job.mode);
+                if let Some(plan) = plan {
+                    job.plan = plan.clone();
+                }
+                if job.mode != JobMode::Schedule && plan.is_none() {
+                    job.plan.schedule = None;
+                }
+                job.plan.check(job.mode)?;
+            }
+            Change::FreezeJob(name, frozen) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
+                Some(job) => job.plan.frozen = *frozen,
+                None => return Err(not_found("job", name)),
+            },
             Change::DeleteJob(name) => {
                 let job = settings.jobs.iter().find(|job| job.name == *name);
                 match job {
@@ -194,6 +213,23 @@ impl Change {
                 }
                 setting.scrub = *scrub;
             }
+            Change::SwitchService(on) => settings.hauling = *on,
+            Change::OpenArchive(setting) => {
+                let there = settings
+                    .archives
+                    .iter()
+                    .find(|one| one.name == setting.name || one.uuid == setting.uuid);
+                if let Some(there) = there {
+                    return Err(taken("archive", &there.name));
+                }
+                settings.archives.push(setting.clone());
+            }
+            Change::RestoreGrant(setting) => {
+                peer(settings, &setting.peer)?;
+                archive(settings, &setting.archive)?;
+                settings.grants.push(setting.clone());
+            }
+            Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
             Change::LearnTarget(name, target) => {
                 if let Some(job) = settings.jobs.iter_mut().find(|job| job.name == *name) {
                     job.target = *target;

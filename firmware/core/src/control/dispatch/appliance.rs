@@ -1,18 +1,20 @@
 //! `io.blockhaul.Appliance`: identity, status, events, checks, stop.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{ClientId, Role};
 
 use super::{Done, no_such_method, parse};
+use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::control::reply;
-use crate::control::types::{Call, EventsCall, Identity, Nothing, RefusalCode};
+use crate::control::types::{Call, EventsCall, Identity, Nothing, RefusalCode, StopCall};
 use crate::control::waiting::What;
 use crate::haul::wire::PROTOCOL;
+use crate::limits::DRAIN_WITHIN;
 
 /// Methods, and the least role for each.
 pub(super) const METHODS: &[(&str, Role)] = &[
@@ -48,11 +50,61 @@ impl Parts {
             }
             "Events" => self.events(client, call, context)?,
             "Stop" => {
-                reply(client, &Nothing {}, false, context);
-                self.begin_stop(context);
+                let stop: StopCall = parse(call)?;
+                if stop.drain.is_empty() {
+                    reply(client, &Nothing {}, false, context);
+                    if stop.now {
+                        self.stop_at_once(context);
+                    } else {
+                        self.begin_stop(context);
+                    }
+                } else {
+                    self.drain(client, &stop, context)?;
+                }
             }
             _ => return Err(no_such_method()),
         }
+        Ok(())
+    }
+
+    /// A stop that waits for jobs first.
+    fn drain(&mut self, client: ClientId, stop: &StopCall, context: &mut Context) -> Done {
+        let refused = |code, sentence: String, next: &str| Err(refusal(code, sentence, next).into());
+        if stop.now {
+            let sentence = "A stop is either at once or drained.".to_string();
+            return refused(RefusalCode::Usage, sentence, "Leave out --now or --drain.");
+        }
+        if self.is_draining() {
+            let sentence = "A drained stop is under way.".to_string();
+            return refused(
+                RefusalCode::Busy,
+                sentence,
+                "Wait for it, or interrupt the command that asked for it.",
+            );
+        }
+        if !self.settings.hauling {
+            let sentence = "The replication service is off, so no job can catch up.".to_string();
+            return refused(RefusalCode::Busy, sentence, "blockhaul service on");
+        }
+        let mut jobs: Vec<Name> = Vec::new();
+        for named in &stop.drain {
+            let found: Vec<_> = self
+                .live_jobs()
+                .filter(|job| job.setting.name.as_str() == named || (named.is_empty() && job.setting.enabled))
+                .collect();
+            if let Some(off) = found.iter().find(|job| !job.setting.enabled) {
+                let name = &off.setting.name;
+                let sentence = format!("Job {name} is switched off, so it cannot catch up.");
+                return refused(RefusalCode::Busy, sentence, &format!("blockhaul job enable {name}"));
+            }
+            if found.is_empty() && !named.is_empty() {
+                let sentence = format!("There is no job {named}.");
+                return refused(RefusalCode::NotFound, sentence, "See what there is: blockhaul job list");
+            }
+            jobs.extend(found.iter().map(|job| job.setting.name.clone()));
+        }
+        let timeout = stop.timeout_ms.map_or(DRAIN_WITHIN, core::time::Duration::from_millis);
+        self.begin_drain(client, jobs, context.now.at + timeout, context);
         Ok(())
     }
 

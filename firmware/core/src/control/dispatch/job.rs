@@ -2,17 +2,25 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{ClientId, Digest, Role};
 
 use super::{Done, Outcome, no_such, no_such_method, parse};
+use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
 use crate::context::{Context, Ready};
 use crate::control::changes::Change;
 use crate::control::reply;
-use crate::control::types::{Call, JobCreate, JobRun, JobShown, JobWait, Jobs, Named, Nothing, RefusalCode, RunStarted};
+use crate::control::types::{
+    Call, History, HistoryCall, JobCreate, JobMode, JobRun, JobShown, JobSwitch, JobWait, Jobs, Named, Nothing, RefusalCode,
+    RunRecord, RunResult, RunStarted,
+};
 use crate::control::waiting::What;
+use crate::haul::incoming::Incoming;
+use crate::haul::job::Job;
+use crate::haul::run::Order;
 use crate::settings::JobSetting;
 
 /// Methods, and the least role for each.
@@ -22,6 +30,12 @@ pub(super) const METHODS: &[(&str, Role)] = &[
     ("Show", Role::Read),
     ("Run", Role::Operate),
     ("Wait", Role::Read),
+    ("Stop", Role::Operate),
+    ("History", Role::Read),
+    ("Switch", Role::Admin),
+    ("Freeze", Role::Operate),
+    ("Thaw", Role::Operate),
+    ("ReleaseHeld", Role::Operate),
     ("Enable", Role::Operate),
     ("Disable", Role::Operate),
     ("Delete", Role::Admin),
@@ -56,6 +70,30 @@ impl Parts {
                     until,
                     context,
                 );
+            }
+            "Stop" => self.stop_job(client, &name()?, context)?,
+            "History" => {
+                let wanted: HistoryCall = parse(call)?;
+                let runs = self.runs(wanted.name.as_ref(), context);
+                reply(client, &History { runs }, false, context);
+            }
+            "Switch" => {
+                let switch: JobSwitch = parse(call)?;
+                self.change(
+                    Some(client),
+                    Change::SwitchJob(switch.name, switch.mode, switch.plan),
+                    context,
+                );
+            }
+            "Freeze" => self.change(Some(client), Change::FreezeJob(name()?, true), context),
+            "Thaw" => self.change(Some(client), Change::FreezeJob(name()?, false), context),
+            "ReleaseHeld" => {
+                let name = name()?;
+                let index = self.job_place(&name).ok_or_else(|| no_such("job", &name))?;
+                if let Some(job) = &mut self.jobs[index] {
+                    job.release_held(context);
+                }
+                reply(client, &Nothing {}, false, context);
             }
             "Enable" => self.change(Some(client), Change::EnableJob(name()?, true), context),
             "Disable" => self.change(Some(client), Change::EnableJob(name()?, false), context),
@@ -97,9 +135,40 @@ impl Parts {
             token,
             enabled: true,
             target: None,
+            plan: call.plan,
         };
         self.change(Some(client), Change::AddJob(setting), context);
         Ok(())
+    }
+
+    /// Ends the run that is on.
+    fn stop_job(&mut self, client: ClientId, name: &Name, context: &mut Context) -> Done {
+        let index = self.job_place(name).ok_or_else(|| no_such("job", name))?;
+        let Some(job) = &mut self.jobs[index] else { return Ok(()) };
+        if job.setting.mode == JobMode::Always {
+            let next = format!("blockhaul job disable {name}, or blockhaul job switch {name} --mode on-demand");
+            return Err(refusal(RefusalCode::Busy, format!("Job {name} is always on."), next).into());
+        }
+        if !job.is_running() {
+            let sentence = format!("No run of job {name} is on.");
+            return Err(refusal(RefusalCode::NotFound, sentence, format!("blockhaul job history {name}")).into());
+        }
+        job.end_run(RunResult::Aborted, context);
+        reply(client, &Nothing {}, false, context);
+        Ok(())
+    }
+
+    /// Runs of the past and those that are on, oldest first.
+    fn runs(&self, name: Option<&Name>, context: &Context) -> Vec<RunRecord> {
+        let mut history = context.shared.history.clone();
+        for record in self.live_jobs().filter_map(Job::run_record) {
+            history.put(record);
+        }
+        for record in self.incoming.values().filter_map(Incoming::run_record) {
+            history.put(record);
+        }
+        let fits = |record: &&RunRecord| name.is_none_or(|name| record.of == *name);
+        history.all().filter(fits).cloned().collect()
     }
 
     fn run_job(&mut self, client: ClientId, call: &JobRun, context: &mut Context) -> Done {
@@ -109,7 +178,12 @@ impl Parts {
             let next = format!("blockhaul job enable {}", call.name);
             return Err(refusal(RefusalCode::Busy, format!("Job {} is switched off.", call.name), next).into());
         }
-        let (run, joined) = job.run(context);
+        let order = Order {
+            period: call.period.clone(),
+            bounds: call.bounds.clone(),
+        };
+        order.check()?;
+        let (run, joined) = job.run(&order, context);
         if call.wait {
             let until = call.timeout_ms.map(|ms| context.now.at + Duration::from_millis(ms));
             self.wait(

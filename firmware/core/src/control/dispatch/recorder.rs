@@ -4,14 +4,14 @@ use alloc::format;
 use core::time::Duration;
 use hal::{ClientId, Role};
 
-use super::{Done, Outcome, no_such, no_such_method, parse};
+use super::{Done, no_such, no_such_method, parse};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::control::changes::Change;
 use crate::control::reply;
-use crate::control::types::{Call, Named, RecordCall, RecorderCreate, Recorders, RefusalCode};
+use crate::control::types::{Call, Named, RecordCall, RecorderCreate, Recorders, Refusal, RefusalCode};
 use crate::limits::{FLUSH_AFTER_MAX, FLUSH_AFTER_MIN};
 use crate::recorder::{Door, client_name};
 
@@ -23,17 +23,24 @@ pub(super) const METHODS: &[(&str, Role)] = &[
     ("Record", Role::Operate),
 ];
 
-fn flush_after(ms: u64) -> Result<Duration, Outcome> {
+/// Whether a recorder's door can be as a setting has it.
+pub(in crate::control) fn check_door(setting: &RecorderCreate) -> Result<(), Refusal> {
+    flush_after(setting.flush_after_ms)?;
+    if !setting.listen.starts_with('/') || setting.listen.len() > 107 {
+        let sentence = "The path of the socket is not absolute, or longer than the 107 bytes that a socket's path may have.";
+        let next = "Choose a short absolute path, for example under /run.";
+        return Err(refusal(RefusalCode::Usage, sentence, next));
+    }
+    Ok(())
+}
+
+fn flush_after(ms: u64) -> Result<Duration, Refusal> {
     let time = Duration::from_millis(ms);
     if (FLUSH_AFTER_MIN..=FLUSH_AFTER_MAX).contains(&time) {
         return Ok(time);
     }
     let sentence = format!("flush-after of {ms} ms is out of range.");
-    Err(Outcome::Refused(refusal(
-        RefusalCode::Usage,
-        sentence,
-        "Choose 1 s to 300 s; 10 s suits most.",
-    )))
+    Err(refusal(RefusalCode::Usage, sentence, "Choose 1 s to 300 s; 10 s suits most."))
 }
 
 impl Parts {
@@ -42,17 +49,6 @@ impl Parts {
         match method {
             "Create" => {
                 let setting: RecorderCreate = parse(call)?;
-                flush_after(setting.flush_after_ms)?;
-                if !setting.listen.starts_with('/') || setting.listen.len() > 107 {
-                    let sentence =
-                        "The path of the socket is not absolute, or longer than the 107 bytes that a socket's path may have.";
-                    return Err(refusal(
-                        RefusalCode::Usage,
-                        sentence,
-                        "Choose a short absolute path, for example under /run.",
-                    )
-                    .into());
-                }
                 self.change(Some(client), Change::AddRecorder(setting), context);
             }
             "List" => {

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::control::types::{Check, Doctor, JobStatus, Status, VolumeState};
 
 impl Parts {
-    pub(super) fn archive_name(&self, index: usize) -> Name {
+    pub(crate) fn archive_name(&self, index: usize) -> Name {
         let archive = self.archives.get(index).and_then(|archive| archive.as_ref());
         archive.map_or_else(|| "none".parse().expect("a plain name"), |archive| archive.name.clone())
     }
@@ -42,6 +42,7 @@ impl Parts {
             up_ms: now.at.since(self.started.at).as_millis() as u64,
             memory_bytes: u64::from(context.shared.pool.size_bytes()),
             memory_used_bytes: u64::from(context.shared.pool.used_bytes()),
+            hauling: self.settings.hauling,
             archives: self.archives.iter().flatten().map(Archive::status).collect(),
             recorders: self
                 .recorders
@@ -80,6 +81,9 @@ impl Parts {
             found.to_string(),
             "Set the clock; blocks recorded now carry a wrong time, and say so.",
         );
+        let hauling = self.settings.hauling;
+        let found = if hauling { "on" } else { "off" };
+        check("replication service", hauling, found.to_string(), "blockhaul service on");
         for archive in self.archives.iter().flatten() {
             let (state, why, action) = archive.state();
             let right = matches!(state, VolumeState::Ready | VolumeState::Indexing);

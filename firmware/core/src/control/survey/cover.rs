@@ -140,7 +140,7 @@ impl Cover {
                 self.add(track, from..gap.from, times, other, archive);
             }
             let what = match gap.reason {
-                GapReason::Overwritten => MissingWhat::NotRetrieved,
+                GapReason::Overwritten | GapReason::NotRetrieved => MissingWhat::NotRetrieved,
                 GapReason::Damaged => MissingWhat::Damaged,
                 GapReason::Filtered => MissingWhat::Filtered,
                 GapReason::Expired => MissingWhat::Expired,

@@ -1,10 +1,12 @@
 //! What `io.blockhaul.Appliance` takes and gives: identity, status, events, checks.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use hal::{ClockQuality, Fingerprint, Uuid};
 use serde::{Deserialize, Serialize};
 
+use super::{JobPlan, RunRecord};
 use crate::{Kind, Name};
 
 /// Reply of `Identity`.
@@ -20,6 +22,21 @@ pub struct Identity {
     pub listening: Vec<String>,
 }
 
+/// Parameters of `Stop`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopCall {
+    /// Wait for nothing.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub now: bool,
+    /// Stop when these jobs have caught up; an empty name stands for all that are enabled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drain: Vec<String>,
+    /// Give a drained stop up after this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
 /// Reply of `Status`; with `more` one at each change, at most one a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -33,6 +50,9 @@ pub struct Status {
     pub memory_bytes: u64,
     /// Block memory in use now.
     pub memory_used_bytes: u64,
+    /// Whether the replication service is on.
+    #[serde(default = "on")]
+    pub hauling: bool,
     /// All archives.
     pub archives: Vec<ArchiveStatus>,
     /// All recorders.
@@ -41,6 +61,11 @@ pub struct Status {
     pub jobs: Vec<JobStatus>,
     /// All links that come in.
     pub incoming: Vec<IncomingStatus>,
+}
+
+/// What a daemon without the switch does.
+fn on() -> bool {
+    true
 }
 
 /// States of a volume (`features.md`, A6).
@@ -147,6 +172,8 @@ pub enum JobMode {
     Always,
     /// When somebody says `run`.
     OnDemand,
+    /// At the times of its schedule.
+    Schedule,
 }
 
 /// States of a job (`features.md`, G1).
@@ -206,6 +233,8 @@ pub struct JobStatus {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
+    /// What it takes, when, and how fast.
+    pub plan: JobPlan,
     /// State.
     pub state: JobState,
     /// Why it is in that state; empty if there is nothing to say.
@@ -234,10 +263,20 @@ pub struct JobStatus {
     pub duplicates: u64,
     /// Track sequences stated as gaps.
     pub gaps: u64,
+    /// Track sequences left out by filter or period, and stated so.
+    pub filtered: u64,
     /// Connections made after the first.
     pub retries: u64,
     /// Run that is on, or the last one; 0 before the first.
     pub run: u64,
+    /// Its id, the same at the target; none before the first.
+    pub run_id: Option<Uuid>,
+    /// Blocks that were missing there when it began.
+    pub run_total_blocks: u64,
+    /// Blocks that it has brought there.
+    pub run_blocks: u64,
+    /// When the next run begins by itself, if one does.
+    pub next_run_utc_ns: Option<i64>,
 }
 
 /// One link that comes in.
@@ -292,6 +331,9 @@ pub struct EventRecord {
     pub subject: String,
     /// A sentence.
     pub sentence: String,
+    /// The run that it is about, if it is about the beginning or end of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<RunRecord>>,
 }
 
 /// One line of `Doctor`, as far as the core knows; the command adds what it sees of kernel and limits.

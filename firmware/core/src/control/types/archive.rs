@@ -218,6 +218,8 @@ pub enum GapReason {
     Filtered,
     /// They expired here.
     Expired,
+    /// Only a later time was asked for.
+    NotRetrieved,
 }
 
 /// What kind of missing.
@@ -239,7 +241,7 @@ pub enum MissingWhat {
 impl From<GapReason> for MissingWhat {
     fn from(reason: GapReason) -> MissingWhat {
         match reason {
-            GapReason::Overwritten => MissingWhat::NotRetrieved,
+            GapReason::Overwritten | GapReason::NotRetrieved => MissingWhat::NotRetrieved,
             GapReason::Damaged => MissingWhat::Damaged,
             GapReason::Filtered => MissingWhat::Filtered,
             GapReason::Expired => MissingWhat::Expired,
@@ -393,7 +395,7 @@ pub struct CompareCall {
 /// How two archives differ in a stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Differs {
+pub enum Whose {
     /// Only the first one has it.
     OnlyHere,
     /// Only the other one has it.
@@ -416,7 +418,7 @@ pub struct Difference {
     /// First behind.
     pub to: u64,
     /// How.
-    pub what: Differs,
+    pub what: Whose,
 }
 
 /// Reply of `Compare`; with `more` one a second, the last without `continues`.

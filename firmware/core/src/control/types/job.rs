@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{JobMode, JobStatus};
+use super::plan::is_default;
+use super::{Bounds, JobMode, JobPlan, JobStatus, Period, RunRecord, RunResult};
 use crate::Name;
 
 /// Parameters of `Create`.
@@ -25,6 +26,9 @@ pub struct JobCreate {
     pub cameras: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
+    /// What it takes, when, and how fast.
+    #[serde(default, skip_serializing_if = "JobPlan::is_plain")]
+    pub plan: JobPlan,
     /// The target's token: 64 hexadecimal digits.
     pub token: String,
 }
@@ -43,6 +47,36 @@ pub struct JobShown {
     pub job: JobStatus,
 }
 
+/// Parameters of `Switch`: what is not said stays as it is. A run that is on goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSwitch {
+    /// Job.
+    pub name: Name,
+    /// When it runs from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<JobMode>,
+    /// What it takes, when, and how fast, from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<JobPlan>,
+}
+
+/// Parameters of `History`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HistoryCall {
+    /// Only of this job, or of this peer whose runs come in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+}
+
+/// Reply of `History`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Oldest first.
+    pub runs: Vec<RunRecord>,
+}
+
 /// Parameters of `Run`. Joins the run that is on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +89,12 @@ pub struct JobRun {
     /// Stop waiting after this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// Of which time, if not that of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+    /// Where to end before everything is over there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bounds: Bounds,
 }
 
 /// Reply of `Run`.
@@ -64,9 +104,9 @@ pub struct RunStarted {
     pub run: u64,
     /// It was on already.
     pub joined: bool,
-    /// How it ended, if that was waited for: `completed` or `partial`.
+    /// How it ended, if that was waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
+    pub result: Option<RunResult>,
 }
 
 /// What `Wait` waits for.
@@ -77,6 +117,8 @@ pub enum WaitFor {
     CaughtUp,
     /// No run is on.
     Idle,
+    /// It cannot work as it is configured.
+    Failed,
 }
 
 /// Parameters of `Wait`.

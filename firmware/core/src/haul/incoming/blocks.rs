@@ -3,6 +3,7 @@
 //! Invariant: what does not fit lease, digest and tip does not reach the archive.
 
 use super::*;
+use crate::haul::session::is_on_purpose;
 
 impl Incoming {
     /// A block has come. `body` is cut to what arrived; the memory is the oldest lent.
@@ -25,6 +26,7 @@ impl Incoming {
         match self.judge(number, (lease, hash), span, body.length_bytes, archive, context) {
             Verdict::Taken => {}
             Verdict::Again { next } => {
+                self.duplicates += 1;
                 self.send(
                     &Message::Ack {
                         track: number,
@@ -181,6 +183,7 @@ impl Incoming {
             hash_after,
         };
         match archive.append_record(record, Owner::Link(self.link), context) {
+            Ok(()) if is_on_purpose(reason) => {}
             Ok(()) => context.say(Code::Gap, &archive.name.clone(), sentence),
             Err(error) => self.reject(number, why_not(error), context),
         }

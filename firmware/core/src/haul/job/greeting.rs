@@ -14,6 +14,7 @@ impl Job {
             target: self.setting.archive.clone(),
             block_bytes: archive.superblock.block_bytes,
             utc_ns: context.now.utc_ns,
+            run: self.run.id.unwrap_or_default(),
         };
         let tag = context.tag(Purpose::Send(link, None));
         context.submit(Op::Send {

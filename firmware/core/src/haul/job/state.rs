@@ -9,7 +9,7 @@ impl Job {
     pub fn status(&self, from: &crate::Name, archive: Option<&Archive>, now: hal::Moment) -> JobStatus {
         let backlog = archive.map_or((0, 0), |archive| self.backlog(archive, now));
         let block_bytes = archive.map_or(0, |archive| u64::from(archive.superblock.block_bytes));
-        let (state, why, action) = self.state(archive);
+        let (state, why, action) = self.state(archive, now);
         let route = if self.routes.is_empty() { None } else { Some(self.route()) };
         JobStatus {
             name: self.setting.name.clone(),
@@ -17,6 +17,7 @@ impl Job {
             to: format!("{}/{}", self.setting.peer, self.setting.archive),
             cameras: self.setting.cameras.clone(),
             mode: self.setting.mode,
+            plan: self.setting.plan.clone(),
             state,
             why,
             action,
@@ -44,15 +45,30 @@ impl Job {
             bytes: self.stats.bytes,
             duplicates: self.stats.duplicates,
             gaps: self.stats.gaps,
+            filtered: self.stats.filtered,
             retries: self.stats.connections.saturating_sub(1),
             run: self.run.number,
+            run_id: self.run.id,
+            run_total_blocks: self.run.total_blocks.unwrap_or(0),
+            run_blocks: self.run.blocks(&self.stats),
+            next_run_utc_ns: self.next_run_utc_ns(now),
         }
     }
 
-    pub(super) fn state(&self, archive: Option<&Archive>) -> (JobState, String, String) {
+    /// Whether only a person can make it go on.
+    pub fn has_failed(&self, archive: Option<&Archive>, now: Moment) -> bool {
+        let (state, _, _) = self.state(archive, now);
+        matches!(state, JobState::Failed | JobState::Diverged | JobState::NeedsDecision)
+    }
+
+    pub(super) fn state(&self, archive: Option<&Archive>, now: Moment) -> (JobState, String, String) {
         if !self.setting.enabled {
             let action = format!("blockhaul job enable {}", self.setting.name);
             return (JobState::Disabled, "switched off".to_string(), action);
+        }
+        if self.held {
+            let why = "the replication service is off".to_string();
+            return (JobState::Held, why, "blockhaul service on".to_string());
         }
         if let Some(archive) = archive.filter(|archive| !archive.gives()) {
             let (_, why, action) = archive.state();
@@ -72,9 +88,26 @@ impl Job {
         }
         if !self.run.on {
             let action = format!("blockhaul job run {}", self.setting.name);
-            return (JobState::Idle, "on demand, and not running".to_string(), action);
+            let why = match self.setting.mode {
+                JobMode::Schedule if now.quality == hal::ClockQuality::Unset && self.next_utc_ns.is_none() => {
+                    "the wall clock is not set, and the schedule hangs on it"
+                }
+                JobMode::Schedule => "waits for its next time",
+                JobMode::Always | JobMode::OnDemand => "on demand, and not running",
+            };
+            return (JobState::Idle, why.to_string(), action);
+        }
+        if self.setting.plan.frozen {
+            let action = format!("blockhaul job thaw {}", self.setting.name);
+            return (JobState::Held, "frozen: nothing leaves".to_string(), action);
         }
         match &self.link {
+            Link::Live(session) if session.held_until_utc_ns.is_some() => {
+                let left_ns = session.held_until_utc_ns.unwrap_or_default().saturating_sub(now.utc_ns);
+                let why = format!("delayed: the next block leaves in {} s", left_ns.max(0) / 1_000_000_000);
+                let action = format!("blockhaul job release {} --now", self.setting.name);
+                (JobState::Held, why, action)
+            }
             Link::Live(session) if session.caught_up => (JobState::CaughtUp, String::new(), String::new()),
             Link::Live(_) => (JobState::CatchingUp, String::new(), String::new()),
             _ => (JobState::Waiting, "the link is being made".to_string(), String::new()),
@@ -89,18 +122,26 @@ impl Job {
         }
     }
 
+    /// Blocks of a track that the run that is on leaves out, behind what the target has.
+    fn passed(&self, archive: &Archive, key: &TrackKey) -> u64 {
+        match &self.link {
+            Link::Live(session) => archive.catalog.find(key).map_or(0, |track| session.passed(track)),
+            _ => 0,
+        }
+    }
+
     /// Blocks not known to be durable there, and the age of the oldest in milliseconds.
     pub(super) fn backlog(&self, archive: &Archive, now: hal::Moment) -> (u64, u64) {
-        let wanted = |key: &TrackKey| {
-            (self.setting.cameras.is_empty() || self.setting.cameras.contains(&key.camera))
-                && Some(key.origin) != self.setting.target
-        };
+        let wanted = |key: &TrackKey| self.setting.wants(key) && Some(key.origin) != self.setting.target;
         let behind = archive.catalog.tracks().iter().filter(|track| wanted(&track.tip.key));
         let mut blocks = 0;
         let mut oldest: Option<i64> = None;
         for track in behind {
             let acked = self.acked.get(&track.tip.key).copied().unwrap_or(0);
-            let left = track.durable_next.saturating_sub(acked);
+            let left = track
+                .durable_next
+                .saturating_sub(acked)
+                .saturating_sub(self.passed(archive, &track.tip.key));
             blocks += left;
             if left > 0 {
                 let since = archive.begin_of(&track.tip.key, acked).unwrap_or(track.tip.last_utc_ns);

@@ -6,17 +6,14 @@ use super::*;
 
 impl Session {
     /// A message from the target. True if something moved; `Err` if it makes no sense.
-    #[expect(clippy::too_many_arguments, reason = "what outlives the link belongs to the job")]
-    pub fn on_message(
+    pub(in crate::haul) fn on_message(
         &mut self,
         message: Message,
         archive: &Archive,
-        setting: &JobSetting,
-        stats: &mut Stats,
-        trouble: &mut Option<Trouble>,
-        acked: &mut BTreeMap<TrackKey, u64>,
+        lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> Result<bool, ()> {
+        let setting = lasting.setting;
         match message {
             Message::Tip {
                 track,
@@ -24,7 +21,15 @@ impl Session {
                 hash,
                 lease,
             } => {
-                self.on_tip(track, (next, hash, lease), archive, setting, trouble, acked, context)?;
+                self.on_tip(
+                    track,
+                    (next, hash, lease),
+                    archive,
+                    setting,
+                    lasting.trouble,
+                    lasting.acked,
+                    context,
+                )?;
                 Ok(false)
             }
             Message::Ack { track, next, duplicate } => {
@@ -33,14 +38,14 @@ impl Session {
                 if next > known {
                     return Err(());
                 }
-                acked.insert(entry.key.clone(), next);
-                stats.duplicates += u64::from(duplicate);
+                lasting.acked.insert(entry.key.clone(), next);
+                lasting.stats.duplicates += u64::from(duplicate);
                 let now = context.now.at;
                 self.unacked.retain(|sent| {
                     let done = sent.track == track && sent.next <= next;
                     if done && sent.is_block {
                         self.full_told = false;
-                        stats.acknowledged(sent.bytes, now);
+                        lasting.stats.acknowledged(sent.bytes, now);
                     }
                     !done
                 });
@@ -51,7 +56,7 @@ impl Session {
                 Ok(false)
             }
             Message::Rejected { track, why } => {
-                self.on_rejected(track, why, setting, trouble, context)?;
+                self.on_rejected(track, why, setting, lasting.trouble, context)?;
                 Ok(false)
             }
             Message::Marked { mark, answer } => {
@@ -66,7 +71,8 @@ impl Session {
             | Message::Block { .. }
             | Message::Gap { .. }
             | Message::Mark { .. }
-            | Message::Point { .. } => Err(()),
+            | Message::Point { .. }
+            | Message::Ended { .. } => Err(()),
         }
     }
 
@@ -97,7 +103,9 @@ impl Session {
             context.say(Code::NeedsDecision, &setting.name.clone(), sentence);
         }
         track.lease = lease;
-        track.next = if has(Bug::CursorCached) { next.max(before) } else { next };
+        let next_wanted = if has(Bug::CursorCached) { next.max(before) } else { next };
+        track.passed.clear();
+        track.next = next_wanted;
         track.state = State::Open;
         self.seek_again = true;
         let other_history =

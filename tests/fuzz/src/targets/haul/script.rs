@@ -107,6 +107,7 @@ fn hello() -> Message {
         target: "yard".parse().expect("a name"),
         block_bytes: BLOCK_BYTES,
         utc_ns: 1,
+        run: Uuid([4; 16]),
     }
 }
 

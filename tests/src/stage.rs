@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use blockhaul_tests::sim::chunk;
-use blockhaul_tests::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, superblock_copies};
+use crate::sim::chunk;
+use crate::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, superblock_copies};
 use drivers_sim::{DiskId, DiskModel, Script, SiteId, World};
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ impl Stage {
 
     /// The disk of a site.
     pub fn disk(&self, site: SiteId) -> DiskId {
-        self.world.machines.disk_at(site, VOLUME).unwrap()
+        self.world.machines.disk_at(site, VOLUME).expect("it is there")
     }
 
     /// Where the slot of a number lies.
@@ -117,15 +117,17 @@ impl Stage {
     /// How often a site has said something, as far as it was kept.
     pub fn times(&self, site: SiteId, code: &str) -> usize {
         let kept = self.world.machines.site(site).state.kept();
-        let events = kept.iter().map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        let events = kept
+            .iter()
+            .map(|line| serde_json::from_slice::<Value>(line).expect("it is there"));
         events.filter(|event| event["code"] == code).count()
     }
 
     fn note(&mut self) {
         for site in (0..self.world.machines.sites()).map(SiteId) {
             for line in self.world.machines.site(site).state.kept() {
-                let event: Value = serde_json::from_slice(&line).unwrap();
-                self.said.insert(event["code"].as_str().unwrap().into());
+                let event: Value = serde_json::from_slice(&line).expect("it is there");
+                self.said.insert(event["code"].as_str().expect("it is there").into());
             }
         }
     }
@@ -135,4 +137,48 @@ impl Stage {
         self.note();
         self.said
     }
+}
+
+/// `lobby` hauls to `vault`.
+pub struct Pair {
+    /// Both, and what they said.
+    pub stage: Stage,
+    /// The source.
+    pub lobby: SiteId,
+    /// The target.
+    pub vault: SiteId,
+}
+
+impl Pair {
+    /// Where the source is.
+    pub const LOBBY: SiteId = SiteId(0);
+    /// Where the target is.
+    pub const VAULT: SiteId = SiteId(1);
+}
+
+/// The two, and a job. `cameras` are those of the grant; `token` stands for the right one.
+pub fn pair(vault_slots: u64, cameras: &[&str], mode: &str, token: Option<&str>) -> Pair {
+    pair_with(vault_slots, cameras, token, json!({ "mode": mode }))
+}
+
+/// The same, with what else is said of the job.
+pub fn pair_with(vault_slots: u64, cameras: &[&str], token: Option<&str>, said: Value) -> Pair {
+    let mut stage = Stage::new();
+    let lobby = stage.add("lobby", SLOTS, "ring");
+    let vault = stage.add("vault", vault_slots, "append");
+    for (site, other, name) in [(lobby, vault, "vault"), (vault, lobby, "lobby")] {
+        let key = stage.world.machines.site(other).fingerprint.to_string();
+        let peer = json!({ "name": name, "key": key, "routes": [{ "host": name, "port": 7440 }] });
+        stage.ask(site, "Peer.Add", peer);
+    }
+    let grant = json!({ "peer": "lobby", "archive": "vault", "cameras": cameras });
+    let grant = stage.ask(vault, "Grant.Create", grant);
+    let token = token.map_or(grant["token"].clone(), Value::from);
+    let mut job = json!({ "name": "out", "from": "lobby", "peer": "vault", "archive": "vault", "token": token });
+    for (key, value) in said.as_object().expect("an object") {
+        job[key] = value.clone();
+    }
+    stage.ask(lobby, "Job.Create", job);
+    stage.pass(1);
+    Pair { stage, lobby, vault }
 }

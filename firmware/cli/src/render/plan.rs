@@ -1,0 +1,71 @@
+//! Plans of jobs in words.
+
+use blockhaul_core::control::types::{JobPlan, Period};
+
+use super::Look;
+use super::units::{duration, rate, time};
+
+/// Which blocks it takes.
+pub fn takes(plan: &JobPlan, look: &Look) -> String {
+    let mut said = match &plan.period {
+        Period::Everything => vec!["everything that is missing there".to_owned()],
+        Period::Range { from_utc_ns, to_utc_ns } => {
+            vec![format!("from {} to {}", time(*from_utc_ns, look), time(*to_utc_ns, look))]
+        }
+        Period::Last {
+            duration_ms,
+            offset_ms: 0,
+        } => vec![format!("the last {} before a run", duration(*duration_ms))],
+        Period::Last { duration_ms, offset_ms } => {
+            vec![format!(
+                "{} up to {} before a run",
+                duration(*duration_ms),
+                duration(*offset_ms)
+            )]
+        }
+        Period::Timetable { hours } => vec![format!("what began {} ({})", hours.text(), hours.zone().name())],
+    };
+    let filter = &plan.filter;
+    if !filter.kinds.is_empty() {
+        let kinds: Vec<String> = filter.kinds.iter().map(ToString::to_string).collect();
+        said.push(format!("only {}", kinds.join(", ")));
+    }
+    if let Some(from) = filter.from_utc_ns {
+        said.push(format!("from {} on", time(from, look)));
+    }
+    if let Some(to) = filter.to_utc_ns {
+        said.push(format!("before {}", time(to, look)));
+    }
+    if filter.key_frames {
+        said.push("only blocks with key frames".into());
+    }
+    said.join("; ")
+}
+
+/// When its blocks leave, and how fast.
+pub fn pace(plan: &JobPlan) -> String {
+    let mut said = Vec::new();
+    if plan.frozen {
+        said.push("frozen".to_owned());
+    }
+    if plan.delay_ms > 0 {
+        said.push(format!("{} late", duration(plan.delay_ms)));
+    }
+    for one in &plan.rates {
+        let hours = one.hours.as_ref();
+        let when = hours.map_or(String::new(), |hours| format!(" {} ({})", hours.text(), hours.zone().name()));
+        said.push(format!("{}{when}", rate(one.bytes_a_second)));
+    }
+    if said.is_empty() {
+        said.push("at once, as fast as it can".into());
+    }
+    said.join("; ")
+}
+
+/// When its runs begin.
+pub fn schedule(plan: &JobPlan) -> Option<String> {
+    let schedule = plan.schedule.as_ref()?;
+    let every = schedule.every_ms.map(|ms| format!("every {}", duration(ms)));
+    let cron = schedule.cron.as_ref();
+    every.or(cron.map(|cron| format!("{} ({})", cron.expression(), cron.zone().name())))
+}

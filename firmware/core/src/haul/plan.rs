@@ -1,0 +1,90 @@
+//! Whether a plan can work, before it is saved.
+//!
+//! Not what the plan does: `sieve.rs`, `pace.rs`, `job/running.rs`.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::archive::creation::refusal;
+use crate::control::types::{JobMode, JobPlan, Period, Refusal, RefusalCode, Schedule};
+use crate::limits::{DELAY_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, RATES_MAX};
+
+impl JobPlan {
+    /// Why it cannot be, for a job of that mode.
+    pub fn check(&self, mode: JobMode) -> Result<(), Refusal> {
+        let usage = |sentence: String, next: &str| Err(refusal(RefusalCode::Usage, sentence, next));
+        match (mode, &self.schedule) {
+            (
+                JobMode::Schedule,
+                Some(Schedule {
+                    every_ms: Some(ms),
+                    cron: None,
+                }),
+            ) => {
+                if !(EVERY_MS_MIN..=EVERY_MS_MAX).contains(ms) {
+                    let sentence = format!("A run every {ms} ms is out of range.");
+                    return usage(sentence, "Choose 1s to 365 days.");
+                }
+            }
+            (
+                JobMode::Schedule,
+                Some(Schedule {
+                    every_ms: None,
+                    cron: Some(_),
+                }),
+            ) => {}
+            (JobMode::Schedule, _) => {
+                let sentence = "A schedule is either a time between runs or a cron expression.".into();
+                return usage(sentence, "Say --every 60s, or --cron '0 2 * * *' --tz Europe/Berlin.");
+            }
+            (JobMode::Always | JobMode::OnDemand, Some(_)) => {
+                let sentence = "Only a job of the mode `schedule` has a schedule.".into();
+                return usage(sentence, "Say --mode schedule, or leave --every and --cron out.");
+            }
+            (JobMode::Always | JobMode::OnDemand, None) => {}
+        }
+        if self.delay_ms > DELAY_MS_MAX {
+            return usage(
+                format!("A delay of {} ms is out of range.", self.delay_ms),
+                "Choose 365 days at most.",
+            );
+        }
+        if self.rates.len() > RATES_MAX {
+            return usage(
+                format!("A job has {RATES_MAX} rates at most."),
+                "Join some of their timetables.",
+            );
+        }
+        let filter = &self.filter;
+        if let (Some(from), Some(to)) = (filter.from_utc_ns, filter.to_utc_ns)
+            && from >= to
+        {
+            return usage("The filter's time ends before it begins.".into(), "Exchange from and to.");
+        }
+        self.period.check()?;
+        if mode == JobMode::Always && self.period.ends() {
+            let sentence = "A job that is always on has no time at which its period ends.".into();
+            return usage(sentence, "Choose --mode on-demand or schedule, or a filter by time.");
+        }
+        Ok(())
+    }
+}
+
+impl Period {
+    /// Why it cannot be.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let (sentence, next) = match self {
+            Period::Range { from_utc_ns, to_utc_ns } if from_utc_ns >= to_utc_ns => {
+                ("The period ends before it begins.", "Exchange its two times.")
+            }
+            Period::Last { duration_ms: 0, .. } => ("The period has no length.", "Say how much, like `last 2h`."),
+            Period::Everything | Period::Range { .. } | Period::Last { .. } | Period::Timetable { .. } => return Ok(()),
+        };
+        Err(refusal(RefusalCode::Usage, sentence, next))
+    }
+
+    /// Whether blocks of the future cannot be in it.
+    fn ends(&self) -> bool {
+        matches!(self, Period::Range { .. } | Period::Last { .. })
+    }
+}

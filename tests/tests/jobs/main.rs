@@ -1,0 +1,10 @@
+//! What a job takes, when, and how fast: the product on simulated machines, whose clocks can be set, judged by what lies on the
+//! target's disk (`tests/src/reader`) and by what both ends say.
+//!
+//! - `plans`: filters, periods, delays, freezing, rates. `runs`: schedules, bounds, switching, histories.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod plans;
+mod runs;
+mod target;
