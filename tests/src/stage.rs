@@ -26,6 +26,12 @@ pub struct Stage {
     streams: u32,
 }
 
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage::new()
+    }
+}
+
 impl Stage {
     /// An empty world.
     pub fn new() -> Stage {
