@@ -81,7 +81,10 @@ fn hold(checkpoint: &Checkpoint, covered: u64) {
         assert!(gap.from < gap.to, "a gap of nothing was accepted");
     }
     for (track, _) in &checkpoint.fills {
-        assert!((*track as usize) < checkpoint.tips.len(), "a fill of a track that is not there");
+        assert!(
+            (*track as usize) < checkpoint.tips.len(),
+            "a fill of a track that is not there"
+        );
     }
     let notes = &checkpoint.notes;
     for tag in &notes.tags {

@@ -207,7 +207,7 @@ fn calls() -> Vec<(&'static str, Value)> {
             json!({ "archive": "yard", "camera": "gate", "from_utc_ns": 1, "to_utc_ns": 2 }),
         ),
         ("Archive.Statistics", json!({ "archive": "yard" })),
-        ("Archive.Compare", json!({ "name": "yard", "with": "yard" })),
+        ("Archive.Compare", json!({ "name": "yard", "with": "attic" })),
         ("Archive.Scrub", json!({ "name": "yard", "rate_bytes": 1_000_000 })),
         (
             "Tag.Set",
