@@ -224,7 +224,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("Mark.Remove", json!({ "archive": "yard", "name": "north" })),
         (
             "Mark.Restore",
-            json!({ "archive": "yard", "name": "north", "into": "yard", "dry_run": true }),
+            json!({ "archive": "yard", "name": "north", "into": "attic", "dry_run": true }),
         ),
         (
             "Recorder.Create",
