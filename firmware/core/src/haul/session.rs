@@ -272,7 +272,7 @@ impl Session {
         }
         self.caught_up = rests && at_end && !cut;
         let at_bound = (at_end && cut) || (held.is_none() && lasting.run.blocks_left() == 0);
-        self.bounded = !self.caught_up && self.unacked.is_empty() && at_bound;
+        self.bounded = !self.caught_up && self.unacked.is_empty() && self.mark_on.is_none() && at_bound;
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, sieve: &Sieve, context: &mut Context) -> bool {
