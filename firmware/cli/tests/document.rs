@@ -46,10 +46,12 @@ fn there_is_one_description_for_each_interface() {
         ".Grant",
         ".Job",
         ".Macro",
+        ".Mark",
         ".Peer",
         ".Recorder",
         ".Retention",
         ".Service",
+        ".Tag",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));
 }

@@ -9,6 +9,7 @@ mod again;
 mod decisions;
 mod keeping;
 mod links;
+mod scrub;
 mod silence;
 mod stop;
 
@@ -104,6 +105,7 @@ pub(crate) struct Parts {
     pub incoming: BTreeMap<LinkId, Incoming>,
     /// Comparisons of links that are gone, until their last read has finished.
     pub abandoned: BTreeMap<LinkId, Compares>,
+    scrubs: BTreeMap<usize, scrub::Scrub>,
     feeds: BTreeMap<FeedId, usize>,
     links: BTreeMap<LinkId, usize>,
     next_volume: u32,
@@ -159,6 +161,7 @@ impl Appliance {
             next_keeper: limits::ARCHIVE_PLACES_MAX,
             incoming: BTreeMap::new(),
             abandoned: BTreeMap::new(),
+            scrubs: BTreeMap::new(),
             feeds: BTreeMap::new(),
             links: BTreeMap::new(),
             next_volume: 1,
@@ -526,6 +529,7 @@ impl Parts {
                             self.rest_compares(link, context);
                         }
                     }
+                    Reader::Scrub(index) => self.on_scrub_read(index, sequence, result, context),
                 }
             }
             Purpose::Seek(reader, index, _) => {
@@ -551,6 +555,7 @@ impl Parts {
                         }
                     }
                     Reader::Reconcile(_) => unreachable!("it knows where to begin"),
+                    Reader::Scrub(_) => unreachable!("it begins where it is told"),
                 }
             }
             Purpose::Settings => self.on_saved(result, context),

@@ -50,6 +50,8 @@ pub enum Ready {
     Reading(hal::ClientId),
     /// Whoever looks after the retention of an archive.
     Keeper(usize),
+    /// The reading for damage in the background of an archive.
+    Scrub(usize),
     /// Calls that wait for something.
     Waiting,
     /// Ops that a device has not answered.

@@ -51,6 +51,8 @@ pub enum Code {
     BlockUnreadable,
     /// A block failed its check.
     BlockCorrupt,
+    /// An archive was read from end to end, and damage was found.
+    VerifyFailed,
     /// A write or flush failed, and the group was written again.
     GroupRewritten,
     /// A recorder's bytes were dropped because the disk was too slow.
@@ -192,6 +194,7 @@ impl Code {
             Code::WouldOverwrite => ("would-overwrite", Critical),
             Code::BlockUnreadable => ("block-unreadable", Critical),
             Code::BlockCorrupt => ("block-corrupt", Critical),
+            Code::VerifyFailed => ("verify-failed", Critical),
             Code::GroupRewritten => ("group-rewritten", Warning),
             Code::RecordingDropped => ("recording-dropped", Critical),
             Code::RecordingResumed => ("recording-resumed", Info),

@@ -7,6 +7,7 @@ use core::time::Duration;
 use crate::format::Checkpoint;
 use crate::format::SECTOR_BYTES;
 use crate::format::checkpoint::{ENTRY_BYTES, PART_HEAD_BYTES};
+use crate::format::notes::{MARK_BYTES, POINT_BYTES, TAG_BYTES, TAG_NAME_BYTES};
 use crate::format::track::TIP_BYTES;
 
 /// Smallest block: below, the header sector costs more than 6 % (`features.md`, A1).
@@ -61,6 +62,14 @@ pub const TRACKS_MAX: usize = 16_384;
 pub const GAPS_MAX: usize = 10_000;
 /// Runs of blocks that were filled in later, kept per archive: no more is filled in than has room here.
 pub const FILLS_MAX: usize = 2_048;
+/// Tagged ranges per archive; in a ring they leave with their blocks.
+pub const TAGS_MAX: usize = 10_000;
+/// Different tags per archive.
+pub const TAG_NAMES_MAX: usize = 256;
+/// Marks per archive.
+pub const MARKS_MAX: usize = 256;
+/// Points of all marks of an archive: sixteen marks of as many tracks as can be, or more of fewer.
+pub const POINTS_MAX: usize = 16 * TRACKS_MAX;
 /// Damaged blocks remembered per archive; more are counted only.
 pub const QUARANTINE_MAX: usize = 10_000;
 /// Records waiting to be written per archive: every track may ask for a lease and a gap at once.
@@ -73,6 +82,22 @@ pub const INCOMING_MAX: usize = 256;
 
 /// Blocks that one job reads ahead, and that may wait in its sending queue, each.
 pub const READ_AHEAD: usize = 4;
+/// Slowest reading for damage in the background, bytes a second: a card of 32 GiB takes a week.
+pub const SCRUB_RATE_MIN: u64 = 64 << 10;
+/// How far reading for damage has come is written into the log that often while it goes on, and at its end.
+pub const SCRUB_KEPT_EVERY: Duration = Duration::from_secs(3600);
+/// Reading for damage waits that long for recording, and that often at most for one block.
+pub const SCRUB_YIELD: Duration = Duration::from_millis(50);
+/// See [`SCRUB_YIELD`].
+pub const SCRUB_YIELDS_MAX: u32 = 20;
+/// Headers read ahead where payload is not wanted.
+pub const HEADERS_AHEAD: usize = 32;
+/// Stretches of missing blocks that one call tells; more are counted.
+pub const MISSING_MAX: usize = 10_000;
+/// Covered stretches of time that one call keeps.
+pub const STRETCHES_MAX: usize = 100_000;
+/// Rows of statistics, a day of a track each, that one call tells.
+pub const DAY_ROWS_MAX: usize = 50_000;
 /// Blocks that a target lets one link have under way: received and not yet durable.
 pub const CREDIT_MAX: u32 = 4;
 
@@ -172,13 +197,32 @@ pub const fn checkpoint_slack(segment_blocks: u32) -> u32 {
     if segment_blocks / 4 > 4 { segment_blocks / 4 } else { 4 }
 }
 
-/// Tracks that an archive may have, so that all parts of a checkpoint lie within the headers that recovery looks at.
-pub const fn tracks_max(block_bytes: u32, segment_blocks: u32) -> usize {
+/// Bytes of a checkpoint that tracks, tags and points of marks share: all its parts lie within the headers that recovery looks at.
+const fn shared_bytes(block_bytes: u32, segment_blocks: u32) -> usize {
     let share = payload_capacity_bytes(block_bytes) as usize - PART_HEAD_BYTES;
     let content = (checkpoint_slack(segment_blocks) + writes_max(segment_blocks)) as usize * share;
-    let others = Checkpoint::content_bytes(recovery_window(segment_blocks) as usize, 0, GAPS_MAX, FILLS_MAX);
-    let tracks = content.saturating_sub(others) / TIP_BYTES;
-    if tracks < TRACKS_MAX { tracks } else { TRACKS_MAX }
+    let notes = TAG_NAMES_MAX * TAG_NAME_BYTES + MARKS_MAX * MARK_BYTES;
+    let others = Checkpoint::content_bytes(recovery_window(segment_blocks) as usize, 0, GAPS_MAX, FILLS_MAX, notes);
+    content.saturating_sub(others)
+}
+
+const fn least(one: usize, other: usize) -> usize {
+    if one < other { one } else { other }
+}
+
+/// Tracks that an archive may have: five eighths of what is shared.
+pub const fn tracks_max(block_bytes: u32, segment_blocks: u32) -> usize {
+    least(shared_bytes(block_bytes, segment_blocks) / 8 * 5 / TIP_BYTES, TRACKS_MAX)
+}
+
+/// Tagged ranges that an archive may have: an eighth of what is shared.
+pub const fn tags_max(block_bytes: u32, segment_blocks: u32) -> usize {
+    least(shared_bytes(block_bytes, segment_blocks) / 8 / TAG_BYTES, TAGS_MAX)
+}
+
+/// Points that all marks of an archive may have together: a quarter of what is shared.
+pub const fn points_max(block_bytes: u32, segment_blocks: u32) -> usize {
+    least(shared_bytes(block_bytes, segment_blocks) / 4 / POINT_BYTES, POINTS_MAX)
 }
 
 /// Headers that recovery looks at behind a checkpoint.
@@ -193,6 +237,8 @@ const _: () = assert!(INCOMING_MAX * UNSENT_MAX < OPS_MAX);
 const _: () = assert!(OPENS_MAX < UNSENT_MAX && COMPARES_MAX < UNSENT_MAX);
 // Even the smallest archive of the smallest blocks has room for a large site.
 const _: () = assert!(tracks_max(BLOCK_BYTES_MIN, SEGMENT_BLOCKS_MIN) >= 1_000);
+// And for a mark of as many tracks.
+const _: () = assert!(points_max(BLOCK_BYTES_MIN, SEGMENT_BLOCKS_MIN) >= tracks_max(BLOCK_BYTES_MIN, SEGMENT_BLOCKS_MIN));
 // The window of the smallest archive fits its ring.
 const _: () = assert!((recovery_window(SEGMENT_BLOCKS_MIN) as u64) < SLOTS_MIN);
 // All entries of a checkpoint are in part 0, whatever the block size.

@@ -91,6 +91,19 @@ pub struct ArchiveSetting {
     /// How long blocks are kept.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retention: Retention,
+    /// How it is read for damage in the background; not at all if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrub: Option<ScrubSetting>,
+}
+
+/// How an archive is read for damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScrubSetting {
+    /// Bytes a second at most.
+    pub rate_bytes: u64,
+    /// Time between the end of a pass and the next one.
+    pub pause_ms: u64,
 }
 
 /// A right that a peer's token carries.
@@ -283,6 +296,10 @@ mod tests {
                     min_age_ms: Some(5),
                     ..Retention::default()
                 },
+                scrub: Some(ScrubSetting {
+                    rate_bytes: 1,
+                    pause_ms: 2
+                }),
             }],
             ..Settings::default()
         };

@@ -58,7 +58,7 @@ pub fn announced(block: &[u8]) -> Option<Announced> {
 
 /// Gaps in a checkpoint that has one part; of others none.
 fn checkpoint_gaps(payload: &[u8]) -> Vec<(Track, u64, u64)> {
-    const HEAD_BYTES: usize = 48;
+    const HEAD_BYTES: usize = 120;
     const ENTRY_BYTES: usize = 32;
     const TIP_BYTES: usize = 208;
     const GAP_BYTES: usize = 24;

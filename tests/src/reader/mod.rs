@@ -181,7 +181,7 @@ fn leases(payload: &[u8]) -> Vec<Granted> {
 }
 
 fn records(payload: &[u8], kind: u8) -> impl Iterator<Item = &[u8]> {
-    const RECORD_BYTES: usize = 160;
+    const RECORD_BYTES: usize = 192;
     let all = payload.get(8..).unwrap_or_default().chunks_exact(RECORD_BYTES);
     all.filter(move |record| record[0] == kind)
 }

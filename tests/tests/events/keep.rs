@@ -44,9 +44,9 @@ pub fn removed_after_success() -> Stage {
     is_whole(&mut stage, lobby, "lobby");
     is_whole(&mut stage, vault, "vault");
     let gaps = stage.ask(lobby, "Archive.Gaps", json!({ "archive": "lobby", "camera": "gate" }));
-    assert_eq!(gaps["gaps"][0]["reason"], "expired", "{gaps}");
+    assert_eq!(gaps["gaps"][0]["what"], "expired", "{gaps}");
     let there = stage.ask(vault, "Archive.Gaps", json!({ "archive": "vault", "camera": "gate" }));
-    assert_eq!(there["gaps"], json!([]), "everything was hauled before it was freed");
+    assert_eq!(lost(&there), 0, "everything was hauled before it was freed: {there}");
     stage
 }
 
@@ -180,9 +180,9 @@ fn what_was_freed_before_a_job_came_is_a_gap_that_says_so() {
     stage.ask(lobby, "Job.Create", job);
     stage.pass(10);
     let gaps = stage.ask(vault, "Archive.Gaps", json!({ "archive": "vault", "camera": "gate" }));
-    assert_eq!(gaps["gaps"].as_array().map(Vec::len), Some(1), "{gaps}");
+    assert_eq!(lost(&gaps), 1, "{gaps}");
     assert_eq!(
-        (&gaps["gaps"][0]["from"], &gaps["gaps"][0]["reason"]),
+        (&gaps["gaps"][0]["from"], &gaps["gaps"][0]["what"]),
         (&json!(0), &json!("expired")),
         "{gaps}"
     );
@@ -190,4 +190,10 @@ fn what_was_freed_before_a_job_came_is_a_gap_that_says_so() {
         stage.ask(lobby, "Job.Show", json!({ "name": "late" }))["job"]["state"],
         "caught-up"
     );
+}
+
+/// Stretches of blocks that are missing: between two recordings nothing was recorded, and nothing was lost.
+fn lost(gaps: &Value) -> usize {
+    let all = gaps["gaps"].as_array().into_iter().flatten();
+    all.filter(|gap| gap["what"] != "not-recorded").count()
 }

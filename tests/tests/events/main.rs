@@ -37,7 +37,11 @@ const STORIES: &[Story] = &[
             "stopped",
         ],
     ),
-    ("blocks go bad", disk::bad_blocks, &["block-corrupt", "block-unreadable"]),
+    (
+        "blocks go bad",
+        disk::bad_blocks,
+        &["block-corrupt", "block-unreadable", "verify-failed"],
+    ),
     (
         "superblock copies go bad",
         disk::bad_superblocks,

@@ -5,9 +5,11 @@
 
 use std::fs;
 
-use blockhaul_core::format::checkpoint::{ENTRY_BYTES, FILLS_BYTES, NO_TRACK, PART_HEAD_BYTES};
+use blockhaul_core::format::checkpoint::{ENTRY_BYTES, FILLS_BYTES, GAP_BYTES, NO_TRACK, PART_HEAD_BYTES};
 use blockhaul_core::format::header::{INIT_AT, ORIGIN_AT, ORIGIN_END};
+use blockhaul_core::format::notes::{MARK_BYTES, MarkHead, POINT_BYTES, TAG_BYTES, TAG_NAME_BYTES};
 use blockhaul_core::format::record::{RECORD_BYTES, records_max};
+use blockhaul_core::format::scrub::SCRUB_BYTES;
 use blockhaul_core::format::superblock::{HISTORY_MAX, NO_CHECKPOINT, copy_offsets};
 use blockhaul_core::format::track::{TIP_BYTES, TRACK_KEY_BYTES};
 use blockhaul_core::format::{FORMAT_VERSION, Record, SECTOR_BYTES, TrackKey, crc32c};
@@ -280,13 +282,24 @@ fn the_tables_of_system_blocks() {
         0,
         &payload,
         (0, 8),
-        &[("number of records", number(2u8, 4)), ("zero", zeros(4))],
+        &[("number of records", number(8u8, 4)), ("zero", zeros(4))],
     );
 
-    let rows = table("A record:");
-    let [Record::Lease { key, lease, holder }, Record::Gap { gap, hash_after, .. }] = structures::records() else {
-        panic!("a lease and a gap");
+    let rows = table("A record of a track:");
+    let [
+        Record::Lease { key, lease, holder },
+        Record::Gap { gap, hash_after, .. },
+        Record::Tag { from, to, name, .. },
+        _,
+        Record::Mark(mark),
+        Record::Point { next, hash, .. },
+        Record::Unmark(_),
+        Record::Scrub(_),
+    ] = structures::records()
+    else {
+        panic!("one of each kind");
     };
+    let at = |record: usize| (8 + record * RECORD_BYTES, RECORD_BYTES);
     let fields = [
         ("1", vec![1]),
         ("zero", zeros(1)),
@@ -296,8 +309,9 @@ fn the_tables_of_system_blocks() {
         ("lease nonce", number(lease.nonce, 8)),
         ("key of the peer", holder.0.to_vec()),
         ("zero", zeros(16)),
+        ("zero", zeros(32)),
     ];
-    compare("lease", &rows, 0, &payload, (8, RECORD_BYTES), &fields);
+    compare("lease", &rows, 0, &payload, at(0), &fields);
     let fields = [
         ("2", vec![2]),
         (
@@ -310,8 +324,77 @@ fn the_tables_of_system_blocks() {
         ("first one behind", number(gap.to, 8)),
         ("origin hash of the block before", hash_after.0.to_vec()),
         ("zero", zeros(16)),
+        ("zero", zeros(32)),
     ];
-    compare("gap", &rows, 1, &payload, (8 + RECORD_BYTES, RECORD_BYTES), &fields);
+    compare("gap", &rows, 1, &payload, at(1), &fields);
+    let name = padded(name.as_bytes(), 80);
+    for (record, kind) in [(2, 3), (3, 4)] {
+        let fields = [
+            ("3 set, 4 unset", vec![kind]),
+            ("zero", zeros(1)),
+            ("zero", zeros(6)),
+            ("track key", track_key(&key)),
+            ("first track sequence", number(from, 8)),
+            ("first one behind", number(to, 8)),
+            ("name of the tag, which takes 64 bytes", name[..32].to_vec()),
+            ("its second half", name[32..48].to_vec()),
+            ("its last 16 bytes, then zero", name[48..].to_vec()),
+        ];
+        compare("tag", &rows, 2, &payload, at(record), &fields);
+    }
+    let fields = [
+        ("6", vec![6]),
+        ("zero", zeros(1)),
+        ("zero", zeros(6)),
+        ("track key", track_key(&key)),
+        ("track sequence of the first block behind", number(next, 8)),
+        ("zero", zeros(8)),
+        ("origin hash of the block before", hash.0.to_vec()),
+        ("UUID of the mark", mark.mark.0.to_vec()),
+        ("zero", zeros(32)),
+    ];
+    compare("point", &rows, 3, &payload, at(5), &fields);
+
+    let rows = table("A record of the archive.");
+    let rest = RECORD_BYTES - 8;
+    let fields = |kind: u8, begins, bytes: &[u8]| {
+        let fields: [Field; 3] = [("5", vec![kind]), ("zero", zeros(7)), (begins, padded(bytes, rest))];
+        fields
+    };
+    let mark_fields = fields(5, "mark row", &mark_row(&mark));
+    compare("mark", &rows, 0, &payload, at(4), &mark_fields);
+    let [_, zero, row] = fields(7, "UUID of the mark", &mark.mark.0);
+    compare("end of a mark", &rows, 1, &payload, at(6), &[("7", vec![7]), zero, row]);
+    let [_, zero, row] = fields(8, "scrub state", &scrub_state());
+    compare("scrub", &rows, 2, &payload, at(7), &[("8", vec![8]), zero, row]);
+    assert_eq!(widths(&format!("Mark row, {MARK_BYTES} bytes: ")), [16, 64, 16, 8, 4, 4]);
+    assert_eq!(widths(&format!("Scrub state, {SCRUB_BYTES} bytes: ")), [8; 7]);
+}
+
+fn mark_row(mark: &MarkHead) -> Vec<u8> {
+    let row = [
+        &mark.mark.0[..],
+        &name(mark.name.as_str()),
+        &mark.made_in.0,
+        &mark.utc_ns.to_le_bytes(),
+        &mark.points.to_le_bytes(),
+        &[0; 4],
+    ];
+    row.concat()
+}
+
+fn scrub_state() -> Vec<u8> {
+    let scrub = structures::scrub();
+    let fields = [
+        number(scrub.position, 8),
+        time(scrub.began_utc_ns),
+        number(scrub.damaged, 8),
+        time(scrub.ended_utc_ns),
+        number(scrub.ended_at, 8),
+        number(scrub.ended_blocks, 8),
+        number(scrub.ended_damaged, 8),
+    ];
+    fields.concat()
 }
 
 #[test]
@@ -330,6 +413,11 @@ fn the_tables_of_checkpoints() {
         ("gaps in all", number(one.gaps.len() as u64, 4)),
         ("runs of fills in all", number(one.fills.len() as u64, 4)),
         ("track sequence at which a track begins", number(one.new_tracks_begin, 8)),
+        ("names of tags in all", number(one.notes.tag_names.len() as u64, 4)),
+        ("tags in all", number(one.notes.tags.len() as u64, 4)),
+        ("marks in all", number(one.notes.marks.len() as u64, 4)),
+        ("points in all", number(one.notes.points.len() as u64, 4)),
+        ("scrub state", scrub_state()),
     ];
     compare("part", &head, 0, &payload, (0, PART_HEAD_BYTES), &fields);
 
@@ -375,13 +463,36 @@ fn the_tables_of_checkpoints() {
     let gaps_at = tips_at + one.tips.len() * TIP_BYTES;
     let (track, gap) = one.gaps[0];
     let expected = [number(track, 4), vec![4], zeros(3), number(gap.from, 8), number(gap.to, 8)].concat();
-    let fills_at = gaps_at + expected.len();
+    let fills_at = gaps_at + GAP_BYTES;
     assert_eq!(payload[gaps_at..fills_at], expected);
     let (track, run) = one.fills[0];
     let numbers = [run.from, run.to, run.log_from, run.log_to];
     let numbers = numbers.map(|one| number(one, 8)).concat();
-    assert_eq!(payload[fills_at..], [number(track, 4), zeros(4), numbers].concat());
+    let notes_at = fills_at + FILLS_BYTES;
+    assert_eq!(payload[fills_at..notes_at], [number(track, 4), zeros(4), numbers].concat());
     assert_eq!(widths(&format!("Run of fills, {FILLS_BYTES} bytes: ")), [4, 4, 8, 8, 8, 8]);
+    let notes = &one.notes;
+    let (tag, point) = (&notes.tags[0], &notes.points[0]);
+    let expected: Vec<u8> = [
+        notes.tag_names.iter().flat_map(|tag| name(tag.as_str())).collect(),
+        number(tag.track, 4),
+        number(tag.name, 4),
+        number(tag.from, 8),
+        number(tag.to, 8),
+        number(tag.log_sequence, 8),
+        notes.marks.iter().flat_map(mark_row).collect(),
+        number(point.mark, 4),
+        number(point.track, 4),
+        number(point.next, 8),
+        point.hash.0.to_vec(),
+    ]
+    .concat();
+    assert_eq!(payload[notes_at..], expected, "notes");
+    assert_eq!(
+        widths(&format!("Name of a tag: {TAG_NAME_BYTES} bytes. Tag, {TAG_BYTES} bytes: ")),
+        [4, 4, 8, 8, 8]
+    );
+    assert_eq!(widths(&format!("Point, {POINT_BYTES} bytes: ")), [4, 4, 8, 32]);
     assert_eq!(widths("Gap, 24 bytes: "), [4, 1, 3, 8, 8]);
     assert_eq!(widths(&format!("Track key, {TRACK_KEY_BYTES} bytes: ")), [16, 64, 1, 7]);
 }

@@ -4,9 +4,10 @@ use blockhaul_core::Kind;
 use blockhaul_core::control::types::{GapReason, Mode};
 use blockhaul_core::format::checkpoint::{Fills, NO_TRACK, PART_HEAD_BYTES, PartHead};
 use blockhaul_core::format::header::{self, Epoch};
+use blockhaul_core::format::notes::{MarkHead, MarkPoint, TagRange};
 use blockhaul_core::format::record::{GapRange, decode_records, encode_records};
 use blockhaul_core::format::{
-    BlockKind, Checkpoint, Entry, Lease, Origin, Placement, Record, SECTOR_BYTES, Superblock, Tip, TrackKey,
+    BlockKind, Checkpoint, Entry, Lease, Notes, Origin, Placement, Record, SECTOR_BYTES, ScrubState, Superblock, Tip, TrackKey,
 };
 use blockhaul_core::recorder::container::Container;
 use hal::{ClockQuality, Digest, Fingerprint, Uuid};
@@ -136,8 +137,32 @@ fn header_sector() -> Vec<u8> {
     sector
 }
 
-/// A lease and a gap.
-pub fn records() -> [Record; 2] {
+/// A mark, without its points.
+pub fn mark() -> MarkHead {
+    MarkHead {
+        mark: Uuid(counting(0xa1)),
+        name: "before-the-update".parse().unwrap(),
+        made_in: Uuid(counting(0xb1)),
+        utc_ns: 1_763_700_004_000_000_006,
+        points: 0x1819,
+    }
+}
+
+/// How far a scrub has come.
+pub fn scrub() -> ScrubState {
+    ScrubState {
+        position: 0x2a2b,
+        began_utc_ns: 1_763_700_005_000_000_007,
+        damaged: 0x2c2d,
+        ended_utc_ns: 1_763_700_006_000_000_008,
+        ended_at: 0x2e2f,
+        ended_blocks: 0x3a3b,
+        ended_damaged: 0x3c3d,
+    }
+}
+
+/// One of each kind.
+pub fn records() -> [Record; 8] {
     let lease = Lease {
         counter: 0x0a0b,
         nonce: 0x0c0d_0e0f_1011_1213,
@@ -158,7 +183,28 @@ pub fn records() -> [Record; 2] {
             gap,
             hash_after: Digest(counting(0xc0)),
         },
+        tag(true),
+        tag(false),
+        Record::Mark(mark()),
+        Record::Point {
+            mark: mark().mark,
+            key: track(),
+            next: 0x1a1b,
+            hash: Digest(counting(0xc1)),
+        },
+        Record::Unmark(mark().mark),
+        Record::Scrub(scrub()),
     ]
+}
+
+fn tag(set: bool) -> Record {
+    Record::Tag {
+        key: track(),
+        from: 0x1c1d,
+        to: 0x1e1f,
+        name: "n".repeat(63).parse().unwrap(),
+        set,
+    }
 }
 
 fn system_payload() -> Vec<u8> {
@@ -223,6 +269,24 @@ pub fn checkpoint() -> Checkpoint {
             },
         )],
         new_tracks_begin: 0x9192,
+        notes: Notes {
+            tag_names: vec!["motion".parse().unwrap(), "court".parse().unwrap()],
+            tags: vec![TagRange {
+                track: 1,
+                name: 1,
+                from: 0xa1a2,
+                to: 0xa3a4,
+                log_sequence: 0xa5a6,
+            }],
+            marks: vec![mark(), mark()],
+            points: vec![MarkPoint {
+                mark: 1,
+                track: 1,
+                next: 0xb1b2,
+                hash: Digest(counting(0xf0)),
+            }],
+        },
+        scrub: scrub(),
     }
 }
 

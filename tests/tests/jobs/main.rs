@@ -1,10 +1,11 @@
 //! What a job takes, when, and how fast: the product on simulated machines, whose clocks can be set, judged by what lies on the
 //! target's disk (`tests/src/reader`) and by what both ends say.
 //!
-//! - `plans`: filters, periods, delays, freezing, rates. `runs`: schedules, bounds, switching, histories.
+//! - `filled`: what a full run brings. `plans`: filters, periods, delays, freezing, rates. `runs`: schedules, bounds, switching, histories.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod filled;
 mod plans;
 mod runs;
 mod target;

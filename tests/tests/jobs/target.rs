@@ -31,7 +31,7 @@ pub fn missing(pair: &mut Pair) -> Vec<(u64, u64, String)> {
         .ask(pair.vault, "Archive.Gaps", json!({ "archive": "vault", "camera": "gate" }));
     let one = |gap: &Value| {
         let number = |key: &str| gap[key].as_u64().unwrap();
-        (number("from"), number("to"), gap["reason"].as_str().unwrap().to_owned())
+        (number("from"), number("to"), gap["what"].as_str().unwrap().to_owned())
     };
     gaps["gaps"].as_array().unwrap().iter().map(one).collect()
 }

@@ -213,7 +213,7 @@ fn damage_at_the_source_is_a_gap_at_the_target() -> Result<()> {
     let told: Vec<_> = gaps["gaps"].as_array().into_iter().flatten().collect();
     let ranges: Vec<_> = told.iter().map(|gap| (gap["from"].as_u64(), gap["to"].as_u64())).collect();
     assert_eq!(ranges, [(Some(5), Some(6)), (Some(17), Some(18))], "{gaps}");
-    assert!(told.iter().all(|gap| gap["reason"] == "damaged"), "{gaps}");
+    assert!(told.iter().all(|gap| gap["what"] == "damaged"), "{gaps}");
     assert_eq!(stage.job_field(JOB, "gaps")?, 2);
     let (ended, bytes) = export(&stage.target, VAULT, &stage.folder.path().join("out"))?;
     assert_eq!((ended.exit, &ended.said["missing"]), (3, &2.into()), "{ended:?}");

@@ -154,7 +154,7 @@ fn unreadable_blocks_are_named_gaps_and_no_others_are_lost() -> Result<()> {
     let gaps = gaps["gaps"].as_array().cloned().unwrap_or_default();
     let ranges: Vec<_> = gaps.iter().map(|gap| (gap["from"].as_u64(), gap["to"].as_u64())).collect();
     assert_eq!(ranges, [(Some(5), Some(6)), (Some(17), Some(18))], "{gaps:?}");
-    assert!(gaps.iter().all(|gap| gap["reason"] == "damaged"), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| gap["what"] == "damaged"), "{gaps:?}");
     let pieces = recorded.chunks(PAYLOAD_BYTES).enumerate();
     let whole: Vec<u8> = pieces
         .filter(|(at, _)| ![5, 17].contains(at))

@@ -16,6 +16,8 @@ mod frozen;
 mod full;
 mod kill;
 mod macros;
+mod manifest;
+mod marks;
 mod media;
 mod opened;
 mod overrun;

@@ -67,7 +67,7 @@ fn removal_waits_for_a_job_that_is_switched_off() -> Result<()> {
     })?;
     assert_eq!(events(&stage.source, "guard-released")?.len(), 1);
     let gaps = stage.source.call(&["gaps", "--archive", CARD, "--camera", CAMERA])?;
-    assert_eq!(gaps["gaps"][0]["reason"], "expired", "{gaps}");
+    assert_eq!(gaps["gaps"][0]["what"], "expired", "{gaps}");
 
     for round in 1..10 {
         let more = blocks(round, 15);

@@ -19,6 +19,46 @@ pub enum Archive {
     Info(Named),
     /// Read every block from the media and check it; exit code 14 if one is damaged
     Verify(Named),
+    /// Compare two archives here by the hashes of their blocks, without reading payload; exit code 3 if they differ
+    #[command(after_help = "Example:\n  blockhaul archive compare main --with rescued")]
+    Compare(Compare),
+    /// Read an archive for damage in the background, over and over, at a set rate
+    #[command(after_help = "Examples:\n  \
+        blockhaul archive scrub main --rate 10MiB/s --pause 168h\n  \
+        blockhaul archive scrub main --off\n\n\
+        `archive info` shows when it was read, how far it is and what was found. Recording goes first.")]
+    Scrub(Scrub),
+}
+
+/// `blockhaul archive compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Name of the archive
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// The archive it is compared with
+    #[arg(long, value_name = "NAME")]
+    pub with: Name,
+    /// Only this camera
+    #[arg(long, value_name = "ID")]
+    pub camera: Option<Name>,
+}
+
+/// `blockhaul archive scrub`
+#[derive(Debug, Args)]
+pub struct Scrub {
+    /// Name of the archive
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// Bytes read a second at most, like 10MiB/s
+    #[arg(long, value_name = "RATE", value_parser = value::rate, required_unless_present = "off")]
+    pub rate: Option<u64>,
+    /// Time between the end of a pass and the next one
+    #[arg(long, value_name = "TIME", default_value = "168h", value_parser = value::duration_ms)]
+    pub pause: u64,
+    /// Do not read it in the background any more
+    #[arg(long, conflicts_with_all = ["rate", "pause"])]
+    pub off: bool,
 }
 
 /// An archive by name.

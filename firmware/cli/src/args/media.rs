@@ -57,7 +57,9 @@ pub struct Record {
 #[command(
     after_help = "Times: \"2026-11-21 10:00\" (local), 2026-11-21T10:00:00Z, 10:00 (today), \"1h ago\", now.\n\nExamples:\n  \
     blockhaul export --archive main --camera lobby -o lobby.ts\n  \
-    blockhaul export --archive main --camera lobby --from \"1h ago\" | ffplay -"
+    blockhaul export --archive main --camera lobby --from \"1h ago\" | ffplay -\n  \
+    blockhaul export --archive main --camera lobby -o lobby.ts --manifest lobby.manifest\n\n\
+    A manifest says of each block where it lies in the file and what proves it; see docs/formats.md."
 )]
 pub struct Export {
     /// Archive to read
@@ -84,6 +86,9 @@ pub struct Export {
     /// Replace the file if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Write beside it what was exported, block by block, so that anybody can check it
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub manifest: Option<PathBuf>,
 }
 
 /// `blockhaul gaps`
@@ -95,6 +100,52 @@ pub struct Gaps {
     /// Camera
     #[arg(long, value_name = "ID")]
     pub camera: Name,
+}
+
+/// `blockhaul exists`
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 all of it is there, 3 some of it, 10 nothing.\n\nExample:\n  \
+    blockhaul exists --archive main --camera lobby --from 10:00 --to 10:30")]
+pub struct Exists {
+    /// Archive
+    #[arg(long, value_name = "NAME")]
+    pub archive: Name,
+    /// Camera
+    #[arg(long, value_name = "ID")]
+    pub camera: Name,
+    /// What the track carries
+    #[arg(long, value_enum, default_value_t = Kind::Video)]
+    pub kind: Kind,
+    /// From this time
+    #[arg(long, value_name = "TIME", value_parser = value::time_ns, allow_hyphen_values = true)]
+    pub from: i64,
+    /// To this time
+    #[arg(long, value_name = "TIME", value_parser = value::time_ns, allow_hyphen_values = true)]
+    pub to: i64,
+}
+
+/// `blockhaul stats`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  blockhaul stats --per-day --archive main --camera lobby --from \"7 days ago\"\n\n\
+    Counted from the headers of the blocks that are there, by UTC days; nothing is kept, so nothing can be out of date."
+)]
+pub struct Stats {
+    /// By day and track
+    #[arg(long, required = true)]
+    pub per_day: bool,
+    /// Only this archive
+    #[arg(long, value_name = "NAME")]
+    pub archive: Option<Name>,
+    /// Only this camera
+    #[arg(long, value_name = "ID")]
+    pub camera: Option<Name>,
+    /// Only blocks that end after this time
+    #[arg(long, value_name = "TIME", value_parser = value::time_ns, allow_hyphen_values = true)]
+    pub from: Option<i64>,
+    /// Only blocks that begin before this time
+    #[arg(long, value_name = "TIME", value_parser = value::time_ns, allow_hyphen_values = true)]
+    pub to: Option<i64>,
 }
 
 impl Export {

@@ -8,12 +8,14 @@ pub mod config;
 pub mod grant;
 pub mod job;
 pub mod macros;
+pub mod mark;
 pub mod media;
 pub mod peer;
 pub mod plan;
 pub mod recorder;
 pub mod retention;
 pub mod service;
+pub mod tag;
 pub mod value;
 
 use std::path::PathBuf;
@@ -107,8 +109,18 @@ pub enum Command {
     Topology(appliance::Topology),
     /// Write a camera's recording to a file or to standard output
     Export(media::Export),
-    /// List what is known to be missing of a camera
+    /// List what is missing of a camera, and why
     Gaps(media::Gaps),
+    /// Say whether a time of a camera is there: yes, no, or partly
+    Exists(media::Exists),
+    /// How much there is of each day and track
+    Stats(media::Stats),
+    /// Tags: labels on ranges of tracks
+    #[command(subcommand)]
+    Tag(tag::Tag),
+    /// Marks: named points to wait for and to restore to
+    #[command(subcommand)]
+    Mark(mark::Mark),
     /// List what has happened
     Events(appliance::Events),
     /// Look at kernel, limits, clock and daemon: what is right, what is not, what to do
@@ -185,6 +197,20 @@ mod tests {
             "status --watch --json",
             "export --archive card --camera lobby --from 2026-11-21 --to now -o lobby.ts --force",
             "gaps --archive card --camera lobby",
+            "exists --archive card --camera lobby --from 10:00 --to now",
+            "stats --per-day --archive card --camera lobby",
+            "export --archive card --camera lobby -o lobby.ts --manifest lobby.manifest",
+            "archive compare card --with main --camera lobby",
+            "archive scrub card --rate 10MiB/s --pause 168h",
+            "archive scrub card --off",
+            "tag set --archive card --camera lobby --kind audio --from 10:00 --to 11:00 court",
+            "tag unset --archive card --camera lobby --blocks 1..9 court --dry-run",
+            "tag list --archive card",
+            "mark create m1 --archive card",
+            "mark list --archive card",
+            "mark wait m1 --archive card --timeout 60s",
+            "mark restore m1 --archive card --into main --dry-run",
+            "mark remove m1 --archive card",
             "events --follow --since 12",
             "doctor",
             "config export -o site.toml --secrets",
@@ -234,6 +260,8 @@ mod tests {
             ("export --archive a --camera b --from whenever", "2026-11-21"),
             ("retention set card --max-age 30", "30d"),
             ("retention set card --guards any-of:", "any-of:JOB,JOB"),
+            ("tag set --archive a --camera b --blocks 9 x", "100..200"),
+            ("archive scrub a --rate fast", "10MiB/s"),
             ("fly", "unrecognized subcommand"),
         ] {
             let error = parse(&format!("blockhaul {line}")).expect_err(line);

@@ -152,6 +152,21 @@ pub fn target(text: &str) -> Result<Target, String> {
     })
 }
 
+/// A range of a track: `M..N`.
+pub fn blocks(text: &str) -> Result<(u64, u64), String> {
+    let wrong = || format!("{text:?} is not a range of blocks; write it like 100..200: the first, and the first behind");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    match (from.parse(), to.parse()) {
+        (Ok(from), Ok(to)) if from < to => Ok((from, to)),
+        _ => Err(wrong()),
+    }
+}
+
+/// Bytes a second: `10MiB/s`, or `10MiB`.
+pub fn rate(text: &str) -> Result<u64, String> {
+    size(text.trim_end_matches("/s")).map_err(|_| format!("{text:?} is not a rate; write it like 10MiB/s"))
+}
+
 /// `unix:PATH` or a path.
 pub fn listen(text: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix("unix:").unwrap_or(text);
@@ -253,6 +268,17 @@ mod tests {
         let colons = vec!["0F"; 32].join(":");
         assert_eq!(key(&plain), key(&colons));
         assert!(key(&plain[1..]).is_err());
+    }
+
+    #[test]
+    fn ranges_and_rates() {
+        assert_eq!(blocks("100..200"), Ok((100, 200)));
+        for bad in ["100", "200..100", "5..5", "..", "-1..3", "a..b"] {
+            assert!(blocks(bad).is_err(), "{bad}");
+        }
+        assert_eq!(rate("10MiB/s"), Ok(10 << 20));
+        assert_eq!(rate("1MB"), Ok(1_000_000));
+        assert!(rate("fast").is_err());
     }
 
     #[test]

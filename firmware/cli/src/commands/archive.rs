@@ -1,16 +1,17 @@
-//! `archive …` and `gaps`.
+//! `archive …`.
 
-use blockhaul_core::control::types::{ArchiveCreate, ArchiveInfo, Archives, GapsCall, Named, Nothing, Verified};
+use blockhaul_core::control::types::{
+    ArchiveCreate, ArchiveInfo, Archives, CompareCall, Compared, Named, Nothing, ScrubCall, Verified,
+};
 
 use serde_json::Value;
 
 use super::{Context, understood};
-use crate::args::archive::{Archive, Create};
-use crate::args::media::Gaps;
+use crate::args::archive::{Archive, Compare, Create, Scrub};
 use crate::args::value;
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
-use crate::render::{archive, text, units};
+use crate::render::{archive, difference, text, units};
 
 /// `blockhaul archive …`
 pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
@@ -22,6 +23,8 @@ pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
         }
         Archive::Info(named) => context.ask("io.blockhaul.Archive.Info", Named { name: named.name }, archive::info),
         Archive::Verify(named) => verify(context, Named { name: named.name }),
+        Archive::Compare(compare) => self::compare(context, compare),
+        Archive::Scrub(scrub) => self::scrub(context, scrub),
     }
 }
 
@@ -92,14 +95,49 @@ fn looked_at(name: &str, verified: &Verified) -> String {
     )
 }
 
-/// `blockhaul gaps`
-pub fn gaps(context: &Context, gaps: Gaps) -> Result<Exit, Failure> {
-    let camera = gaps.camera.to_string();
-    let parameters = GapsCall {
-        archive: gaps.archive,
-        camera: gaps.camera,
+fn compare(context: &Context, compare: Compare) -> Result<Exit, Failure> {
+    let method = "io.blockhaul.Archive.Compare";
+    let (name, with) = (compare.name.to_string(), compare.with.to_string());
+    let parameters = CompareCall {
+        name: compare.name,
+        with: compare.with,
+        camera: compare.camera,
     };
-    context.ask("io.blockhaul.Archive.Gaps", parameters, |found, look| {
-        archive::gaps(&camera, found, look)
-    })
+    let mut client = context.connect()?;
+    client.send(method, parameters, Style::More)?;
+    let mut progress = context.progress();
+    while let Some(answer) = client.receive(None)? {
+        let compared: Compared = understood(method, &answer.parameters)?;
+        if context.json {
+            context.print_object(&answer.parameters)?;
+        }
+        if answer.continues {
+            progress.note(|| difference::comparing(&compared));
+            continue;
+        }
+        drop(progress);
+        if !context.json {
+            context.print(&difference::compared(&name, &with, &compared, &context.look))?;
+        }
+        let same = compared.only_here + compared.only_there + compared.differing == 0;
+        return Ok(if same { Exit::Done } else { Exit::Partial });
+    }
+    Err(Failure::not_understood(method, "it ended without a last answer"))
+}
+
+fn scrub(context: &Context, scrub: Scrub) -> Result<Exit, Failure> {
+    let done = match scrub.rate {
+        Some(rate) => format!(
+            "Archive {} is read for damage in the background, at {} at most.",
+            scrub.name,
+            units::rate(rate)
+        ),
+        None => format!("Archive {} is not read for damage in the background.", scrub.name),
+    };
+    let parameters = ScrubCall {
+        name: scrub.name,
+        rate_bytes: scrub.rate,
+        pause_ms: scrub.pause,
+    };
+    context.order("io.blockhaul.Archive.Scrub", parameters, &done)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use blockhaul_core::control::types::{ExportCall, Exported};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use super::manifest::Manifest;
 use super::{Context, understood};
 use crate::args::media::Export;
 use crate::client::{Client, Piece, Style};
@@ -44,7 +45,20 @@ pub fn run(context: &Context, export: Export) -> Result<Exit, Failure> {
     }
     let camera = export.camera.to_string();
     let to_stdout = export.to_stdout();
+    if export.manifest.is_some() && to_stdout {
+        return Err(Failure::usage(
+            "A manifest says what lies where in a file, and standard output is none.",
+            "Name a file with -o FILE.",
+        ));
+    }
     let mut output = Output::open(export.output.filter(|_| !to_stdout), export.force)?;
+    let mut manifest = match export.manifest.map(|name| Manifest::open(name, export.force)).transpose() {
+        Ok(manifest) => manifest,
+        Err(failure) => {
+            output.discard();
+            return Err(failure);
+        }
+    };
     let parameters = ExportCall {
         archive: export.archive,
         camera: export.camera,
@@ -52,18 +66,25 @@ pub fn run(context: &Context, export: Export) -> Result<Exit, Failure> {
         from_utc_ns: export.from,
         to_utc_ns: export.to,
         origin: export.origin,
+        manifest: manifest.is_some(),
     };
-    let exported = match context
+    let copied = context
         .connect()
-        .and_then(|client| copy(context, client, parameters, &camera, &mut output))
-    {
+        .and_then(|client| copy(context, client, parameters, &camera, &mut output, manifest.as_mut()));
+    let exported = match copied {
         Ok(exported) => exported,
         Err(failure) => {
             output.discard();
+            if let Some(manifest) = manifest {
+                manifest.discard();
+            }
             return Err(failure);
         }
     };
     let name = output.finish()?;
+    if let Some(manifest) = manifest {
+        manifest.finish(&exported)?;
+    }
     let told = match to_stdout {
         true if context.json => text::json(&exported) + "\n",
         _ => recorder::exported(&camera, &name, &exported),
@@ -84,7 +105,15 @@ pub fn run(context: &Context, export: Export) -> Result<Exit, Failure> {
 }
 
 /// Takes the chunks until the last answer.
-fn copy(context: &Context, mut client: Client, call: ExportCall, what: &str, output: &mut Output) -> Result<Exported, Failure> {
+fn copy(
+    context: &Context,
+    mut client: Client,
+    call: ExportCall,
+    what: &str,
+    output: &mut Output,
+    mut manifest: Option<&mut Manifest>,
+) -> Result<Exported, Failure> {
+    let archive = call.archive.clone();
     client.send(METHOD, call, Style::Upgrade)?;
     let empty = || Failure::not_understood(METHOD, "it is empty");
     // The first answer says only that the range can be exported.
@@ -92,7 +121,24 @@ fn copy(context: &Context, mut client: Client, call: ExportCall, what: &str, out
     let mut progress = context.progress();
     let mut chunk = Vec::new();
     let mut done = 0;
+    let cut = || Failure::not_understood(METHOD, "it ends within a block");
     while client.chunk(&mut chunk)? == Piece::Chunk {
+        if let Some(manifest) = &mut manifest {
+            // An origin part, what is put in front of the block, and the block.
+            let announced = manifest.announce(&archive, &chunk)?;
+            let mut next = |chunk: &mut Vec<u8>| match client.chunk(chunk)? {
+                Piece::Chunk => Ok(()),
+                Piece::End => Err(cut()),
+            };
+            next(&mut chunk)?;
+            if let Some(lead) = announced.lead {
+                output.write(&chunk)?;
+                manifest.led(lead, chunk.len() as u64)?;
+                done += chunk.len() as u64;
+                next(&mut chunk)?;
+            }
+            manifest.followed(announced, chunk.len() as u64)?;
+        }
         output.write(&chunk)?;
         done += chunk.len() as u64;
         progress.bytes(what, done, None);

@@ -8,14 +8,18 @@ mod export;
 mod grant;
 mod job;
 mod macros;
+mod manifest;
 mod manual;
+mod mark;
 mod peer;
+mod presence;
 mod record;
 mod recorder;
 mod retention;
 mod screen;
 mod service;
 mod status;
+mod tag;
 mod topology;
 
 use std::io::{IsTerminal, Write};
@@ -154,7 +158,11 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Retention(retention) => retention::run(context, retention),
         Command::Status(status) => status::run(context, &status),
         Command::Export(export) => export::run(context, export),
-        Command::Gaps(gaps) => archive::gaps(context, gaps),
+        Command::Gaps(gaps) => presence::gaps(context, gaps),
+        Command::Exists(exists) => presence::exists(context, exists),
+        Command::Stats(stats) => presence::stats(context, stats),
+        Command::Tag(tag) => tag::run(context, tag),
+        Command::Mark(mark) => mark::run(context, mark),
         Command::Events(events) => appliance::events(context, &events),
         Command::Doctor => doctor::run(context),
         Command::Topology(topology) => topology::run(context, &topology),

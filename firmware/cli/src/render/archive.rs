@@ -1,10 +1,10 @@
-//! Archives, their tracks, and what verify and gaps found.
+//! Archives, their tracks, and what verify found.
 
-use blockhaul_core::control::types::{ArchiveInfo, ArchiveStatus, Gap, GapReason, Gaps, Mode, Verified, VolumeState};
+use blockhaul_core::control::types::{ArchiveInfo, ArchiveStatus, Mode, ScrubInfo, Verified, VolumeState};
 use hal::{FlushClass, VolumeFacts, VolumeForm};
 
 use super::table::{Table, facts};
-use super::units::{count, size, things, time};
+use super::units::{count, duration, rate, size, things, time};
 use super::{Look, Tone};
 
 /// The word for a state.
@@ -149,6 +149,8 @@ pub fn info(info: &ArchiveInfo, look: &Look) -> String {
             ),
         ),
         ("Volume", volume(&archive.volume, info.volume.as_ref())),
+        ("Verified", scrubbed(&info.scrub, look)),
+        ("Scrub", scrub(archive, &info.scrub, look)),
     ]);
     let mut text = facts(&lines, look);
     text.push('\n');
@@ -169,6 +171,38 @@ pub fn info(info: &ArchiveInfo, look: &Look) -> String {
     } else {
         tracks.lines(look)
     }
+}
+
+/// When it was read for damage.
+fn scrubbed(scrub: &ScrubInfo, look: &Look) -> String {
+    if scrub.ended_utc_ns == 0 {
+        return "never from end to end".into();
+    }
+    format!(
+        "{}, {}, {} damaged",
+        time(scrub.ended_utc_ns, look),
+        things(scrub.ended_blocks, "block"),
+        count(scrub.ended_damaged)
+    )
+}
+
+/// How it is read for damage in the background.
+fn scrub(archive: &ArchiveStatus, scrub: &ScrubInfo, look: &Look) -> String {
+    let Some(bytes) = scrub.rate_bytes else {
+        return format!("off; blockhaul archive scrub {} --rate 10MiB/s", archive.name);
+    };
+    let at = if scrub.began_utc_ns == 0 {
+        "resting".into()
+    } else {
+        format!(
+            "at block {} of {} since {}, {} damaged",
+            count(scrub.position),
+            count(archive.durable),
+            time(scrub.began_utc_ns, look),
+            count(scrub.damaged)
+        )
+    };
+    format!("{at}; {} at most, {} between passes", rate(bytes), duration(scrub.pause_ms))
 }
 
 /// A volume in one line.
@@ -253,42 +287,6 @@ fn back_filled(verified: &Verified) -> String {
     match verified.back_filled {
         0 => String::new(),
         filled => format!(", {} of them back-filled", count(filled)),
-    }
-}
-
-/// What is missing of a camera.
-pub fn gaps(camera: &str, gaps: &Gaps, look: &Look) -> String {
-    let mut table = Table::new(&["KIND", ">FROM", ">TO", ">BLOCKS", "WHY", "ORIGIN"]);
-    for Gap {
-        origin,
-        kind,
-        from,
-        to,
-        reason,
-    } in &gaps.gaps
-    {
-        let reason = match reason {
-            GapReason::Overwritten => "overwritten at the source before it was hauled",
-            GapReason::Damaged => "damaged at the source",
-            GapReason::Filtered => "left out by a filter",
-            GapReason::Expired => "expired here",
-            GapReason::NotRetrieved => "not retrieved: only a later time was asked for",
-            GapReason::Later => "comes later, it lies behind others at the source",
-        };
-        let last = to.saturating_sub(1);
-        table.row([
-            kind.to_string(),
-            count(*from),
-            count(last),
-            count(to.saturating_sub(*from)),
-            reason.into(),
-            origin.to_string(),
-        ]);
-    }
-    if table.is_empty() {
-        format!("Nothing is known to be missing of camera {camera}.\n")
-    } else {
-        table.lines(look)
     }
 }
 
@@ -378,32 +376,6 @@ LOG SEQUENCE  WHAT IS WRONG
            7  payload does not match its digest; replaced by log sequence 1,190
 … and 1 more.
 2 blocks of archive card are damaged, 1 of them replaced; 1,200 whole, 3 of them back-filled.
-"
-        );
-    }
-
-    #[test]
-    fn gaps_in_words() {
-        let none = Gaps { gaps: Vec::new() };
-        assert_eq!(
-            gaps("lobby", &none, &sample::plain()),
-            "Nothing is known to be missing of camera lobby.\n"
-        );
-        let origin = card().uuid;
-        let some = Gaps {
-            gaps: vec![Gap {
-                origin,
-                kind: Default::default(),
-                from: 4,
-                to: 9,
-                reason: GapReason::Overwritten,
-            }],
-        };
-        assert_eq!(
-            gaps("lobby", &some, &sample::plain()),
-            "\
-KIND   FROM  TO  BLOCKS  WHY                                             ORIGIN
-video     4   8       5  overwritten at the source before it was hauled  12345678-9abc-def0-0102-030405060708
 "
         );
     }

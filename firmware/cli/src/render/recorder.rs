@@ -127,6 +127,7 @@ lobby     closed  card     lobby   video      12  12.0 MiB      0 B  /run/lobby.
             bytes: 3 << 20,
             missing: 1,
             damaged: 2,
+            holes: Vec::new(),
         };
         assert_eq!(
             exported("lobby", "out.ts", &holes),

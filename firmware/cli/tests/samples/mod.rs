@@ -1,6 +1,10 @@
 //! A sample of the parameters and the reply of every method, made of the types that go over the wire.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
+mod notes;
+mod presence;
+
 use blockhaul_core::calendar::Timetable;
 mod operating;
 
@@ -107,6 +111,10 @@ fn info() -> ArchiveInfo {
         archive: archive(),
         volume: Some(volume),
         tracks: vec![track(None), track(Some(Digest::default()))],
+        scrub: ScrubInfo {
+            rate_bytes: Some(1),
+            ..ScrubInfo::default()
+        },
     }
 }
 
@@ -301,79 +309,6 @@ fn device() -> Sample {
     )
 }
 
-fn archives() -> Vec<Sample> {
-    let create = ArchiveCreate {
-        name: name(),
-        volume: "/dev/sda".into(),
-        size_bytes: Some(1 << 30),
-        block_bytes: 1 << 20,
-        mode: Mode::Append,
-        destroy: Some("S1".into()),
-        dry_run: true,
-    };
-    let export = ExportCall {
-        archive: name(),
-        camera: name(),
-        kind: Kind::Video,
-        from_utc_ns: Some(1),
-        to_utc_ns: Some(2),
-        origin: Some(Uuid::default()),
-    };
-    let damaged = vec![DamagedBlock {
-        log_sequence: 7,
-        why: "The payload is another.".into(),
-        replaced_by: Some(9),
-    }];
-    let verified = Verified {
-        blocks: 1,
-        total: 1,
-        good: 0,
-        damaged,
-        damaged_count: 1,
-        replaced: 1,
-        back_filled: 1,
-    };
-    let gap = Gap {
-        origin: Uuid::default(),
-        kind: Kind::Video,
-        from: 1,
-        to: 2,
-        reason: GapReason::Overwritten,
-    };
-    let least = json!({ "archive": "lobby", "camera": "lobby" });
-    let mut create = with_least(
-        "io.blockhaul.Archive.Create",
-        create,
-        json!({ "name": "lobby", "volume": "/dev/sda" }),
-        info(),
-    );
-    // What a dry run is answered with has no type of its own.
-    create
-        .replies
-        .push(json!({ "plan": "Nothing was written.", "slots": 9, "block_bytes": 1 << 20 }));
-    vec![
-        create,
-        plain(
-            "io.blockhaul.Archive.List",
-            Nothing {},
-            Archives {
-                archives: vec![archive()],
-            },
-        ),
-        plain("io.blockhaul.Archive.Info", Named { name: name() }, info()),
-        plain("io.blockhaul.Archive.Verify", Named { name: name() }, verified),
-        with_least("io.blockhaul.Archive.Export", export, least, Exported::default()),
-        plain(
-            "io.blockhaul.Archive.Gaps",
-            GapsCall {
-                archive: name(),
-                camera: name(),
-            },
-            Gaps { gaps: vec![gap] },
-        ),
-    ]
-}
-
 fn recorders() -> Vec<Sample> {
     let create = RecorderCreate {
         name: name(),
@@ -535,7 +470,7 @@ pub fn samples() -> Vec<Sample> {
     [
         appliance(),
         vec![device()],
-        archives(),
+        archives::samples(),
         recorders(),
         pairing(),
         jobs(),
@@ -543,6 +478,9 @@ pub fn samples() -> Vec<Sample> {
         operating::macros(),
         operating::service(),
         retention::retention(),
+        notes::tags(),
+        notes::marks(),
+        presence::samples(),
     ]
     .into_iter()
     .flatten()

@@ -32,6 +32,7 @@ impl Parts {
                 Ready::Incoming(link) => self.decide_incoming(link, context),
                 Ready::Reading(client) => self.decide_reading(client, context),
                 Ready::Keeper(id) => self.decide_keeper(id, context),
+                Ready::Scrub(index) => self.decide_scrub(index, context),
                 Ready::Waiting => self.decide_waiting(context),
                 Ready::Silence => self.look_for_silence(context),
                 Ready::Again => self.read_again(context),
@@ -79,6 +80,7 @@ impl Parts {
                     }
                 }
                 (Owner::Recorder(_), SettledWhat::Record(_)) | (Owner::Archive, _) => {}
+                (Owner::Client(client), _) => self.on_noted(client, &archive, entry.durable, context),
                 (Owner::Link(link), what) => {
                     if let Some(incoming) = self.incoming.get_mut(&link) {
                         incoming.on_settled(what, entry.durable, &archive, context);

@@ -3,6 +3,8 @@
 //! Not here: what a frame leads to (`haul/`).
 
 use super::*;
+use crate::archive::marks::Point;
+use crate::format::notes::MarkHead;
 
 impl Parts {
     pub(super) fn on_link_up(&mut self, link: LinkId, key: Fingerprint, address: String, context: &mut Context) {
@@ -166,13 +168,47 @@ impl Parts {
                 Some(archive) => incoming.on_gap(track, lease, (from, to, reason), hash_after, archive, context),
                 None => incoming.malformed(context),
             },
+            Message::Mark {
+                mark,
+                name,
+                made_in,
+                utc_ns,
+                points,
+            } => {
+                let head = MarkHead {
+                    mark,
+                    name,
+                    made_in,
+                    utc_ns,
+                    points,
+                };
+                match self.target_of(incoming) {
+                    Some(archive) => incoming.on_mark(head, archive, context),
+                    None => incoming.malformed(context),
+                }
+            }
+            Message::Point {
+                mark,
+                origin,
+                camera,
+                kind,
+                next,
+                hash,
+            } => {
+                let key = TrackKey { origin, camera, kind };
+                match self.target_of(incoming) {
+                    Some(archive) => incoming.on_point(mark, &key, Point { next, hash }, archive, context),
+                    None => incoming.malformed(context),
+                }
+            }
             Message::Ended { result } => incoming.end_run(result, context),
             Message::Compare { track, from, has } => match self.target_of(incoming) {
                 Some(archive) => incoming.on_compare(track, from, has, archive, context),
                 None => incoming.malformed(context),
             },
             Message::Heartbeat => {}
-            Message::Welcome { .. }
+            Message::Marked { .. }
+            | Message::Welcome { .. }
             | Message::Refused { .. }
             | Message::Tip { .. }
             | Message::Block { .. }

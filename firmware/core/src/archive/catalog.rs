@@ -9,10 +9,14 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use hal::Digest;
 
+use super::marks::{Marks, Point};
+use super::tagged::Tagged;
+use crate::Name;
 use crate::control::types::GapReason;
 use crate::format::checkpoint::{Entry, Fills};
+use crate::format::notes::notes_bytes;
 use crate::format::record::GapRange;
-use crate::format::{Checkpoint, NO_HASH, Origin, Record, Tip, TrackKey};
+use crate::format::{Checkpoint, NO_HASH, Notes, Origin, Record, ScrubState, Tip, TrackKey};
 use crate::limits::{FILLS_MAX, GAPS_MAX, TRACKS_MAX};
 
 /// Place of a track in the table of its archive.
@@ -53,6 +57,12 @@ pub struct Catalog {
     recent: VecDeque<Entry>,
     /// See [`Checkpoint::new_tracks_begin`].
     new_tracks_begin: u64,
+    /// Tags, as the log says them.
+    pub tagged: Tagged,
+    /// Marks, as the log says them.
+    pub marks: Marks,
+    /// How far reading for damage has come; the log knows it as of some time ago.
+    pub scrub: ScrubState,
 }
 
 /// A number that tells tracks apart with near certainty, for index entries: a look at the block itself decides.
@@ -95,6 +105,10 @@ impl Catalog {
         let fills = checkpoint.fills.into_iter().skip(surplus);
         catalog.fills = fills.map(|(track, run)| (TrackId(track), run)).collect();
         catalog.new_tracks_begin = checkpoint.new_tracks_begin;
+        let notes = checkpoint.notes;
+        catalog.tagged = Tagged::from_rows(&notes.tag_names, &notes.tags);
+        catalog.marks = Marks::from_rows(notes.marks, &notes.points);
+        catalog.scrub = checkpoint.scrub;
         catalog.recent_from = checkpoint.from_sequence;
         catalog.recent = checkpoint.entries.into();
         catalog
@@ -108,6 +122,8 @@ impl Catalog {
     /// The state as a checkpoint: the entries from `from_sequence` on, every tip, every gap.
     pub fn to_checkpoint(&self, from_sequence: u64) -> Checkpoint {
         let skipped = from_sequence.saturating_sub(self.recent_from) as usize;
+        let (tag_names, tags) = self.tagged.to_rows();
+        let (marks, points) = self.marks.to_rows();
         Checkpoint {
             from_sequence: from_sequence.max(self.recent_from),
             entries: self.recent.iter().skip(skipped).copied().collect(),
@@ -115,7 +131,25 @@ impl Catalog {
             gaps: self.gaps.iter().map(|(track, gap)| (track.0, *gap)).collect(),
             fills: self.fills.iter().map(|(track, run)| (track.0, *run)).collect(),
             new_tracks_begin: self.new_tracks_begin,
+            notes: Notes {
+                tag_names,
+                tags,
+                marks,
+                points,
+            },
+            scrub: self.scrub,
         }
+    }
+
+    /// Bytes of the notes in a checkpoint.
+    pub fn notes_bytes(&self) -> usize {
+        let names = if self.tagged.is_empty() {
+            0
+        } else {
+            self.tagged.names().len()
+        };
+        let rows = [names, self.tagged.len(), self.marks.len(), self.marks.points()];
+        notes_bytes(rows.map(|rows| rows as u32)) as usize
     }
 
     /// All tracks, in the order of their places.
@@ -191,7 +225,13 @@ impl Catalog {
 
     /// Bytes of a checkpoint written now, with so many entries.
     pub fn checkpoint_bytes(&self, entries: usize) -> usize {
-        Checkpoint::content_bytes(entries, self.tracks.len(), self.gaps.len(), self.fills.len())
+        Checkpoint::content_bytes(
+            entries,
+            self.tracks.len(),
+            self.gaps.len(),
+            self.fills.len(),
+            self.notes_bytes(),
+        )
     }
 
     /// The gap that a track sequence lies in.
@@ -228,12 +268,41 @@ impl Catalog {
                     tip.hash = *hash_after;
                 }
             }
+            // Of notes only the log is asked.
+            Record::Tag { .. } | Record::Mark(_) | Record::Point { .. } | Record::Unmark(_) | Record::Scrub(_) => {}
         }
     }
 
     /// A record got its place in the log.
-    pub fn log_record(&mut self, record: &Record) {
+    pub fn log_record(&mut self, record: &Record, log_sequence: u64) {
         match record {
+            Record::Tag {
+                key,
+                from,
+                to,
+                name,
+                set,
+            } => {
+                if let Some(id) = self.find(key) {
+                    if *set {
+                        self.tagged.set(id, name, *from..*to, log_sequence);
+                    } else {
+                        self.tagged.unset(id, name, *from..*to);
+                    }
+                }
+            }
+            Record::Mark(head) => self.marks.begin(head, log_sequence),
+            Record::Point { mark, key, next, hash } => {
+                if let Some(id) = self.place(key) {
+                    let point = Point {
+                        next: *next,
+                        hash: *hash,
+                    };
+                    self.marks.add(*mark, id, point, log_sequence);
+                }
+            }
+            Record::Unmark(mark) => self.marks.forget(mark),
+            Record::Scrub(state) => self.scrub = *state,
             Record::Lease { key, lease, holder } => {
                 if let Some(id) = self.place(key) {
                     let logged = &mut self.tracks[id.0 as usize].logged;
@@ -359,5 +428,11 @@ impl Catalog {
             track.durable_next = track.tip.next;
             track.durable_hash = track.tip.hash;
         }
+        self.marks.forget_parts();
+    }
+
+    /// The tags of a block, for filters of jobs. Costs as much as its track has different tags.
+    pub fn tags_of(&self, track: TrackId, track_sequence: u64) -> impl Iterator<Item = &Name> {
+        self.tagged.of_block(track, track_sequence)
     }
 }

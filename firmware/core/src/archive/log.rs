@@ -14,7 +14,7 @@ mod numbering;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
-use hal::{Digest, Instant, IoError, LinkId, Op, Span};
+use hal::{ClientId, Digest, Instant, IoError, LinkId, Op, Span};
 
 use super::interlock::Interlock;
 use super::{Archive, Task, TrackId, hash_of};
@@ -38,6 +38,8 @@ pub enum Owner {
     Link(LinkId),
     /// The archive itself.
     Archive,
+    /// A control client that waits for its note.
+    Client(ClientId),
 }
 
 /// A data block on its way into the log. Its origin part is in the header sector of `span` already; the payload follows it
@@ -305,6 +307,23 @@ impl Archive {
         }
         self.log.inbox_records += 1;
         context.wake(Ready::Archive(self.index));
+        Ok(())
+    }
+
+    /// Accepts records that belong together, all or none; whoever waits is told with the last.
+    pub fn append_records(&mut self, records: Vec<Record>, owner: Owner, context: &mut Context) -> Result<(), NotAccepted> {
+        let blocks = (records.len() / records_max(self.payload_capacity_bytes())) as u64 + 2;
+        if self.unreserved_slots() < blocks {
+            return Err(NotAccepted::Full);
+        }
+        if self.log.inbox_records + records.len() > RECORDS_WAITING_MAX {
+            return Err(NotAccepted::TooMany);
+        }
+        let last = records.len().saturating_sub(1);
+        for (at, record) in records.into_iter().enumerate() {
+            let owner = if at == last { owner } else { Owner::Archive };
+            self.append_record(record, owner, context)?;
+        }
         Ok(())
     }
 

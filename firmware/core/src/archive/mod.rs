@@ -15,10 +15,13 @@ pub mod creation;
 mod freeing;
 mod interlock;
 mod log;
+pub mod marks;
 mod opening;
 mod presence;
 pub mod seek;
 mod supers;
+pub mod tagged;
+mod verified;
 pub mod walk;
 
 use alloc::collections::{BTreeSet, VecDeque};
@@ -428,6 +431,32 @@ impl Archive {
             quarantined: self.quarantined,
             tail_discarded: self.tail_discarded,
         }
+    }
+
+    /// The tracks of a camera, or of all; of one kind and origin, or of all.
+    pub fn tracks_of(
+        &self,
+        camera: Option<&Name>,
+        kind: Option<crate::Kind>,
+        origin: Option<Uuid>,
+    ) -> impl Iterator<Item = TrackId> {
+        let fits = move |key: &TrackKey| {
+            camera.is_none_or(|camera| *camera == key.camera)
+                && kind.is_none_or(|kind| kind == key.kind)
+                && origin.is_none_or(|origin| origin == key.origin)
+        };
+        let tracks = self.catalog.tracks().iter().enumerate();
+        tracks
+            .filter(move |(_, track)| fits(&track.tip.key))
+            .map(|(place, _)| TrackId(place as u32))
+    }
+
+    /// Whether a block was read back and found whole, by the pass that is on or the one before.
+    pub fn was_verified(&self, log_sequence: u64) -> bool {
+        let scrub = &self.catalog.scrub;
+        let read = (scrub.ended_utc_ns != 0 && log_sequence < scrub.ended_at)
+            || (scrub.began_utc_ns != 0 && log_sequence < scrub.position);
+        read && !self.quarantine.contains(&log_sequence)
     }
 
     /// When the oldest block of a track from that track sequence on began, by the index in memory.

@@ -19,7 +19,7 @@ use super::freeing::Freeing;
 use super::supers::SuperWriter;
 use super::{Archive, BlockError, Catalog, Log, Owner, Phase, Task, hash_of};
 use crate::Name;
-use crate::context::Context;
+use crate::context::{Context, Ready};
 use crate::control::types::{GapReason, Mode, VolumeState};
 use crate::format::checkpoint::{Checkpoint, PART_HEAD_BYTES, PartHead};
 use crate::format::header::{self, BlockKind, Epoch, Header};
@@ -504,6 +504,7 @@ impl Archive {
             self.superblock.epoch.counter
         );
         context.say(Code::ArchiveReady, &self.name.clone(), sentence);
+        context.wake(Ready::Scrub(self.index));
         for (key, count) in core::mem::take(&mut self.lost_ends) {
             let Some(id) = self.catalog.find(&key) else { continue };
             let from = self.catalog.track(id).tip.next;
@@ -519,7 +520,7 @@ impl Archive {
                 hash_after: NO_HASH,
             };
             // A checkpoint that goes before the record must say it already: behind it nobody looks at the damage again.
-            self.catalog.log_record(&record);
+            self.catalog.log_record(&record, self.log.next);
             let _ = self.append_record(record, Owner::Archive, context);
         }
     }

@@ -35,6 +35,8 @@ pub enum Reader {
     Reconcile(usize),
     /// A source that has asked what is whole here.
     Compare(LinkId),
+    /// The reading for damage in the background of the archive in that place.
+    Scrub(usize),
 }
 
 impl Reader {
@@ -45,6 +47,7 @@ impl Reader {
             Reader::Client(client) => Ready::Reading(client),
             Reader::Keeper(id) => Ready::Keeper(id),
             Reader::Compare(link) => Ready::Incoming(link),
+            Reader::Scrub(index) => Ready::Scrub(index),
         }
     }
 }
@@ -52,6 +55,8 @@ impl Reader {
 /// What a reader of an archive wants of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Depth {
+    /// Header and place; the rest is not read.
+    Header,
     /// Header, place and checksum: what is sent on, and proven at the other end.
     Checksum,
     /// The digest too.
@@ -143,7 +148,7 @@ pub enum Step {
     Block {
         /// Log sequence.
         sequence: u64,
-        /// A whole block.
+        /// A whole block, or its header.
         span: Span,
         /// Checked.
         header: Header,
@@ -323,7 +328,11 @@ impl Walk {
                 return;
             }
             if wish == Wish::Take {
-                let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
+                let bytes = match self.depth {
+                    Depth::Header => SECTOR_BYTES,
+                    Depth::Checksum | Depth::Proof => archive.superblock.block_bytes,
+                };
+                let Some(span) = context.take_spare(bytes) else {
                     context.ask_when_freed(self.reader.ready());
                     return;
                 };
@@ -397,11 +406,14 @@ impl Walk {
             self.go_on_alone(archive, context);
             return;
         }
-        let proof = self.depth == Depth::Proof;
+        let depth = self.depth;
         let checked = result.map_err(BlockError::Io).and_then(|()| {
-            archive
-                .check_block(sequence, context.memory.bytes(read.span), proof)
-                .map_err(BlockError::Format)
+            let bytes = context.memory.bytes(read.span);
+            let header = match depth {
+                Depth::Header => archive.check_header(sequence, bytes),
+                Depth::Checksum | Depth::Proof => archive.check_block(sequence, bytes, depth == Depth::Proof),
+            };
+            header.map_err(BlockError::Format)
         });
         read.tries += 1;
         let again = read.tries < READ_TRIES_MAX && archive.gives() && sequence >= archive.oldest();

@@ -23,7 +23,7 @@ use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
 use crate::macros::Macro;
 use crate::purpose::Purpose;
-use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
+use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
 #[derive(Clone, Debug, Default, Hash)]
@@ -86,6 +86,8 @@ pub enum Change {
     GuardJob(Name, bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
+    /// How an archive is read for damage in the background.
+    SetScrub(Name, Option<ScrubSetting>),
 }
 
 impl Change {
@@ -125,6 +127,11 @@ impl Change {
             Change::Replace(_) => "The configuration was replaced by a document.".into(),
             Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
             Change::GuardJob(..) | Change::LearnTarget(..) => return None,
+            Change::SetScrub(name, None) => format!("Archive {name} is not read for damage in the background any more."),
+            Change::SetScrub(name, Some(scrub)) => format!(
+                "Archive {name} is read for damage in the background, at {} KiB a second at most.",
+                scrub.rate_bytes >> 10
+            ),
         })
     }
 }
@@ -304,6 +311,12 @@ impl Parts {
                 // Its link is down already, or going down: the place stays for what is still in flight.
                 if let Some(index) = self.job_place(&name) {
                     self.forget_job(index, context);
+                }
+                done(context);
+            }
+            Change::SetScrub(name, _) => {
+                if let Some(index) = self.archive_place(&name) {
+                    context.wake(crate::context::Ready::Scrub(index));
                 }
                 done(context);
             }

@@ -8,11 +8,13 @@ mod device;
 mod grant;
 mod job;
 mod macros;
+mod mark;
 mod peer;
 mod recorder;
 mod retention;
 mod service;
 mod shown;
+mod tag;
 
 pub(super) use recorder::check_door;
 
@@ -42,7 +44,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 11] = [
+static INTERFACES: [Interface; 13] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -86,6 +88,12 @@ static INTERFACES: [Interface; 11] = [
         call: Parts::call_macro,
     },
     Interface {
+        name: "io.blockhaul.Mark",
+        description: include_str!("io.blockhaul.Mark.varlink"),
+        methods: mark::METHODS,
+        call: Parts::call_mark,
+    },
+    Interface {
         name: "io.blockhaul.Peer",
         description: include_str!("io.blockhaul.Peer.varlink"),
         methods: peer::METHODS,
@@ -108,6 +116,12 @@ static INTERFACES: [Interface; 11] = [
         description: include_str!("io.blockhaul.Service.varlink"),
         methods: service::METHODS,
         call: Parts::call_service,
+    },
+    Interface {
+        name: "io.blockhaul.Tag",
+        description: include_str!("io.blockhaul.Tag.varlink"),
+        methods: tag::METHODS,
+        call: Parts::call_tag,
     },
 ];
 

@@ -1,22 +1,23 @@
 //! `export`: a camera's blocks in order, as one stream of bytes to a control client.
 //!
 //! Byte-exact where nothing is missing. A range that does not begin with the track's first block is led by the init data a decoder
-//! needs; a hole in MPEG-TS is marked by a null packet, never by zeros (`field.md` 4.2). What lies elsewhere in the log because it was
-//! filled in later is fetched when its turn comes: one walk at a time, so that the memory of one is enough.
+//! needs; a hole in MPEG-TS is filled with a null packet and what makes decoders go on (`recorder/container/splice.rs`), never with
+//! zeros (`field.md` 4.2). With a manifest the origin part and init data of each block come before it. What lies elsewhere in the log
+//! because it was filled in later is fetched when its turn comes: one walk at a time, so that the memory of one is enough.
 
 use hal::{ClientId, Op, Span};
 
-use super::types::{ExportCall, Exported};
+use super::types::{ExportCall, Exported, Hole, MissingWhat};
 use crate::archive::seek::Seek;
 use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::format::checkpoint::Entry;
-use crate::format::header::{Header, INIT_AT, ORIGIN_END, init_of};
+use crate::format::header::{Header, INIT_AT, ORIGIN_AT, ORIGIN_END, init_of};
 use crate::format::{SECTOR_BYTES, Tip};
-use crate::limits::READ_AHEAD;
+use crate::limits::{MISSING_MAX, READ_AHEAD};
 use crate::purpose::Purpose;
-use crate::recorder::container::{Container, null_packet};
+use crate::recorder::container::{Container, splice};
 
 /// Chunks that may wait for the client.
 const SENDING_MAX: usize = 4;
@@ -234,8 +235,9 @@ impl Export {
             Some(next) => {
                 let end = archive.catalog.track(self.track).durable_next;
                 if self.call.to_utc_ns.is_none() {
-                    self.exported.missing += end.saturating_sub(next);
-                    self.lacking = self.lacking.saturating_add(end.saturating_sub(next));
+                    let end = end.max(next);
+                    self.missing(next, end, archive);
+                    self.lacking = self.lacking.saturating_add(end - next);
                     self.next = Some(end);
                 } else {
                     // Nobody knows whether they belong to the range.
@@ -272,6 +274,9 @@ impl Export {
         if !header.placement.fill {
             self.count_damaged();
         }
+        if self.call.manifest {
+            self.deliver(span.part(ORIGIN_AT as u32, (ORIGIN_END - ORIGIN_AT) as u32), None, context);
+        }
         match self.next {
             None => {
                 if origin.track_sequence > 0 {
@@ -281,17 +286,13 @@ impl Export {
                     }
                 }
                 if self.call.from_utc_ns.is_none() {
-                    self.exported.missing = self.exported.missing.saturating_add(origin.track_sequence);
+                    self.missing(0, origin.track_sequence, archive);
                 }
             }
             Some(next) if next < origin.track_sequence => {
-                self.exported.missing = self.exported.missing.saturating_add(origin.track_sequence - next);
+                self.missing(next, origin.track_sequence, archive);
                 if origin.container == Container::MpegTs {
-                    let packet = null_packet();
-                    // The end of the header sector has done its service.
-                    let place = span.part(ORIGIN_END as u32, packet.len() as u32);
-                    context.memory.bytes_mut(place).copy_from_slice(&packet);
-                    self.deliver(place, None, context);
+                    self.fill(span, origin.payload_bytes, context);
                 }
             }
             Some(_) => {}
@@ -300,6 +301,46 @@ impl Export {
         self.exported.blocks += 1;
         self.exported.bytes += u64::from(origin.payload_bytes);
         self.deliver(span.part(SECTOR_BYTES, origin.payload_bytes), Some(span), context);
+    }
+
+    /// Sends what stands for the hole in front of a block.
+    fn fill(&mut self, span: Span, payload_bytes: u32, context: &mut Context) {
+        // Without memory to spare the end of the header sector, which has done its service, holds two packets.
+        let (place, whole) = match context.take_spare(SECTOR_BYTES) {
+            Some(place) => (place, Some(place)),
+            None => (span.part(ORIGIN_END as u32, SECTOR_BYTES - ORIGIN_END as u32), None),
+        };
+        let payload = context.memory.bytes(span.part(SECTOR_BYTES, payload_bytes));
+        let packets = splice(payload, place.length_bytes as usize);
+        let chunk = place.part(0, packets.len() as u32);
+        context.memory.bytes_mut(chunk).copy_from_slice(&packets);
+        self.deliver(chunk, whole, context);
+    }
+
+    /// Notes that track sequences are missing, and why.
+    fn missing(&mut self, mut from: u64, to: u64, archive: &Archive) {
+        self.exported.missing = self.exported.missing.saturating_add(to - from);
+        while from < to && self.exported.holes.len() < MISSING_MAX {
+            let stated = archive.catalog.gap_at(self.track, from);
+            let (end, what) = match stated {
+                Some(gap) => (gap.to.min(to), gap.reason.into()),
+                None => {
+                    let behind = archive
+                        .catalog
+                        .gaps()
+                        .filter(|(track, gap)| *track == self.track && gap.from > from);
+                    let end = behind.map(|(_, gap)| gap.from).min().map_or(to, |next| next.min(to));
+                    let what = if from == 0 && archive.oldest() > 0 {
+                        MissingWhat::Expired
+                    } else {
+                        MissingWhat::Damaged
+                    };
+                    (end, what)
+                }
+            };
+            self.exported.holes.push(Hole { from, to: end, what });
+            from = end;
+        }
     }
 
     /// Sends a chunk; `whole` is given back when it has left. Chunks leave in order, so one that lies in the same block needs none.

@@ -7,10 +7,15 @@
 //! no answer.
 
 pub mod changes;
+mod compare;
 mod dispatch;
 mod export;
+mod noting;
+mod reading;
+mod restore;
+mod survey;
 pub mod types;
-mod verify;
+pub mod verify;
 mod waiting;
 
 use alloc::collections::BTreeMap;
@@ -20,7 +25,12 @@ use hal::{ClientId, IoError, Op};
 use serde::Serialize;
 
 pub use changes::{Change, Changes};
+use compare::Compare;
 use export::Export;
+use noting::Noting;
+use reading::Ask;
+use restore::Restore;
+use survey::Survey;
 use verify::Verify;
 use waiting::Waiter;
 
@@ -41,13 +51,30 @@ pub struct Control {
     /// Reading for clients that are gone, until it comes to rest.
     retired: BTreeMap<ClientId, (usize, Option<Walk>, Option<Seek>)>,
     waiters: Vec<Waiter>,
+    /// Notes that are not durable yet.
+    notings: BTreeMap<ClientId, Noting>,
 }
 
 /// A call that reads an archive.
 #[derive(Clone, Debug, Hash)]
 enum Reading {
-    Verify { verify: alloc::boxed::Box<Verify>, more: bool },
+    Verify {
+        verify: alloc::boxed::Box<Verify>,
+        more: bool,
+    },
     Export(alloc::boxed::Box<Export>),
+    Survey {
+        survey: alloc::boxed::Box<Survey>,
+        ask: Ask,
+    },
+    Compare {
+        compare: alloc::boxed::Box<Compare>,
+        more: bool,
+    },
+    Restore {
+        restore: alloc::boxed::Box<Restore>,
+        more: bool,
+    },
 }
 
 impl Control {
@@ -67,6 +94,9 @@ impl Control {
                     walk.on_read(sequence, result, archive, context);
                 }
             }
+            Some(Reading::Survey { survey, .. }) => survey.on_read(sequence, result, archive, context),
+            Some(Reading::Compare { compare, .. }) => compare.on_read(sequence, result, archive, context),
+            Some(Reading::Restore { restore, .. }) => restore.on_read(sequence, result, archive, context),
             None => {
                 if let Some((_, Some(walk), _)) = self.retired.get_mut(&client) {
                     walk.on_read(sequence, result, archive, context);
@@ -81,7 +111,8 @@ impl Control {
     pub fn on_sought(&mut self, client: ClientId, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         match self.readings.get_mut(&client) {
             Some(Reading::Export(export)) => export.on_sought(result, archive, context),
-            Some(Reading::Verify { .. }) => {}
+            Some(Reading::Survey { survey, .. }) => survey.on_sought(result, archive, context),
+            Some(Reading::Verify { .. } | Reading::Compare { .. } | Reading::Restore { .. }) => {}
             None => {
                 if let Some((_, None, Some(seek))) = self.retired.remove(&client) {
                     seek.finish(context);
@@ -99,6 +130,9 @@ impl Control {
         let (archive, walk, seek) = match reading {
             Reading::Verify { verify, .. } => (verify.archive, Some(verify.walk), None),
             Reading::Export(export) => (export.archive, export.walk, export.seek),
+            Reading::Survey { survey, .. } => (survey.archive, survey.walk, survey.seek),
+            Reading::Compare { compare, .. } => (compare.archive(), compare.walk, None),
+            Reading::Restore { restore, .. } => (restore.archive, Some(restore.walk), None),
         };
         let seek = match seek {
             Some(seek) if seek.is_quiet() => {

@@ -10,11 +10,13 @@ mod device;
 mod grant;
 mod job;
 mod macros;
+mod mark;
 mod peer;
 mod plan;
 mod recorder;
 mod retention;
 mod service;
+mod tag;
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -26,11 +28,13 @@ pub use device::*;
 pub use grant::*;
 pub use job::*;
 pub use macros::*;
+pub use mark::*;
 pub use peer::*;
 pub use plan::*;
 pub use recorder::*;
 pub use retention::*;
 pub use service::*;
+pub use tag::*;
 
 use crate::Name;
 

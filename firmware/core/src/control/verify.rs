@@ -5,7 +5,7 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
-use hal::{ClientId, Digest, Instant};
+use hal::{Digest, Instant};
 
 use super::types::{DamagedBlock, Verified};
 use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
@@ -14,7 +14,6 @@ use crate::context::{Context, Ready};
 use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, header_hash};
 use crate::format::{NO_HASH, SECTOR_BYTES};
-use crate::limits::READ_AHEAD;
 
 /// Damaged blocks that are named.
 const NAMED_MAX: usize = 1_000;
@@ -28,7 +27,7 @@ pub struct Verify {
     pub archive: usize,
     /// What was found so far.
     pub verified: Verified,
-    pub(super) walk: Walk,
+    pub(crate) walk: Walk,
     from: u64,
     /// Log sequence and hash of the last whole header.
     last: Option<(u64, Digest)>,
@@ -59,11 +58,23 @@ pub enum Progress {
     Done,
 }
 
+/// What came of asking for one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum One {
+    /// It was checked.
+    Block,
+    /// It is being read.
+    Wait,
+    /// There is none.
+    End,
+}
+
 impl Verify {
-    /// Begins at the oldest block; ends at what is durable now.
-    pub fn start(client: ClientId, archive: &Archive, now: Instant) -> Verify {
-        let (from, end) = (archive.oldest(), archive.log.durable);
-        let walk = Walk::new(Reader::Client(client), Depth::Proof, from, Some(end), true, READ_AHEAD);
+    /// Begins at that block, or the oldest; ends at what is durable now.
+    pub fn start(reader: Reader, archive: &Archive, from: u64, ahead: usize, now: Instant) -> Verify {
+        let end = archive.log.durable;
+        let from = from.max(archive.oldest()).min(end);
+        let walk = Walk::new(reader, Depth::Proof, from, Some(end), true, ahead);
         let verified = Verified {
             total: end - from,
             ..Verified::default()
@@ -83,28 +94,15 @@ impl Verify {
     /// Goes on as far as blocks have been read.
     pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Progress {
         while self.replacing.is_none() {
-            match self.walk.poll(archive, &mut |_, _, _| Wish::Take, context) {
-                Step::Block { sequence, span, header } => {
-                    let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
-                    context.give(span);
-                    match self.links(sequence, &header, archive) {
-                        Some(why) => self.damaged(sequence, why),
-                        None if header.origin.is_some() => {
-                            self.verified.good += 1;
-                            self.verified.back_filled += u64::from(header.placement.fill);
-                        }
-                        None => {}
-                    }
-                    self.last = Some((sequence, hash));
-                }
-                Step::Damaged { sequence, error } => self.damaged(sequence, error.to_string()),
-                Step::End => {
+            match self.one(archive, context) {
+                One::Block => {}
+                One::End => {
                     self.verified.blocks = self.verified.total;
                     if archive.catalog.fills().next().is_none() || !self.look_up(0, archive) {
                         return Progress::Done;
                     }
                 }
-                Step::Wait | Step::Held => break,
+                One::Wait => break,
             }
         }
         if self.replacing.is_some() {
@@ -186,6 +184,37 @@ impl Verify {
             self.replacing = Some((at, lookup));
         }
         Progress::Done
+    }
+
+    /// Checks one block, if it has been read.
+    pub fn one(&mut self, archive: &mut Archive, context: &mut Context) -> One {
+        match self.walk.poll(archive, &mut |_, _, _| Wish::Take, context) {
+            Step::Block { sequence, span, header } => {
+                let hash = header_hash(context.memory.bytes(span.part(0, SECTOR_BYTES)));
+                context.give(span);
+                match self.links(sequence, &header, archive) {
+                    Some(why) => self.damaged(sequence, why),
+                    None if header.origin.is_some() => {
+                        self.verified.good += 1;
+                        self.verified.back_filled += u64::from(header.placement.fill);
+                    }
+                    None => {}
+                }
+                self.last = Some((sequence, hash));
+                One::Block
+            }
+            Step::Damaged { sequence, error } => {
+                self.damaged(sequence, error.to_string());
+                One::Block
+            }
+            Step::End => One::End,
+            Step::Wait | Step::Held => One::Wait,
+        }
+    }
+
+    /// Log sequence that has not been checked yet.
+    pub fn position(&self) -> u64 {
+        self.walk.position()
     }
 
     fn damaged(&mut self, log_sequence: u64, why: String) {

@@ -5,8 +5,10 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span};
 
+use super::noting::mark_info;
 use super::types::{
-    ArchiveInfo, Devices, EventRecord, Nothing, RefusalCode, RunResult, RunStarted, TrackInfo, VolumeState, WaitFor,
+    ArchiveInfo, Devices, EventRecord, MarkShown, Nothing, RefusalCode, RunResult, RunStarted, ScrubInfo, TrackInfo, VolumeState,
+    WaitFor,
 };
 use super::{Control, Reading, export, refuse, reply, verify};
 use crate::Name;
@@ -17,7 +19,7 @@ use crate::context::{Context, Ready};
 use crate::control::changes::Change;
 use crate::control::types::Refusal;
 use crate::format::NO_HASH;
-use crate::settings::ArchiveSetting;
+use crate::settings::{ArchiveSetting, ScrubSetting};
 
 /// Time between two states that one caller of `Status` is sent.
 const STATUS_EVERY: core::time::Duration = core::time::Duration::from_secs(1);
@@ -45,6 +47,8 @@ pub(super) enum What {
     Events { since: u64 },
     /// The next state.
     Status { sent_at: Instant },
+    /// Everything that a mark names.
+    Mark { archive: usize, name: Name },
 }
 
 impl Parts {
@@ -74,6 +78,7 @@ impl Parts {
                 let sentence = match &waiter.what {
                     What::Run { job, .. } => format!("The time given for the run of job {job} was over first."),
                     What::Job { job, .. } => format!("The time given to wait for job {job} was over first."),
+                    What::Mark { archive, name } => self.mark_sentence(*archive, name),
                     _ => "The time given was over first.".to_string(),
                 };
                 refuse(waiter.client, &refusal(RefusalCode::TimedOut, sentence, next), context);
@@ -92,13 +97,36 @@ impl Parts {
         context.ask_at(Ready::Waiting, [next, stop].into_iter().flatten().min());
     }
 
+    /// What there is of a mark that was waited for.
+    fn mark_sentence(&self, archive: usize, name: &Name) -> alloc::string::String {
+        let Some(archive) = self.archives[archive].as_ref() else {
+            return "The time given was over first.".to_string();
+        };
+        let (mark, here) = (archive.catalog.marks.named(name), &archive.name);
+        match mark.map(|mark| mark_info(mark, archive)) {
+            None => format!("Mark {name} had not come to archive {here} when the time given was over."),
+            Some(mark) => format!(
+                "Archive {here} awaited {} of {} blocks of mark {name} when the time given was over.",
+                mark.awaited, mark.blocks
+            ),
+        }
+    }
+
+    pub(super) fn scrub_setting(&self, name: &Name) -> Option<ScrubSetting> {
+        let setting = self.settings.archives.iter().find(|archive| archive.name == *name);
+        setting.and_then(|setting| setting.scrub)
+    }
+
     /// True if the waiter is done with.
     fn answer_waiter(&mut self, waiter: &mut Waiter, context: &mut Context) -> bool {
         let client = waiter.client;
         match &mut waiter.what {
             What::ArchiveOpen(index) => match self.archives[*index].as_ref() {
                 Some(archive) if matches!(archive.phase, Phase::Opening(_)) => return false,
-                Some(archive) if archive.gives() => reply(client, &archive_info(archive), false, context),
+                Some(archive) if archive.gives() => {
+                    let info = archive_info(archive, self.scrub_setting(&archive.name));
+                    reply(client, &info, false, context);
+                }
                 Some(archive) => {
                     let (_, why, action) = archive.state();
                     refuse(
@@ -175,6 +203,16 @@ impl Parts {
                 }
                 reply(client, &Nothing {}, false, context);
             }
+            What::Mark { archive, name } => {
+                let found = self.archives[*archive].as_ref();
+                let found = found.and_then(|archive| Some((archive.catalog.marks.named(name)?, archive)));
+                let Some((mark, archive)) = found else { return false };
+                let mark = mark_info(mark, archive);
+                if mark.awaited > 0 {
+                    return false;
+                }
+                reply(client, &MarkShown { mark }, false, context);
+            }
             What::Events { since } => {
                 let new: Vec<EventRecord> = context.shared.journal.since(*since).cloned().collect();
                 *since = context.shared.journal.next();
@@ -224,6 +262,7 @@ impl Parts {
                     name: call.name,
                     uuid: superblock.archive,
                     volume: call.volume,
+                    scrub: None,
                 };
                 self.change(Some(client), Change::AddArchive(index, setting), context);
             }
@@ -238,6 +277,9 @@ impl Parts {
         let place = match &reading {
             Reading::Verify { verify, .. } => verify.archive,
             Reading::Export(export) => export.archive,
+            Reading::Survey { survey, .. } => survey.archive,
+            Reading::Compare { compare, .. } => compare.archive(),
+            Reading::Restore { restore, .. } => restore.archive,
         };
         if let Some(archive) = self.archives[place].as_ref().filter(|archive| !archive.gives()) {
             let (_, why, action) = archive.state();
@@ -261,6 +303,9 @@ impl Parts {
                         false
                     }
                     verify::Progress::Done => {
+                        let found = &verify.verified;
+                        let at = archive.log.durable.min(verify.position());
+                        archive.verify_ended(-1, at, found.total, found.damaged_count, context);
                         reply(client, &verify.verified, false, context);
                         true
                     }
@@ -293,6 +338,9 @@ impl Parts {
                     }
                 }
             }
+            Reading::Survey { survey, ask } => self.go_on_surveying(client, survey, ask, context),
+            Reading::Compare { compare, more } => self.go_on_comparing(client, compare, *more, context),
+            Reading::Restore { restore, more } => self.go_on_restoring(client, restore, *more, context),
         };
         self.control.readings.insert(client, reading);
         if done {
@@ -325,6 +373,7 @@ impl Parts {
         self.macros.looked_up.remove(&client);
         self.control.waiters.retain(|waiter| waiter.client != client);
         self.drop_questions(client);
+        self.control.notings.remove(&client);
     }
 
     pub(super) fn read_for(control: &mut Control, client: ClientId, reading: Reading, context: &mut Context) {
@@ -367,8 +416,9 @@ impl Parts {
     }
 }
 
-/// Everything about an archive.
-pub(super) fn archive_info(archive: &Archive) -> ArchiveInfo {
+/// Everything about an archive, and how it is read for damage.
+pub(super) fn archive_info(archive: &Archive, scrub: Option<ScrubSetting>) -> ArchiveInfo {
+    let state = &archive.catalog.scrub;
     let tracks = archive.catalog.tracks().iter().zip(0..).map(|(track, place)| TrackInfo {
         origin: track.tip.key.origin,
         camera: track.tip.key.camera.clone(),
@@ -383,5 +433,15 @@ pub(super) fn archive_info(archive: &Archive) -> ArchiveInfo {
         archive: archive.status(),
         volume: archive.facts.clone().filter(|_| !offline),
         tracks: tracks.collect(),
+        scrub: ScrubInfo {
+            rate_bytes: scrub.map(|scrub| scrub.rate_bytes),
+            pause_ms: scrub.map_or(0, |scrub| scrub.pause_ms),
+            ended_utc_ns: state.ended_utc_ns,
+            ended_blocks: state.ended_blocks,
+            ended_damaged: state.ended_damaged,
+            began_utc_ns: state.began_utc_ns,
+            position: state.position,
+            damaged: state.damaged,
+        },
     }
 }

@@ -1,18 +1,20 @@
 //! Checkpoints: the index of the blocks since the one before, the table of tips, the gaps, the
-//! runs of fills. One to many blocks, called parts.
+//! runs of fills, the notes. One to many blocks, called parts.
 //!
 //! The content is one byte string, cut into the payloads of consecutive blocks: entries first (so that the index of a segment
-//! is in part 0), then tips, gaps, runs of fills.
+//! is in part 0), then tips, gaps, runs of fills, notes.
 
 use alloc::vec::Vec;
 
 use super::bytes::{all_zero, count_at, i64_at, put, u32_at, u64_at};
+use super::notes::{TABLES, notes_bytes};
 use super::record::{GapRange, reason_from, reason_number};
+use super::scrub::SCRUB_BYTES;
 use super::track::TIP_BYTES;
-use super::{FormatError, Tip};
+use super::{FormatError, Notes, ScrubState, Tip};
 
 /// Bytes in front of each part's share of the content.
-pub const PART_HEAD_BYTES: usize = 48;
+pub const PART_HEAD_BYTES: usize = 120;
 /// Bytes of an encoded [`Entry`].
 pub const ENTRY_BYTES: usize = 32;
 /// Bytes of an encoded gap.
@@ -144,6 +146,10 @@ pub struct Checkpoint {
     /// Track sequence at which a track begins that is recorded here and is not in `tips`: lower ones may have been given out, in
     /// blocks that were lost.
     pub new_tracks_begin: u64,
+    /// Tags and marks.
+    pub notes: Notes,
+    /// How far reading for damage has come.
+    pub scrub: ScrubState,
 }
 
 /// The numbers in front of a part.
@@ -162,6 +168,8 @@ pub struct PartHead {
     gaps: u32,
     fills: u32,
     new_tracks_begin: u64,
+    notes: [u32; TABLES],
+    scrub: ScrubState,
 }
 
 impl PartHead {
@@ -180,6 +188,8 @@ impl PartHead {
             gaps: u32_at(payload, 32),
             fills: u32_at(payload, 36),
             new_tracks_begin: count_at(payload, 40)?,
+            notes: core::array::from_fn(|table| u32_at(payload, 48 + 4 * table)),
+            scrub: ScrubState::decode(&payload[64..64 + SCRUB_BYTES])?,
         };
         let covered = head.sequence.checked_sub(head.from_sequence);
         if head.part < head.parts && covered == Some(u64::from(head.entries)) {
@@ -196,13 +206,14 @@ impl PartHead {
             + bytes(self.tips, TIP_BYTES)
             + bytes(self.gaps, GAP_BYTES)
             + bytes(self.fills, FILLS_BYTES)
+            + notes_bytes(self.notes)
     }
 }
 
 impl Checkpoint {
-    /// Bytes of the content.
-    pub const fn content_bytes(entries: usize, tips: usize, gaps: usize, fills: usize) -> usize {
-        entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES + fills * FILLS_BYTES
+    /// Bytes of the content; the last number is that of the notes.
+    pub const fn content_bytes(entries: usize, tips: usize, gaps: usize, fills: usize, notes: usize) -> usize {
+        entries * ENTRY_BYTES + tips * TIP_BYTES + gaps * GAP_BYTES + fills * FILLS_BYTES + notes
     }
 
     /// How many parts a content of that size takes with payloads of that capacity.
@@ -213,11 +224,14 @@ impl Checkpoint {
 
     /// The content as one byte string.
     pub fn content(&self) -> Vec<u8> {
-        let bytes = Checkpoint::content_bytes(self.entries.len(), self.tips.len(), self.gaps.len(), self.fills.len());
-        let mut content = alloc::vec![0; bytes];
-        let (entries, rest) = content.split_at_mut(self.entries.len() * ENTRY_BYTES);
-        let (tips, rest) = rest.split_at_mut(self.tips.len() * TIP_BYTES);
-        let (gaps, fills) = rest.split_at_mut(self.gaps.len() * GAP_BYTES);
+        let (entries, tips, gaps, fills) = (self.entries.len(), self.tips.len(), self.gaps.len(), self.fills.len());
+        let notes = notes_bytes(self.notes.rows()) as usize;
+        let mut content = alloc::vec![0; Checkpoint::content_bytes(entries, tips, gaps, fills, notes)];
+        let (entries, rest) = content.split_at_mut(entries * ENTRY_BYTES);
+        let (tips, rest) = rest.split_at_mut(tips * TIP_BYTES);
+        let (gaps, rest) = rest.split_at_mut(gaps * GAP_BYTES);
+        let (fills, notes) = rest.split_at_mut(fills * FILLS_BYTES);
+        self.notes.encode(notes);
         for (entry, into) in self.entries.iter().zip(entries.chunks_exact_mut(ENTRY_BYTES)) {
             entry.encode(into);
         }
@@ -253,6 +267,10 @@ impl Checkpoint {
         put(payload, 32, &(self.gaps.len() as u32).to_le_bytes());
         put(payload, 36, &(self.fills.len() as u32).to_le_bytes());
         put(payload, 40, &self.new_tracks_begin.to_le_bytes());
+        for (table, rows) in self.notes.rows().into_iter().enumerate() {
+            put(payload, 48 + 4 * table, &rows.to_le_bytes());
+        }
+        self.scrub.encode(&mut payload[64..64 + SCRUB_BYTES]);
         put(payload, PART_HEAD_BYTES, piece);
         (PART_HEAD_BYTES + piece.len()) as u32
     }
@@ -274,7 +292,8 @@ impl Checkpoint {
         }
         let (entries, rest) = content.split_at(head.entries as usize * ENTRY_BYTES);
         let (tips, rest) = rest.split_at(head.tips as usize * TIP_BYTES);
-        let (gaps, fills) = rest.split_at(head.gaps as usize * GAP_BYTES);
+        let (gaps, rest) = rest.split_at(head.gaps as usize * GAP_BYTES);
+        let (fills, notes) = rest.split_at(head.fills as usize * FILLS_BYTES);
         let tips: Vec<Tip> = tips.chunks_exact(TIP_BYTES).map(Tip::decode).collect::<Result<_, _>>()?;
         let gaps = gaps
             .chunks_exact(GAP_BYTES)
@@ -299,6 +318,7 @@ impl Checkpoint {
             .chunks_exact(FILLS_BYTES)
             .map(|bytes| Fills::decode(bytes, tips.len()))
             .collect::<Result<_, _>>()?;
+        let notes = Notes::decode(notes, head.notes, tips.len())?;
         Ok(Checkpoint {
             from_sequence: head.from_sequence,
             entries: entries.chunks_exact(ENTRY_BYTES).map(Entry::decode).collect(),
@@ -306,6 +326,8 @@ impl Checkpoint {
             gaps,
             fills,
             new_tracks_begin: head.new_tracks_begin,
+            notes,
+            scrub: head.scrub,
         })
     }
 }
@@ -354,6 +376,12 @@ mod tests {
                 }
             )],
             new_tracks_begin: 99,
+            notes: crate::format::notes::tests::sample(),
+            scrub: ScrubState {
+                position: 3,
+                began_utc_ns: -4,
+                ..ScrubState::default()
+            },
         };
         let content = checkpoint.content();
         let capacity = 4096;

@@ -10,14 +10,18 @@ mod bytes;
 pub mod checkpoint;
 mod checksum;
 pub mod header;
+pub mod notes;
 pub mod record;
+pub mod scrub;
 pub mod superblock;
 pub mod track;
 
 pub use checkpoint::{Checkpoint, Entry};
 pub use checksum::crc32c;
 pub use header::{BlockKind, Header, Origin, Placement};
+pub use notes::Notes;
 pub use record::Record;
+pub use scrub::ScrubState;
 pub use superblock::Superblock;
 pub use track::{Lease, Tip, TrackKey};
 

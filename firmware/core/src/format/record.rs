@@ -1,16 +1,19 @@
-//! Small records, many to one system block: leases and gaps.
+//! Small records, many to one system block: leases, gaps, tags, marks, how far a scrub has come.
 //!
 //! A system block's payload is a count (`u32`), four zero bytes, then that many records of [`RECORD_BYTES`].
 
-use hal::{Digest, Fingerprint};
+use hal::{Digest, Fingerprint, Uuid};
 
 use super::bytes::{all_zero, array_at, count_at, put, u32_at, u64_at};
-use super::track::TRACK_KEY_BYTES;
-use super::{FormatError, Lease, TrackKey};
+use super::notes::{MARK_BYTES, MarkHead};
+use super::scrub::SCRUB_BYTES;
+use super::track::{CAMERA_BYTES, TRACK_KEY_BYTES, camera_at};
+use super::{FormatError, Lease, ScrubState, TrackKey};
+use crate::Name;
 use crate::control::types::GapReason;
 
 /// Bytes of an encoded record.
-pub const RECORD_BYTES: usize = 160;
+pub const RECORD_BYTES: usize = 192;
 const COUNT_BYTES: usize = 8;
 
 /// One record of a system block.
@@ -34,6 +37,36 @@ pub enum Record {
         /// Hash of the origin part of block `to - 1`, as the source knows it; zero if it does not.
         hash_after: Digest,
     },
+    /// These blocks have the tag from now on, or have it no more.
+    Tag {
+        /// Track.
+        key: TrackKey,
+        /// First track sequence.
+        from: u64,
+        /// First behind.
+        to: u64,
+        /// The tag.
+        name: Name,
+        /// Set, or unset.
+        set: bool,
+    },
+    /// A mark begins: as many points follow as it says.
+    Mark(MarkHead),
+    /// Where a mark stands in a track.
+    Point {
+        /// Which mark.
+        mark: Uuid,
+        /// Track.
+        key: TrackKey,
+        /// Track sequence of the first block behind the mark.
+        next: u64,
+        /// Origin hash of the block before that one; zero if there is none or it is not known.
+        hash: Digest,
+    },
+    /// The mark is no more.
+    Unmark(Uuid),
+    /// How far reading for damage has come.
+    Scrub(ScrubState),
 }
 
 /// A stretch of missing track sequences.
@@ -91,17 +124,66 @@ impl Record {
                 put(into, 104, &gap.to.to_le_bytes());
                 put(into, 112, &hash_after.0);
             }
+            Record::Tag {
+                key,
+                from,
+                to,
+                name,
+                set,
+            } => {
+                into[0] = if *set { 3 } else { 4 };
+                key.encode(&mut into[8..8 + TRACK_KEY_BYTES]);
+                put(into, 96, &from.to_le_bytes());
+                put(into, 104, &to.to_le_bytes());
+                put(into, 112, name.as_bytes());
+            }
+            Record::Mark(mark) => {
+                into[0] = 5;
+                mark.encode(&mut into[8..8 + MARK_BYTES]);
+            }
+            Record::Point { mark, key, next, hash } => {
+                into[0] = 6;
+                key.encode(&mut into[8..8 + TRACK_KEY_BYTES]);
+                put(into, 96, &next.to_le_bytes());
+                put(into, 112, &hash.0);
+                put(into, 144, &mark.0);
+            }
+            Record::Unmark(mark) => {
+                into[0] = 7;
+                put(into, 8, &mark.0);
+            }
+            Record::Scrub(state) => {
+                into[0] = 8;
+                state.encode(&mut into[8..8 + SCRUB_BYTES]);
+            }
         }
     }
 
     fn decode(bytes: &[u8]) -> Result<Record, FormatError> {
-        if !all_zero(&bytes[2..8]) || !all_zero(&bytes[144..RECORD_BYTES]) {
+        // Bytes used behind the eight in front.
+        let used = match bytes[0] {
+            1 | 2 => 136,
+            3 | 4 => 168,
+            5 => MARK_BYTES,
+            6 => 152,
+            7 => 16,
+            8 => SCRUB_BYTES,
+            _ => return Err(FormatError::Field),
+        };
+        let plain = bytes[0] == 2 || bytes[1] == 0;
+        if !plain || !all_zero(&bytes[2..8]) || !all_zero(&bytes[8 + used..RECORD_BYTES]) {
             return Err(FormatError::Field);
+        }
+        match bytes[0] {
+            5 => return MarkHead::decode(&bytes[8..8 + MARK_BYTES]).map(Record::Mark),
+            7 => return Ok(Record::Unmark(Uuid(array_at(bytes, 8)))),
+            8 => return ScrubState::decode(&bytes[8..8 + SCRUB_BYTES]).map(Record::Scrub),
+            _ => {}
         }
         let key = TrackKey::decode(&bytes[8..8 + TRACK_KEY_BYTES])?;
         let (first, last) = (count_at(bytes, 96)?, array_at(bytes, 112));
         match bytes[0] {
-            1 if bytes[1] == 0 => Ok(Record::Lease {
+            1 => Ok(Record::Lease {
                 key,
                 lease: Lease {
                     counter: first,
@@ -124,7 +206,27 @@ impl Record {
                     hash_after: Digest(last),
                 })
             }
-            _ => Err(FormatError::Field),
+            set @ (3 | 4) => {
+                let to = count_at(bytes, 104)?;
+                let name = camera_at(&bytes[112..112 + CAMERA_BYTES])?;
+                if first >= to {
+                    return Err(FormatError::Field);
+                }
+                Ok(Record::Tag {
+                    key,
+                    from: first,
+                    to,
+                    name,
+                    set: set == 3,
+                })
+            }
+            _ if !all_zero(&bytes[104..112]) => Err(FormatError::Field),
+            _ => Ok(Record::Point {
+                mark: Uuid(array_at(bytes, 144)),
+                key,
+                next: first,
+                hash: Digest(last),
+            }),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod lacking;
+mod marks;
 mod run;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -79,6 +80,8 @@ pub struct Incoming {
     unsent: usize,
     blocks: u64,
     bytes: u64,
+    /// The mark whose points are coming.
+    collected: Option<marks::Collected>,
     duplicates: u64,
     gaps: u64,
     /// As it stood before this link.
@@ -135,6 +138,7 @@ impl Incoming {
             unsent: 0,
             blocks: 0,
             bytes: 0,
+            collected: None,
             duplicates: 0,
             gaps: 0,
             run: None,
@@ -426,6 +430,7 @@ impl Incoming {
             } => (Some(*track), false, Some(*payload_bytes)),
             SettledWhat::Record(Record::Lease { key, .. }) => (archive.catalog.find(key), true, None),
             SettledWhat::Record(Record::Gap { key, .. }) => (archive.catalog.find(key), false, None),
+            SettledWhat::Record(record) => return self.on_noted(record, durable, context),
         };
         let number = id.and_then(|id| self.numbers.get(&id)).copied();
         let Some(number) = number else { return };

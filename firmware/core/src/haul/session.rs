@@ -5,6 +5,7 @@
 //! a new track is passed over.
 
 mod answers;
+mod marks;
 mod missing;
 mod reconcile;
 mod wanted;
@@ -91,6 +92,10 @@ pub struct Session {
     full_told: bool,
     /// What a full run knows of this link, from the time when everything newer was sent first.
     reconciling: Option<Reconcile>,
+    /// Marks that the target has said its last word to.
+    marks_told: BTreeSet<Uuid>,
+    /// The mark that it has not.
+    mark_on: Option<Uuid>,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -162,6 +167,8 @@ impl Session {
             bad_digests: 0,
             full_told: false,
             reconciling: None,
+            marks_told: BTreeSet::new(),
+            mark_on: None,
         }
     }
 
@@ -217,6 +224,7 @@ impl Session {
         if self.tips_awaited > 0 || !archive.gives() {
             return;
         }
+        self.tell_next_mark(archive, lasting.setting, context);
         if (self.walk.is_none() || self.seek_again) && !self.begin(archive, lasting.run.bounds.below, context) {
             return;
         }
@@ -248,7 +256,7 @@ impl Session {
             }
         }
         // Nothing more to send may also be true while nothing may be sent.
-        let rests = self.unacked.is_empty();
+        let rests = self.unacked.is_empty() && self.mark_on.is_none();
         let at_end = rests && held.is_none() && self.is_at_end(archive, &lasting.run.sieve, context);
         let cut = lasting.run.bounds.below.is_some_and(|below| below < archive.log.durable);
         if ((at_end && !cut) || (rests && held.is_some())) && self.reconciling.is_none() {
@@ -264,7 +272,7 @@ impl Session {
         }
         self.caught_up = rests && at_end && !cut;
         let at_bound = (at_end && cut) || (held.is_none() && lasting.run.blocks_left() == 0);
-        self.bounded = !self.caught_up && self.unacked.is_empty() && at_bound;
+        self.bounded = !self.caught_up && self.unacked.is_empty() && self.mark_on.is_none() && at_bound;
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, sieve: &Sieve, context: &mut Context) -> bool {

@@ -167,6 +167,41 @@ pub enum Message {
         /// It is durable there as a fill, because of this link. If not, it was not lacking.
         taken: bool,
     },
+    /// S→T: the source has this mark.
+    Mark {
+        /// Identity, the same everywhere.
+        mark: Uuid,
+        /// Its name.
+        name: Name,
+        /// Archive in which it was made.
+        made_in: Uuid,
+        /// When it was made.
+        utc_ns: i64,
+        /// Points that follow if they are asked for.
+        points: u32,
+    },
+    /// T→S, answer to `Mark`, and again once it is durable.
+    Marked {
+        /// Mark.
+        mark: Uuid,
+        /// What becomes of it.
+        answer: MarkAnswer,
+    },
+    /// S→T: where the mark stands in a track. They come one behind the other.
+    Point {
+        /// Mark.
+        mark: Uuid,
+        /// Origin of the track.
+        origin: Uuid,
+        /// Camera.
+        camera: Name,
+        /// Kind.
+        kind: Kind,
+        /// Track sequence of the first block behind the mark.
+        next: u64,
+        /// Origin hash of the block before that one; zero if there is none or it is not known.
+        hash: Digest,
+    },
 }
 
 /// Numbers near each other: bit 0 of byte 0 stands for the first, bit 1 for the next, bit 0 of byte 1 for the ninth.
@@ -204,6 +239,17 @@ impl Numbers {
     pub fn fits(&self) -> bool {
         self.0.len() as u64 <= COMPARE_SPAN / 8
     }
+}
+
+/// What becomes of a mark at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MarkAnswer {
+    /// Its points are wanted.
+    Send,
+    /// It is durable here.
+    Kept,
+    /// There is no room for it, another mark has its name, or the grant names none of its cameras.
+    NotKept,
 }
 
 /// Why a link was not wanted.
@@ -309,6 +355,21 @@ mod tests {
                 next: u64::MAX,
                 hash: Digest([0xff; 32]),
                 lease,
+            },
+            Message::Point {
+                mark: Uuid([0xff; 16]),
+                origin: Uuid([0xff; 16]),
+                camera: "x".repeat(63).parse().unwrap(),
+                kind: Kind::Metadata,
+                next: u64::MAX,
+                hash: Digest([0xff; 32]),
+            },
+            Message::Mark {
+                mark: Uuid([0xff; 16]),
+                name: "x".repeat(63).parse().unwrap(),
+                made_in: Uuid([0xff; 16]),
+                utc_ns: i64::MIN,
+                points: u32::MAX,
             },
         ];
         let mut all = Numbers::default();

@@ -8,9 +8,11 @@
 //! pieces in which the bytes came.
 
 mod fragments;
+mod splice;
 mod transport;
 
 use fragments::Fragments;
+pub use splice::splice;
 pub use transport::{PACKET_BYTES, null_packet};
 use transport::{SYNC_BYTE, Transport};
 

@@ -5,9 +5,10 @@
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::GapReason;
 use blockhaul_core::format::checkpoint::{ENTRY_BYTES, Fills, PART_HEAD_BYTES, PartHead};
+use blockhaul_core::format::notes::{MarkHead, MarkPoint, TagRange};
 use blockhaul_core::format::record::GapRange;
-use blockhaul_core::format::{Checkpoint, Entry, Tip, TrackKey};
-use hal::Uuid;
+use blockhaul_core::format::{Checkpoint, Entry, Notes, ScrubState, Tip, TrackKey};
+use hal::{Digest, Uuid};
 
 use crate::sector::differ;
 use crate::{Seed, Target, golden, heap};
@@ -79,6 +80,21 @@ fn hold(checkpoint: &Checkpoint, covered: u64) {
         );
         assert!(gap.from < gap.to, "a gap of nothing was accepted");
     }
+    for (track, _) in &checkpoint.fills {
+        assert!(
+            (*track as usize) < checkpoint.tips.len(),
+            "a fill of a track that is not there"
+        );
+    }
+    let notes = &checkpoint.notes;
+    for tag in &notes.tags {
+        let there = (tag.track as usize) < checkpoint.tips.len() && (tag.name as usize) < notes.tag_names.len();
+        assert!(there && tag.from < tag.to, "a tag on nothing was accepted");
+    }
+    for point in &notes.points {
+        let there = (point.track as usize) < checkpoint.tips.len() && (point.mark as usize) < notes.marks.len();
+        assert!(there, "a point of nothing was accepted");
+    }
 }
 
 fn cut_and_join(checkpoint: &Checkpoint, sequence: u64, content: &[u8]) {
@@ -96,6 +112,32 @@ fn cut_and_join(checkpoint: &Checkpoint, sequence: u64, content: &[u8]) {
     }
     let head = last.expect("there is at least one part");
     assert_eq!(Checkpoint::decode(&head, &joined).as_ref(), Ok(checkpoint));
+}
+
+fn notes() -> Notes {
+    Notes {
+        tag_names: vec!["motion".parse().expect("a name")],
+        tags: vec![TagRange {
+            track: 1,
+            name: 0,
+            from: 2,
+            to: 5,
+            log_sequence: 101,
+        }],
+        marks: vec![MarkHead {
+            mark: Uuid([8; 16]),
+            name: "before".parse().expect("a name"),
+            made_in: Uuid([9; 16]),
+            utc_ns: 1,
+            points: 1,
+        }],
+        points: vec![MarkPoint {
+            mark: 0,
+            track: 2,
+            next: 9,
+            hash: Digest([7; 32]),
+        }],
+    }
 }
 
 fn seeds() -> Vec<Seed> {
@@ -124,6 +166,8 @@ fn seeds() -> Vec<Seed> {
         gaps: vec![(2, gap)],
         fills: vec![(1, fills)],
         new_tracks_begin: 7,
+        notes: notes(),
+        scrub: ScrubState::default(),
     };
     let part = |part: u32, capacity: usize| {
         let mut payload = vec![0; capacity];

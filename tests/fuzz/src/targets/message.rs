@@ -3,7 +3,7 @@
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::{GapReason, RunResult};
 use blockhaul_core::format::Lease;
-use blockhaul_core::haul::wire::{Message, Numbers, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
+use blockhaul_core::haul::wire::{MarkAnswer, Message, Numbers, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
 
 use crate::{Seed, Target, heap};
@@ -157,6 +157,34 @@ pub fn samples() -> Vec<(&'static str, Message)> {
                 track: 0,
                 number: 301,
                 taken: true,
+            },
+        ),
+        (
+            "mark",
+            Message::Mark {
+                mark: Uuid([7; 16]),
+                name: name(),
+                made_in: Uuid([8; 16]),
+                utc_ns: 1_763_700_000_000_000_000,
+                points: 2,
+            },
+        ),
+        (
+            "marked",
+            Message::Marked {
+                mark: Uuid([7; 16]),
+                answer: MarkAnswer::Kept,
+            },
+        ),
+        (
+            "point",
+            Message::Point {
+                mark: Uuid([7; 16]),
+                origin: Uuid([3; 16]),
+                camera: name(),
+                kind: Kind::Audio,
+                next: 300,
+                hash: Digest([5; 32]),
             },
         ),
     ]

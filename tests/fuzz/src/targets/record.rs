@@ -1,4 +1,4 @@
-//! The payload of a system block: leases and gaps. Its digest is the header's, so there is no checksum here.
+//! The payload of a system block: leases, gaps, tags, marks. Its digest is the header's, so there is no checksum here.
 
 use blockhaul_core::format::Record;
 use blockhaul_core::format::record::{RECORD_BYTES, decode_records, encode_records};
@@ -9,7 +9,7 @@ use crate::{Seed, Target, golden, heap};
 /// The target.
 pub const TARGET: Target = Target {
     name: "record",
-    what: "leases and gaps of system blocks",
+    what: "leases, gaps, tags and marks of system blocks",
     longest: 8 + 8 * RECORD_BYTES,
     check,
     seeds,
@@ -28,6 +28,13 @@ fn check(payload: &[u8]) {
                 assert!((1..=63).contains(&key.camera.len()));
                 assert!(gap.from < gap.to, "a gap of nothing was accepted");
             }
+            Record::Tag { key, from, to, name, .. } => {
+                assert!((1..=63).contains(&key.camera.len()) && (1..=63).contains(&name.len()));
+                assert!(from < to, "a tag on nothing was accepted");
+            }
+            Record::Mark(mark) => assert!((1..=63).contains(&mark.name.len())),
+            Record::Point { key, .. } => assert!((1..=63).contains(&key.camera.len())),
+            Record::Unmark(_) | Record::Scrub(_) => {}
         }
     }
     let mut again = vec![0xff; payload.len()];
@@ -50,6 +57,11 @@ fn seeds() -> Vec<Seed> {
         ("none".to_owned(), vec![0; 8]),
         ("lease".to_owned(), one(0)),
         ("gap".to_owned(), one(1)),
-        ("both".to_owned(), golden.clone()),
+        ("tag".to_owned(), one(2)),
+        ("mark".to_owned(), one(4)),
+        ("point".to_owned(), one(5)),
+        ("unmark".to_owned(), one(6)),
+        ("scrub".to_owned(), one(7)),
+        ("all".to_owned(), golden.clone()),
     ]
 }

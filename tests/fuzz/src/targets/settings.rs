@@ -1,7 +1,7 @@
 //! The settings document (TOML).
 
 use blockhaul_core::control::types::{CameraRetention, GuardCount, JobMode, JobPlan, Peer, RecorderCreate, Retention};
-use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
+use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 use blockhaul_core::{Kind, Name};
 use hal::{Digest, Fingerprint, Route, Uuid};
 
@@ -108,6 +108,10 @@ pub fn sample() -> Settings {
                 }],
                 ..Retention::default()
             },
+            scrub: Some(ScrubSetting {
+                rate_bytes: 1 << 20,
+                pause_ms: 1,
+            }),
         }],
         recorders: vec![RecorderCreate {
             name: name("gate"),

@@ -5,6 +5,9 @@
 //!
 //! Invariants: numbers of a run follow each other, and so do their log sequences; no more runs than a checkpoint has room for.
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use super::{Catalog, TrackId};
 use crate::control::types::GapReason;
 use crate::format::checkpoint::Fills;
@@ -120,6 +123,28 @@ impl Catalog {
         mine.map(|(_, run)| run.to - run.from).sum()
     }
 
+    /// The numbers of a range that were filled in later, as ranges in order.
+    pub fn filled_ranges(&self, id: TrackId, range: Range<u64>) -> Vec<Range<u64>> {
+        let mine = self.fills.iter().filter(|(track, _)| *track == id);
+        let within = mine.map(|(_, run)| run.from.max(range.start)..run.to.min(range.end));
+        let mut pieces: Vec<Range<u64>> = within.filter(|piece| piece.start < piece.end).collect();
+        pieces.sort_unstable_by_key(|piece| piece.start);
+        let mut joined: Vec<Range<u64>> = Vec::new();
+        for piece in pieces {
+            match joined.last_mut() {
+                Some(last) if piece.start <= last.end => last.end = last.end.max(piece.end),
+                _ => joined.push(piece),
+            }
+        }
+        joined
+    }
+
+    /// How many numbers of a range were filled in later.
+    pub fn filled_within(&self, id: TrackId, range: Range<u64>) -> u64 {
+        let ranges = self.filled_ranges(id, range);
+        ranges.iter().map(|range| range.end - range.start).sum()
+    }
+
     /// Forgets runs that the ring has given up, as far as the oldest readable log sequence.
     pub fn forget_fills(&mut self, oldest: u64) {
         self.fills.retain(|(_, run)| run.log_to > oldest);
@@ -158,7 +183,7 @@ mod tests {
             hash_after: NO_HASH,
         };
         catalog.accept_record(&record);
-        catalog.log_record(&record);
+        catalog.log_record(&record, 0);
         catalog.log_other(0);
         (catalog, id)
     }
@@ -240,6 +265,8 @@ mod tests {
             [pieces(0), pieces(1), pieces(2), pieces(4)],
             [Some((0, 1, 1)), Some((1, 2, 5)), Some((2, 4, 1)), None]
         );
+        assert_eq!(catalog.filled_ranges(id, 1..9).first(), Some(&(1..4)));
+        assert_eq!((catalog.filled_within(id, 0..9), catalog.filled_within(id, 4..9)), (4, 0));
     }
 
     #[test]

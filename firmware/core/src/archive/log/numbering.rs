@@ -51,7 +51,7 @@ impl Archive {
                     .bytes_mut(span.part(SECTOR_BYTES, span.length_bytes - SECTOR_BYTES));
                 let length = encode_records(records.iter().map(|(record, _)| record), payload);
                 for (record, _) in &records {
-                    self.catalog.log_record(record);
+                    self.catalog.log_record(record, self.log.next);
                 }
                 self.number_system(BlockKind::System, span, length, Content::Records(records), context);
                 true
@@ -69,6 +69,7 @@ impl Archive {
         let sequence = self.log.next;
         let from = (sequence - 1) / segment * segment;
         self.catalog.forget_fills(self.oldest());
+        self.catalog.tagged.forget_below(self.oldest());
         let checkpoint = self.catalog.to_checkpoint(from);
         let content = checkpoint.content();
         let parts = Checkpoint::parts(content.len(), self.payload_capacity_bytes());

@@ -228,7 +228,7 @@ impl Archive {
         }
         for record in records.iter().flatten() {
             self.catalog.accept_record(record);
-            self.catalog.log_record(record);
+            self.catalog.log_record(record, scan.at);
         }
         scan.last = Some(hash);
         scan.last_epoch = header.placement.epoch.counter;

@@ -10,7 +10,7 @@ use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
 use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
-use crate::limits::NAMED_MAX;
+use crate::limits::{NAMED_MAX, SCRUB_RATE_MIN};
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 fn not_found(what: &str, name: &str) -> Refusal {
@@ -235,6 +235,15 @@ impl Change {
                 Some(rule) => rule.enabled = *enabled,
                 None => return Err(not_found("macro", name)),
             },
+            Change::SetScrub(name, scrub) => {
+                let found = settings.archives.iter_mut().find(|archive| archive.name == *name);
+                let setting = found.ok_or_else(|| not_found("archive", name))?;
+                if scrub.is_some_and(|scrub| scrub.rate_bytes < SCRUB_RATE_MIN) {
+                    let sentence = format!("An archive is read at {} KiB a second at least.", SCRUB_RATE_MIN >> 10);
+                    return Err(refusal(RefusalCode::Usage, sentence, "Give a higher --rate, or --off."));
+                }
+                setting.scrub = *scrub;
+            }
             Change::SwitchService(on) => settings.hauling = *on,
             Change::OpenArchive(setting) => {
                 let there = settings

@@ -73,9 +73,11 @@ fn only<'a, T: PartialEq, K: PartialEq>(here: &'a [T], there: &'a [T], key: fn(&
 }
 
 fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<Change>, Refusal> {
+    // How long an archive keeps its blocks and how it is read for damage may change; nothing else of it.
     let as_it_is = |archive: &ArchiveSetting| {
         let mut there = to.archives.iter().find(|other| other.name == archive.name)?.clone();
         there.retention = archive.retention.clone();
+        there.scrub = archive.scrub;
         (there == *archive).then_some(())
     };
     if let Some(lost) = from.archives.iter().find(|archive| as_it_is(archive).is_none()) {
@@ -143,6 +145,12 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
             archive.name, archive.volume
         ));
         steps.push(Change::OpenArchive(archive.clone()));
+    }
+    for archive in &to.archives {
+        let before = from.archives.iter().find(|before| before.name == archive.name);
+        if before.is_some_and(|before| before.scrub != archive.scrub) {
+            steps.push(Change::SetScrub(archive.name.clone(), archive.scrub));
+        }
     }
     for peer in to.peers.iter().filter(|peer| !from.peers.contains(peer)) {
         steps.push(Change::AddPeer(peer.clone()));

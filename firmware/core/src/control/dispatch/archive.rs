@@ -1,22 +1,30 @@
 //! `io.blockhaul.Archive`: creating, showing, checking, exporting.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::vec::Vec;
 use hal::{ClientId, Role};
 
-use super::{Done, no_such, no_such_method, one_at_a_time, parse};
+use super::{Done, Outcome, no_such, no_such_method, one_at_a_time, parse};
 use crate::Name;
 use crate::appliance::Parts;
-use crate::archive::Archive;
 use crate::archive::creation::{Creation, refusal};
+use crate::archive::walk::Reader;
+use crate::archive::{Archive, TrackId};
 use crate::context::Context;
+use crate::control::changes::Change;
+use crate::control::compare::Compare;
 use crate::control::export::Export;
-use crate::control::types::{ArchiveCreate, Archives, Call, ExportCall, Gap, GapReason, Gaps, GapsCall, Named, RefusalCode};
+use crate::control::reading::Ask;
+use crate::control::survey::{Cover, Days, Quest, Survey};
+use crate::control::types::{
+    ArchiveCreate, Archives, Call, CompareCall, ExistsCall, ExportCall, GapsCall, Named, RefusalCode, ScrubCall, StatisticsCall,
+};
 use crate::control::verify::Verify;
 use crate::control::waiting::archive_info;
 use crate::control::{Reading, reply};
-use crate::limits::ARCHIVES_MAX;
+use crate::limits::{ARCHIVES_MAX, READ_AHEAD};
+use crate::settings::ScrubSetting;
 
 /// Methods, and the least role for each.
 pub(super) const METHODS: &[(&str, Role)] = &[
@@ -24,8 +32,12 @@ pub(super) const METHODS: &[(&str, Role)] = &[
     ("List", Role::Read),
     ("Info", Role::Read),
     ("Verify", Role::Read),
+    ("Scrub", Role::Operate),
+    ("Compare", Role::Read),
     ("Export", Role::Operate),
     ("Gaps", Role::Read),
+    ("Exists", Role::Read),
+    ("Statistics", Role::Read),
 ];
 
 impl Parts {
@@ -40,11 +52,22 @@ impl Parts {
             "Info" => {
                 let name = name()?;
                 let archive = self.archive_named(&name).ok_or_else(|| no_such("archive", &name))?;
-                reply(client, &archive_info(archive), false, context);
+                reply(client, &archive_info(archive, self.scrub_setting(&name)), false, context);
             }
             "Verify" => self.verify(client, &name()?, call.more, context)?,
             "Export" => self.export(client, parse(call)?, context)?,
+            "Scrub" => {
+                let call: ScrubCall = parse(call)?;
+                let scrub = call.rate_bytes.map(|rate_bytes| ScrubSetting {
+                    rate_bytes,
+                    pause_ms: call.pause_ms,
+                });
+                self.change(Some(client), Change::SetScrub(call.name, scrub), context);
+            }
+            "Compare" => self.compare(client, parse(call)?, call.more, context)?,
             "Gaps" => self.gaps(client, &parse(call)?, context)?,
+            "Exists" => self.exists(client, parse(call)?, context)?,
+            "Statistics" => self.statistics(client, &parse(call)?, context)?,
             _ => return Err(no_such_method()),
         }
         Ok(())
@@ -73,23 +96,19 @@ impl Parts {
     }
 
     fn verify(&mut self, client: ClientId, name: &Name, more: bool, context: &mut Context) -> Done {
-        if self.control.readings.contains_key(&client) {
-            return Err(one_at_a_time());
-        }
+        self.one_call(client)?;
         let archive = self.archive_named(name).ok_or_else(|| no_such("archive", name))?;
         if !archive.gives() {
             let (_, why, action) = archive.state();
             return Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be read: {why}."), action).into());
         }
-        let verify = Box::new(Verify::start(client, archive, context.now.at));
+        let verify = Box::new(Verify::start(Reader::Client(client), archive, 0, READ_AHEAD, context.now.at));
         Parts::read_for(&mut self.control, client, Reading::Verify { verify, more }, context);
         Ok(())
     }
 
     fn export(&mut self, client: ClientId, call: ExportCall, context: &mut Context) -> Done {
-        if self.control.readings.contains_key(&client) {
-            return Err(one_at_a_time());
-        }
+        self.one_call(client)?;
         let archive = self
             .archive_named(&call.archive)
             .ok_or_else(|| no_such("archive", &call.archive))?;
@@ -130,43 +149,102 @@ impl Parts {
     }
 
     fn gaps(&mut self, client: ClientId, call: &GapsCall, context: &mut Context) -> Done {
-        let archive = self
-            .archive_named(&call.archive)
-            .ok_or_else(|| no_such("archive", &call.archive))?;
-        if !archive
-            .catalog
-            .tracks()
-            .iter()
-            .any(|track| track.tip.key.camera == call.camera)
-        {
+        let archive = self.giving(&call.archive)?;
+        let (place, tracks) = (archive.index, archive.tracks_of(Some(&call.camera), None, None));
+        let tracks: BTreeSet<TrackId> = tracks.collect();
+        if tracks.is_empty() {
             let sentence = format!("Archive {} has no camera {}.", call.archive, call.camera);
             let next = format!("See its tracks: blockhaul archive info {}", call.archive);
             return Err(refusal(RefusalCode::NotFound, sentence, next).into());
         }
-        // What was freed is said once, whatever else was missing of it.
-        let of_camera = archive.catalog.gaps().filter_map(|(id, gap)| {
-            let track = archive.catalog.track(id);
-            (track.tip.key.camera == call.camera && gap.to > track.first).then(|| Gap {
-                origin: track.tip.key.origin,
-                kind: track.tip.key.kind,
-                from: gap.from.max(track.first),
-                to: gap.to,
-                reason: gap.reason,
-            })
-        });
-        let tracks = archive.catalog.tracks().iter();
-        let freed = tracks
-            .filter(|track| track.tip.key.camera == call.camera && track.first > 0)
-            .map(|track| Gap {
-                origin: track.tip.key.origin,
-                kind: track.tip.key.kind,
-                from: 0,
-                to: track.first,
-                reason: GapReason::Expired,
-            });
-        let mut gaps: Vec<Gap> = of_camera.chain(freed).collect();
-        gaps.sort_by_key(|gap| (gap.origin, gap.kind, gap.from));
-        reply(client, &Gaps { gaps }, false, context);
+        let quest = Quest::Cover(Cover::new(None, None));
+        self.survey(client, place, tracks, (None, None), quest, Ask::Gaps, context)
+    }
+
+    fn exists(&mut self, client: ClientId, call: ExistsCall, context: &mut Context) -> Done {
+        if call.from_utc_ns >= call.to_utc_ns {
+            let sentence = "The time of --to is not later than that of --from.";
+            return Err(refusal(RefusalCode::Usage, sentence, "Give a --to that is later.").into());
+        }
+        let archive = self.giving(&call.archive)?;
+        let (place, tracks) = (archive.index, archive.tracks_of(Some(&call.camera), Some(call.kind), None));
+        let tracks: BTreeSet<TrackId> = tracks.collect();
+        let times = (Some(call.from_utc_ns), Some(call.to_utc_ns));
+        let quest = Quest::Cover(Cover::new(times.0, times.1));
+        self.survey(client, place, tracks, times, quest, Ask::Exists, context)
+    }
+
+    fn statistics(&mut self, client: ClientId, call: &StatisticsCall, context: &mut Context) -> Done {
+        let archive = self.giving(&call.archive)?;
+        let (place, tracks) = (archive.index, archive.tracks_of(call.camera.as_ref(), None, None));
+        let tracks: BTreeSet<TrackId> = tracks.collect();
+        let times = (call.from_utc_ns, call.to_utc_ns);
+        let quest = Quest::Days(Days::new(times.0, times.1));
+        self.survey(client, place, tracks, times, quest, Ask::Statistics, context)
+    }
+
+    fn compare(&mut self, client: ClientId, call: CompareCall, more: bool, context: &mut Context) -> Done {
+        self.one_call(client)?;
+        let (first, other) = (self.giving(&call.name)?, self.giving(&call.with)?);
+        if first.index == other.index {
+            let sentence = "An archive is not compared with itself.";
+            return Err(refusal(RefusalCode::Usage, sentence, "Name another archive with --with.").into());
+        }
+        let compare = Box::new(Compare::start(client, call, first, other, context.now.at));
+        Parts::read_for(&mut self.control, client, Reading::Compare { compare, more }, context);
         Ok(())
+    }
+
+    /// Begins to look through headers on a client's behalf.
+    #[expect(clippy::too_many_arguments, reason = "what is looked for, where, and what for")]
+    pub(super) fn survey(
+        &mut self,
+        client: ClientId,
+        place: usize,
+        tracks: BTreeSet<TrackId>,
+        times: (Option<i64>, Option<i64>),
+        quest: Quest,
+        ask: Ask,
+        context: &mut Context,
+    ) -> Done {
+        self.one_call(client)?;
+        let Some(archive) = self.archives[place].as_ref() else {
+            return Ok(());
+        };
+        let Some(survey) = Survey::start(client, archive, tracks, times, quest, context) else {
+            let sentence = "The block memory is used up at the moment.";
+            return Err(refusal(RefusalCode::Busy, sentence, "Try again.").into());
+        };
+        let survey = Box::new(survey);
+        Parts::read_for(&mut self.control, client, Reading::Survey { survey, ask }, context);
+        Ok(())
+    }
+
+    /// Refuses a second long call on a connection.
+    pub(super) fn one_call(&self, client: ClientId) -> Done {
+        if self.control.readings.contains_key(&client) || self.control.notings.contains_key(&client) {
+            return Err(one_at_a_time());
+        }
+        Ok(())
+    }
+
+    /// An archive that can be read.
+    pub(super) fn giving(&self, name: &Name) -> Result<&Archive, Outcome> {
+        let archive = self.archive_named(name).ok_or_else(|| no_such("archive", name))?;
+        if archive.gives() {
+            return Ok(archive);
+        }
+        let (_, why, action) = archive.state();
+        Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be read: {why}."), action).into())
+    }
+
+    /// An archive that can be written.
+    pub(super) fn taking(&self, name: &Name) -> Result<&Archive, Outcome> {
+        let archive = self.archive_named(name).ok_or_else(|| no_such("archive", name))?;
+        if archive.takes() {
+            return Ok(archive);
+        }
+        let (_, why, action) = archive.state();
+        Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be written: {why}."), action).into())
     }
 }

@@ -74,6 +74,10 @@ impl Session {
                 self.on_filled(track, number, taken, lasting, context);
                 Ok(true)
             }
+            Message::Marked { mark, answer } => {
+                self.on_marked(mark, answer, archive, setting, context)?;
+                Ok(false)
+            }
             Message::Heartbeat => Ok(false),
             Message::Hello { .. }
             | Message::Welcome { .. }
@@ -82,6 +86,8 @@ impl Session {
             | Message::Block { .. }
             | Message::Compare { .. }
             | Message::Gap { .. }
+            | Message::Mark { .. }
+            | Message::Point { .. }
             | Message::Ended { .. } => Err(()),
         }
     }

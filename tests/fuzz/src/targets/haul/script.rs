@@ -183,6 +183,30 @@ fn gap(to: u64) -> Message {
     }
 }
 
+fn mark(points: u32) -> Message {
+    Message::Mark {
+        mark: Uuid([0x77; 16]),
+        name: "before".parse().expect("a name"),
+        made_in: Uuid([0x78; 16]),
+        utc_ns: 1,
+        points,
+    }
+}
+
+fn point(kind: Kind) -> Message {
+    let Message::Open { origin, camera, .. } = open(0, kind) else {
+        unreachable!("it is an Open");
+    };
+    Message::Point {
+        mark: Uuid([0x77; 16]),
+        origin,
+        camera,
+        kind,
+        next: 1,
+        hash: NO_HASH,
+    }
+}
+
 fn welcome() -> Message {
     Message::Welcome {
         protocol: PROTOCOL,
@@ -287,6 +311,21 @@ pub fn seeds() -> Vec<Seed> {
                 frame(job, &ack(3, true)),
                 frame(job, &Message::Heartbeat),
             ]),
+        ),
+        (
+            "mark",
+            joined(&[
+                opened(),
+                block(north | WAITS, b"one"),
+                frame(north | WAITS, &mark(2)),
+                frame(north, &point(Kind::Video)),
+                frame(north | WAITS, &point(Kind::Audio)),
+                frame(north, &mark(2)),
+            ]),
+        ),
+        (
+            "mark-without-points",
+            joined(&[opened(), frame(north | WAITS, &mark(0)), frame(north, &point(Kind::Video))]),
         ),
         (
             "job-rejected",

@@ -1,0 +1,166 @@
+//! The manifest of an export: what lies where in the file, and what proves it. `docs/formats.md` is its description.
+//!
+//! Invariant: a manifest that bears the name asked for is complete; it grows beside, as the export does.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use blockhaul_core::Name;
+use blockhaul_core::control::types::{Exported, Hole};
+use blockhaul_core::format::header::{INIT_AT, ORIGIN_AT, ORIGIN_END, decode_origin, init_of, origin_hash};
+use blockhaul_core::format::{Origin, SECTOR_BYTES};
+use blockhaul_core::recorder::container::Container;
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, Failure};
+use crate::render::text;
+
+/// A manifest that grows.
+pub struct Manifest {
+    part: PathBuf,
+    name: PathBuf,
+    replace: bool,
+    file: BufWriter<File>,
+    init: Option<Vec<u8>>,
+    next: Option<u64>,
+    /// Bytes of the media file so far.
+    offset_bytes: u64,
+    begun: bool,
+}
+
+/// What comes behind an origin part.
+pub struct Announced {
+    /// Bytes of media that are no block, before it.
+    pub lead: Option<&'static str>,
+    line: Value,
+}
+
+impl Manifest {
+    /// Begins beside the file that is exported.
+    pub fn open(name: PathBuf, replace: bool) -> Result<Self, Failure> {
+        if name.exists() && !replace {
+            let shown = text::printable(&name.to_string_lossy());
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("{shown} exists and is not replaced."),
+                "Choose another name, or say --force.",
+            ));
+        }
+        let mut part = name.clone().into_os_string();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = File::create(&part).map_err(|error| unwritable(&part, &error))?;
+        Ok(Self {
+            part,
+            name,
+            replace,
+            file: BufWriter::new(file),
+            init: None,
+            next: None,
+            offset_bytes: 0,
+            begun: false,
+        })
+    }
+
+    fn line(&mut self, line: &Value) -> Result<(), Failure> {
+        writeln!(self.file, "{line}").map_err(|error| unwritable(&self.part, &error))
+    }
+
+    /// An origin part has come: what follows it.
+    pub fn announce(&mut self, archive: &Name, part: &[u8]) -> Result<Announced, Failure> {
+        let wrong = || Failure::not_understood("io.blockhaul.Archive.Export", "an origin part makes no sense");
+        let mut sector = vec![0; SECTOR_BYTES as usize];
+        sector
+            .get_mut(ORIGIN_AT..ORIGIN_END)
+            .filter(|place| place.len() == part.len())
+            .ok_or_else(wrong)?
+            .copy_from_slice(part);
+        let origin = decode_origin(&sector).map_err(|_| wrong())?;
+        if !self.begun {
+            self.begun = true;
+            let head = json!({ "blockhaul_manifest": 1, "archive": archive, "origin": origin.key.origin,
+                "camera": origin.key.camera, "kind": origin.key.kind });
+            self.line(&head)?;
+        }
+        let init = init_of(&sector).to_vec();
+        let lead = match self.next {
+            None if origin.track_sequence > 0 && !init.is_empty() => Some("init"),
+            Some(next) if next < origin.track_sequence && origin.container == Container::MpegTs => Some("splice"),
+            _ => None,
+        };
+        self.next = Some(origin.track_sequence + 1);
+        let line = self.block(&origin, &sector, init);
+        Ok(Announced { lead, line })
+    }
+
+    fn block(&mut self, origin: &Origin, sector: &[u8], init: Vec<u8>) -> Value {
+        let mut block = json!({
+            "track_sequence": origin.track_sequence,
+            "begin_utc_ns": origin.begin_utc_ns,
+            "end_utc_ns": origin.end_utc_ns,
+            "bytes": origin.payload_bytes,
+            "payload_blake3": origin.payload_digest,
+            "previous": origin.previous_origin,
+            "origin_hash": origin_hash(sector),
+            "origin_part": hex(&sector[ORIGIN_AT..INIT_AT]),
+        });
+        if self.init.as_ref() != Some(&init) {
+            block["init"] = hex(&init).into();
+            self.init = Some(init);
+        }
+        block
+    }
+
+    /// Media came that is no block.
+    pub fn led(&mut self, what: &str, bytes: u64) -> Result<(), Failure> {
+        let line = json!({ "filler": { "what": what, "offset_bytes": self.offset_bytes, "bytes": bytes } });
+        self.offset_bytes += bytes;
+        self.line(&line)
+    }
+
+    /// The payload of the block that was announced came.
+    pub fn followed(&mut self, announced: Announced, bytes: u64) -> Result<(), Failure> {
+        let mut block = announced.line;
+        block["offset_bytes"] = self.offset_bytes.into();
+        self.offset_bytes += bytes;
+        self.line(&json!({ "block": block }))
+    }
+
+    /// Makes it complete.
+    pub fn finish(mut self, exported: &Exported) -> Result<(), Failure> {
+        for Hole { from, to, what } in &exported.holes {
+            self.line(&json!({ "hole": { "from": from, "to": to, "what": what } }))?;
+        }
+        let end = json!({ "end": { "blocks": exported.blocks, "bytes": exported.bytes, "file_bytes": self.offset_bytes,
+            "missing": exported.missing, "damaged": exported.damaged } });
+        self.line(&end)?;
+        let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        written.map_err(|error| unwritable(&self.part, &error))?;
+        let renamed = if self.replace || !self.name.exists() {
+            fs::rename(&self.part, &self.name)
+        } else {
+            Err(std::io::ErrorKind::AlreadyExists.into())
+        };
+        renamed.map_err(|error| unwritable(&self.name, &error))
+    }
+
+    /// Removes what was begun.
+    pub fn discard(self) {
+        // The failure that led here is the one to tell.
+        let _ = fs::remove_file(self.part);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    let shown = text::printable(&path.to_string_lossy());
+    Failure::new(
+        Exit::Failed,
+        format!("{shown} cannot be written: {error}."),
+        "Name a file that can be written with --manifest.",
+    )
+}
