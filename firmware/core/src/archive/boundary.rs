@@ -58,6 +58,10 @@ impl Boundary {
         archive: &Archive,
         context: &mut Context,
     ) -> Option<Result<Checkpoint, BlockError>> {
+        if !archive.gives() {
+            // Its device is gone: nothing more is asked of it.
+            return Some(Err(BlockError::Io(IoError::Gone)));
+        }
         let sequence = self.sequence + u64::from(self.part);
         let part = result
             .map_err(BlockError::Io)

@@ -25,6 +25,9 @@ pub struct Seek {
 impl Seek {
     /// Begins. None if block memory is short: try again later.
     pub fn start(reader: Reader, archive: &Archive, context: &mut Context) -> Option<Seek> {
+        if !archive.gives() {
+            return None;
+        }
         let segment = u64::from(archive.superblock.segment_blocks);
         let span = context.take_spare(archive.superblock.block_bytes)?;
         let low = archive.oldest().div_ceil(segment);
@@ -67,6 +70,12 @@ impl Seek {
         context: &mut Context,
     ) {
         let Some(boundary) = &mut self.boundary else { return };
+        if !archive.gives() {
+            // Where to begin does not matter any more, and nothing more is asked of a device that is gone.
+            self.high = self.low;
+            self.boundary = None;
+            return;
+        }
         match boundary.on_read(result, archive, context) {
             None => return,
             Some(Ok(checkpoint)) if holds(&checkpoint.tips) => self.conclude(true),

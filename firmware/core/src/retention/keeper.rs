@@ -322,6 +322,9 @@ impl Keeper {
     }
 
     fn read(&mut self, boundary: u64, is_beginning: bool, archive: &Archive, context: &mut Context) {
+        if !archive.gives() {
+            return;
+        }
         let Some(span) = context.take_spare(archive.superblock.block_bytes) else {
             context.ask_when_freed(Ready::Keeper(self.id));
             return;
