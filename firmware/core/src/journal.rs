@@ -126,54 +126,6 @@ impl Code {
         Code::deserialize(named).ok().filter(|code| code.facts().0 == name)
     }
 
-    /// All of them.
-    pub const ALL: [Code; 39] = [
-        Code::Started,
-        Code::Stopped,
-        Code::ArchiveCreated,
-        Code::ArchiveReady,
-        Code::ArchiveOffline,
-        Code::ArchiveReadOnly,
-        Code::ArchiveFull,
-        Code::UuidMismatch,
-        Code::GeometryMismatch,
-        Code::SuperblockRepaired,
-        Code::SuperblockQuorumLost,
-        Code::SuperblockRegressed,
-        Code::TailDiscarded,
-        Code::WouldOverwrite,
-        Code::BlockUnreadable,
-        Code::BlockCorrupt,
-        Code::GroupRewritten,
-        Code::RecordingDropped,
-        Code::RecordingResumed,
-        Code::RunStarted,
-        Code::RunCompleted,
-        Code::CaughtUp,
-        Code::Stalled,
-        Code::Resumed,
-        Code::TargetFull,
-        Code::Diverged,
-        Code::NeedsDecision,
-        Code::Gap,
-        Code::Overrun,
-        Code::PeerRefused,
-        Code::ScopeViolation,
-        Code::DigestMismatch,
-        Code::Configured,
-        Code::DeviceAdded,
-        Code::DeviceRemoved,
-        Code::DeviceSilent,
-        Code::DeviceAnswers,
-        Code::NicUp,
-        Code::NicDown,
-    ];
-
-    /// Whether there is an event of that code.
-    pub fn is_known(code: &str) -> bool {
-        Code::ALL.iter().any(|one| one.facts().0 == code)
-    }
-
     /// The code as programs see it, and how bad it is.
     pub fn facts(self) -> (&'static str, Severity) {
         use Severity::{Critical, Info, Warning};

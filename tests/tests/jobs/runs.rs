@@ -103,6 +103,15 @@ fn a_run_may_end_at_an_event() {
 }
 
 #[test]
+fn a_run_may_be_bound_to_every_event_that_there_is() {
+    let mut pair = pair(2 * SLOTS, &[], "on-demand", None);
+    for code in blockhaul_tests::sim::all_codes() {
+        let run = json!({ "name": "out", "bounds": { "event": code } });
+        pair.stage.ask(pair.lobby, "Job.Run", run);
+    }
+}
+
+#[test]
 fn both_ends_know_a_run_by_one_id_and_what_became_of_it() {
     let mut pair = pair(2 * SLOTS, &[], "on-demand", None);
     pair.stage.record(pair.lobby, 3);

@@ -471,13 +471,8 @@ impl Job {
 
     /// A block that was asked for has been read, for this link or one before.
     pub fn on_read(&mut self, sequence: u64, result: Result<(), hal::IoError>, archive: &Archive, context: &mut Context) {
-        if let Some(mut walk) = self.retired.walk.take() {
-            walk.on_read(sequence, result, archive, context);
-            if walk.is_quiet() {
-                walk.finish(context)
-            } else {
-                self.retired.walk = Some(walk)
-            }
+        if let Some(walk) = self.retired.walk.take() {
+            self.retired.walk = rested(walk, sequence, result, archive, context);
         } else if let Link::Live(session) = &mut self.link {
             session.on_read(sequence, result, archive, context);
         }
@@ -492,13 +487,8 @@ impl Job {
         archive: &Archive,
         context: &mut Context,
     ) {
-        if let Some(mut walk) = self.retired.compared.take() {
-            walk.on_read(sequence, result, archive, context);
-            if walk.is_quiet() {
-                walk.finish(context)
-            } else {
-                self.retired.compared = Some(walk)
-            }
+        if let Some(walk) = self.retired.compared.take() {
+            self.retired.compared = rested(walk, sequence, result, archive, context);
         } else if let Link::Live(session) = &mut self.link {
             session.on_read_to_compare(sequence, result, archive, context);
         }
@@ -533,4 +523,20 @@ impl Job {
             session.suspect(track);
         }
     }
+}
+
+/// Reading that is not wanted any more has gone on by one read: none of it is left once it has come to rest.
+fn rested(
+    mut walk: Walk,
+    sequence: u64,
+    result: Result<(), hal::IoError>,
+    archive: &Archive,
+    context: &mut Context,
+) -> Option<Walk> {
+    walk.on_read(sequence, result, archive, context);
+    if !walk.is_quiet() {
+        return Some(walk);
+    }
+    walk.finish(context);
+    None
 }

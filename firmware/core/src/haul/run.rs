@@ -37,7 +37,7 @@ impl Order {
             let sentence = "A run that ends before its first block brings nothing over.";
             return Err(refusal(RefusalCode::Usage, sentence, "Choose a higher bound, or none."));
         }
-        if let Some(code) = self.bounds.event.as_ref().filter(|code| !Code::is_known(code)) {
+        if let Some(code) = self.bounds.event.as_ref().filter(|code| Code::named(code).is_none()) {
             let sentence = format!("There is no event code {code}.");
             return Err(refusal(RefusalCode::Usage, sentence, "The codes are in docs/operations.md."));
         }
