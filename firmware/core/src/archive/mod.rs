@@ -221,6 +221,11 @@ impl Archive {
         matches!(self.phase, Phase::Ready | Phase::ReadOnly { .. })
     }
 
+    /// Whether it is being opened, and its device answers.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening(_)) && self.silent_since.is_none()
+    }
+
     /// Whether blocks can be appended, room aside.
     pub fn takes(&self) -> bool {
         matches!(self.phase, Phase::Ready)

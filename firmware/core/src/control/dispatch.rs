@@ -18,18 +18,24 @@ mod tag;
 
 pub(super) use recorder::check_door;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 use hal::{ClientId, Role};
 use serde::de::DeserializeOwned;
 
 use super::types::{Call, Refusal, RefusalCode};
+use super::waiting::What;
 use super::{NOBODY, refuse, reply, varlink_error, wants_answer};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
 use crate::context::Context;
+
+/// How long a call waits for an archive that is being opened.
+const OPENING_WITHIN: Duration = Duration::from_secs(20);
 
 /// One interface of the control socket.
 struct Interface {
@@ -131,6 +137,8 @@ enum Outcome {
     Refused(Refusal),
     /// The parameters cannot be read.
     BadParameters(String),
+    /// The archive in this place is being opened; it can be asked again when that has ended.
+    Opening(usize),
 }
 
 impl From<Refusal> for Outcome {
@@ -215,8 +223,18 @@ impl Parts {
             let next = "Ask root, or have the user added to the operators' group of the daemon.";
             return refuse(client, &refusal(RefusalCode::Refused, sentence, next), context);
         }
+        self.answer_call(client, call, context);
+    }
+
+    /// Does a call that its caller may make, now or when the archive that it needs is open.
+    pub(super) fn answer_call(&mut self, client: ClientId, call: Call, context: &mut Context) {
         match self.do_call(client, &call, context) {
             Ok(()) => {}
+            Err(Outcome::Opening(archive)) => {
+                let until = context.now.at + OPENING_WITHIN;
+                let call = Box::new(call);
+                self.wait(client, What::Opened { archive, call }, Some(until), context);
+            }
             Err(Outcome::Refused(refusal)) => refuse(client, &refusal, context),
             Err(Outcome::BadParameters(why)) => {
                 refuse(

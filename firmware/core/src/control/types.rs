@@ -39,7 +39,7 @@ pub use tag::*;
 use crate::Name;
 
 /// A Varlink call. `method` is the interface, a dot, and the method.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Hash, Serialize, Deserialize)]
 pub struct Call {
     /// For example `io.blockhaul.Archive.Create`.
     pub method: String,

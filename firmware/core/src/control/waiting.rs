@@ -1,14 +1,15 @@
 //! Calls that are answered later: when a run ends, an archive is open, something is durable, an event happens.
 
+use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span};
 
 use super::noting::mark_info;
 use super::types::{
-    ArchiveInfo, Devices, EventRecord, MarkShown, Nothing, RefusalCode, RunResult, RunStarted, ScrubInfo, TrackInfo, VolumeState,
-    WaitFor,
+    ArchiveInfo, Call, Devices, EventRecord, MarkShown, Nothing, RefusalCode, RunResult, RunStarted, ScrubInfo, TrackInfo,
+    VolumeState, WaitFor,
 };
 use super::{Control, Reading, export, refuse, reply, verify};
 use crate::Name;
@@ -35,6 +36,8 @@ pub(super) struct Waiter {
 /// What it waits for.
 #[derive(Clone, Debug, Hash)]
 pub(super) enum What {
+    /// An archive that is being opened, and what to ask of it then.
+    Opened { archive: usize, call: Box<Call> },
     /// An archive that was just made.
     ArchiveOpen(usize),
     /// The door of a recorder that was just made.
@@ -79,6 +82,12 @@ impl Parts {
                     What::Run { job, .. } => format!("The time given for the run of job {job} was over first."),
                     What::Job { job, .. } => format!("The time given to wait for job {job} was over first."),
                     What::Mark { archive, name } => self.mark_sentence(*archive, name),
+                    What::Opened { archive, .. } => {
+                        let opening = self.archives[*archive]
+                            .as_ref()
+                            .map(|archive| (&archive.name, archive.state().1));
+                        opening.map_or_else(String::new, |(name, why)| format!("Archive {name} is not open yet: {why}."))
+                    }
                     _ => "The time given was over first.".to_string(),
                 };
                 refuse(waiter.client, &refusal(RefusalCode::TimedOut, sentence, next), context);
@@ -121,6 +130,13 @@ impl Parts {
     fn answer_waiter(&mut self, waiter: &mut Waiter, context: &mut Context) -> bool {
         let client = waiter.client;
         match &mut waiter.what {
+            What::Opened { archive, call } => {
+                if self.archives[*archive].as_ref().is_some_and(Archive::is_opening) {
+                    return false;
+                }
+                let call = (**call).clone();
+                self.answer_call(client, call, context);
+            }
             What::ArchiveOpen(index) => match self.archives[*index].as_ref() {
                 Some(archive) if matches!(archive.phase, Phase::Opening(_)) => return false,
                 Some(archive) if archive.gives() => {

@@ -97,11 +97,7 @@ impl Parts {
 
     fn verify(&mut self, client: ClientId, name: &Name, more: bool, context: &mut Context) -> Done {
         self.one_call(client)?;
-        let archive = self.archive_named(name).ok_or_else(|| no_such("archive", name))?;
-        if !archive.gives() {
-            let (_, why, action) = archive.state();
-            return Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be read: {why}."), action).into());
-        }
+        let archive = self.giving(name)?;
         let verify = Box::new(Verify::start(Reader::Client(client), archive, 0, READ_AHEAD, context.now.at));
         Parts::read_for(&mut self.control, client, Reading::Verify { verify, more }, context);
         Ok(())
@@ -109,18 +105,7 @@ impl Parts {
 
     fn export(&mut self, client: ClientId, call: ExportCall, context: &mut Context) -> Done {
         self.one_call(client)?;
-        let archive = self
-            .archive_named(&call.archive)
-            .ok_or_else(|| no_such("archive", &call.archive))?;
-        if !archive.gives() {
-            let (_, why, action) = archive.state();
-            return Err(refusal(
-                RefusalCode::Busy,
-                format!("Archive {} cannot be read: {why}.", call.archive),
-                action,
-            )
-            .into());
-        }
+        let archive = self.giving(&call.archive)?;
         let keys = archive.catalog.tracks().iter().map(|track| &track.tip.key);
         let mut fitting = keys.filter(|key| {
             key.camera == call.camera && key.kind == call.kind && call.origin.is_none_or(|origin| key.origin == origin)
@@ -228,21 +213,27 @@ impl Parts {
         Ok(())
     }
 
-    /// An archive that can be read.
+    /// An archive that can be read; one that is being opened is waited for.
     pub(super) fn giving(&self, name: &Name) -> Result<&Archive, Outcome> {
         let archive = self.archive_named(name).ok_or_else(|| no_such("archive", name))?;
         if archive.gives() {
             return Ok(archive);
         }
+        if archive.is_opening() {
+            return Err(Outcome::Opening(archive.index));
+        }
         let (_, why, action) = archive.state();
         Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be read: {why}."), action).into())
     }
 
-    /// An archive that can be written.
+    /// An archive that can be written; one that is being opened is waited for.
     pub(super) fn taking(&self, name: &Name) -> Result<&Archive, Outcome> {
         let archive = self.archive_named(name).ok_or_else(|| no_such("archive", name))?;
         if archive.takes() {
             return Ok(archive);
+        }
+        if archive.is_opening() {
+            return Err(Outcome::Opening(archive.index));
         }
         let (_, why, action) = archive.state();
         Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be written: {why}."), action).into())

@@ -50,19 +50,7 @@ impl Parts {
             return Err(one_at_a_time());
         }
         retention::check(&self.settings, &set.archive, &set.retention)?;
-        let archive = self
-            .archive_named(&set.archive)
-            .ok_or_else(|| no_such("archive", &set.archive))?;
-        if !archive.gives() {
-            let (_, why, action) = archive.state();
-            return Err(refusal(
-                RefusalCode::Busy,
-                format!("Archive {} cannot be read: {why}.", set.archive),
-                action,
-            )
-            .into());
-        }
-        let index = archive.index;
+        let index = self.giving(&set.archive)?.index;
         let policy = set.retention;
         let client = Some(client);
         self.ask_keeper(index, Question { client, policy }, context);
