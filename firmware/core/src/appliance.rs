@@ -7,6 +7,7 @@
 
 mod again;
 mod decisions;
+mod holders;
 mod keeping;
 mod links;
 mod scrub;
