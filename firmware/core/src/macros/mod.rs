@@ -58,6 +58,17 @@ impl Macro {
         self.steps.iter().filter_map(Step::job)
     }
 
+    /// Asks another archive from now on.
+    pub fn rename_archive(&mut self, from: &Name, to: &Name) {
+        for step in &mut self.steps {
+            if let Step::If { archive, .. } = step
+                && archive == from
+            {
+                archive.clone_from(to);
+            }
+        }
+    }
+
     /// The programs that it starts.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match step {

@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Plan, grant_id, retention};
+use super::{Change, Plan, cutover, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
@@ -297,6 +297,12 @@ impl Change {
             }
             Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
             Change::SetRetention(name, retention) => retention::set(settings, name, retention)?,
+            Change::Migrate(made, _) => {
+                for step in made.steps() {
+                    step.apply(settings)?;
+                }
+            }
+            Change::CutOver(call, own, _) => cutover::cut_over(settings, &call.from, &call.to, own.as_ref())?,
             Change::GuardJob(name, guards) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
                 Some(job) => job.released = !guards,
                 None => return Err(not_found("job", name)),
