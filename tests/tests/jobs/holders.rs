@@ -22,7 +22,7 @@ fn a_second_source_of_a_camera_waits_and_names_the_first() {
     let mut stage = Stage::new();
     let (lobby, yard) = (stage.add("lobby", SLOTS, "ring"), stage.add("yard", SLOTS, "ring"));
     let vault = stage.add_bare("vault", 4 * SLOTS, "append");
-    let always = json!({ "mode": "always" });
+    let always = json!({ "mode": "always", "cameras": ["gate"] });
     for (site, name) in [(lobby, "lobby"), (yard, "yard")] {
         stage.meet((site, name), (vault, "vault"));
         stage.haul((site, name), (vault, "vault"), &[], &always);

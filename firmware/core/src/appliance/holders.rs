@@ -11,11 +11,13 @@ use crate::control::types::{GrantCreate, Refusal, RefusalCode};
 use crate::haul::wire::Holder;
 
 impl Parts {
-    /// Who holds a camera of the archive at a place against a link of that key that hauls from `source`.
+    /// Who holds the camera of a track in the archive at a place against a link of that key that hauls from `source`, and whether
+    /// he brings the very same track.
     ///
     /// Two archives of this appliance are an exception as long as only one of them is recorded into: so an old archive is hauled
     /// into the one that the recorders have moved to.
-    pub(super) fn holder(&self, place: usize, camera: &Name, key: Fingerprint, source: hal::Uuid) -> Option<Holder> {
+    pub(super) fn holder(&self, place: usize, track: &TrackKey, key: Fingerprint, source: hal::Uuid) -> (Option<Holder>, bool) {
+        let camera = &track.camera;
         let recorder = |place: usize| {
             let mut all = self.recorders.values();
             all.find(|one| one.archive == place && one.camera == *camera && !one.is_closing())
@@ -26,11 +28,21 @@ impl Parts {
             from.is_some_and(|from| recorder(from.index).is_none())
         };
         if let Some(recorder) = recorder(place).filter(|_| !is_past) {
-            return Some(Holder::Recorder(recorder.name.clone()));
+            return (Some(Holder::Recorder(recorder.name.clone())), false);
         }
-        let others = self.incoming.values().filter(|other| other.key != key);
-        let mut holding = others.filter(|other| other.holds(place, camera));
-        holding.next().map(|other| Holder::Peer(other.peer.clone()))
+        let mut others = self
+            .incoming
+            .values()
+            .filter(|other| other.key != key && other.holds(place, camera));
+        let same = |other: &&Incoming| {
+            self.archives[place]
+                .as_ref()
+                .is_some_and(|archive| other.holds_track(track, archive))
+        };
+        match others.clone().find(same) {
+            Some(other) => (Some(Holder::Peer(other.peer.clone())), true),
+            None => (others.next().map(|other| Holder::Peer(other.peer.clone())), false),
+        }
     }
 
     /// Why a camera cannot be recorded into an archive: a peer is bringing it there.

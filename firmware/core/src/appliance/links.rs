@@ -149,7 +149,7 @@ impl Parts {
                 let Some((place, source)) = incoming.grant.as_ref().map(|grant| (grant.archive, grant.source)) else {
                     return incoming.malformed(context);
                 };
-                let holder = self.holder(place, &key.camera, incoming.key, source);
+                let holder = self.holder(place, &key, incoming.key, source);
                 if let Some(archive) = &mut self.archives[place] {
                     incoming.on_open(track, key, holder, archive, context);
                 }

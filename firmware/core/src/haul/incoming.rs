@@ -8,6 +8,7 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod holding;
 mod lacking;
 mod marks;
 mod run;
@@ -307,20 +308,15 @@ impl Incoming {
         self.hang_up(context);
     }
 
-    /// Whether it brings a camera into an archive: nobody else may meanwhile.
-    pub fn holds(&self, archive: usize, camera: &Name) -> bool {
-        let first = (camera.clone(), 0);
-        !self.hung_up
-            && self.grant.as_ref().is_some_and(|grant| grant.archive == archive)
-            && self
-                .open_cameras
-                .range(first..)
-                .next()
-                .is_some_and(|(open, _)| open == camera)
-    }
-
-    /// `Open`: scope, place in the table, lease. `holder` is who else brings the camera into the archive.
-    pub fn on_open(&mut self, number: u32, key: TrackKey, holder: Option<Holder>, archive: &mut Archive, context: &mut Context) {
+    /// `Open`: scope, place in the table, lease. `holder` is who else brings the camera into the archive, and whether the same track.
+    pub fn on_open(
+        &mut self,
+        number: u32,
+        key: TrackKey,
+        (holder, is_same): (Option<Holder>, bool),
+        archive: &mut Archive,
+        context: &mut Context,
+    ) {
         let Some(grant) = &self.grant else {
             return self.malformed(context);
         };
@@ -342,7 +338,7 @@ impl Incoming {
         } else if key.origin == archive.uuid {
             Some(WhyRejected::OwnOrigin)
         } else if holder.is_some() {
-            Some(WhyRejected::Held)
+            Some(if is_same { WhyRejected::Held } else { WhyRejected::Taken })
         } else if place.is_none() {
             Some(WhyRejected::TooMany)
         } else {
@@ -373,7 +369,7 @@ impl Incoming {
                 self.open_settled(number, archive, context);
             }
             (why, _) => {
-                let holder = holder.filter(|_| why == Some(WhyRejected::Held));
+                let holder = holder.filter(|_| matches!(why, Some(WhyRejected::Held | WhyRejected::Taken)));
                 self.reject_for(number, why.unwrap_or(WhyRejected::TooMany), holder, context);
             }
         }

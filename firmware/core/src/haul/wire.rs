@@ -289,7 +289,7 @@ pub enum WhyRejected {
     Scope,
     /// The track was first recorded in the target itself.
     OwnOrigin,
-    /// The camera comes into the archive from somebody else.
+    /// Somebody else appends this track.
     Held,
     /// No more tracks fit.
     TooMany,
@@ -307,6 +307,8 @@ pub enum WhyRejected {
     Closed,
     /// It makes no sense.
     Malformed,
+    /// Another source brings this camera.
+    Taken,
 }
 
 impl Message {

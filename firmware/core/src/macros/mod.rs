@@ -10,6 +10,7 @@ mod check;
 mod running;
 mod step;
 mod table;
+mod tagging;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -61,9 +62,7 @@ impl Macro {
     /// Asks another archive from now on.
     pub fn rename_archive(&mut self, from: &Name, to: &Name) {
         for step in &mut self.steps {
-            if let Step::If { archive, .. } = step
-                && archive == from
-            {
+            if let Some(archive) = step.archive_mut().filter(|archive| **archive == *from) {
                 archive.clone_from(to);
             }
         }

@@ -46,6 +46,7 @@ impl Session {
                 self.unacked.retain(|sent| {
                     let done = sent.track == track && !sent.fill && sent.next <= next;
                     if done && sent.is_block {
+                        lasting.done.add(&entry.key, sent.next - 1);
                         self.full_told = false;
                         lasting.stats.acknowledged(sent.bytes, now);
                     }
@@ -222,7 +223,11 @@ impl Session {
             WhyRejected::Scope => self.stop(number, JobState::Failed, setting, trouble, context),
             WhyRejected::Diverged => self.stop(number, JobState::Diverged, setting, trouble, context),
             WhyRejected::OwnOrigin => track.state = State::Stopped,
-            WhyRejected::Held => {
+            WhyRejected::Held if setting.cameras.is_empty() => {
+                again(LEASE_TIME);
+                track.state = State::Elsewhere;
+            }
+            WhyRejected::Held | WhyRejected::Taken => {
                 again(LEASE_TIME);
                 let (camera, to) = (&track.key.camera, (&setting.peer, &setting.archive));
                 let who = match holder {
