@@ -97,7 +97,7 @@ impl Pair {
     /// of the formats that shares no code with the product finds every block once, and the same on both disks.
     pub fn judge(&mut self, stage: &Stage<'_>) -> Result<String> {
         let file = stage.folder.join("exported");
-        self.target.call(&["archive", "verify", VAULT])?;
+        verify(&self.target, VAULT)?;
         let to = file.display().to_string();
         self.target
             .call(&["export", "--archive", VAULT, "--camera", CAMERA, "-o", &to, "--force"])?;
@@ -156,6 +156,18 @@ pub fn create(guest: &Guest, name: &str, mode: &str) -> Result<()> {
         mode,
     ])?;
     Ok(())
+}
+
+/// Every block of an archive, read from the media, is sound. It prints how far it is while it works.
+pub fn verify(guest: &Guest, archive: &str) -> Result<()> {
+    let done = guest.client().command(&["archive", "verify", archive]).output();
+    let done = done.map_err(|error| format!("The command line cannot be started: {error}."))?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{archive} is not sound: {}", said.trim_end()))
+    }
 }
 
 /// Records bytes; they are durable when this returns.

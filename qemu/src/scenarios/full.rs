@@ -27,7 +27,7 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
         return Err(format!("The archive is {state}, and it must be full."));
     }
     report.saw("the source says that the target is full, and the target says the same");
-    pair.target.call(&["archive", "verify", VAULT])?;
+    pair::verify(&pair.target, VAULT)?;
     let waiting = pair.source.call(&["status"])?["jobs"][0]["backlog_blocks"]
         .as_u64()
         .unwrap_or(0);
