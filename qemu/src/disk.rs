@@ -94,9 +94,13 @@ impl Disk {
         let mut device = |text: String| arguments.extend(["-device".to_owned(), text]);
         let serial = self.serial;
         match self.bus {
-            Bus::Virtio => device(format!(
-                "virtio-blk-pci,id=dev{index},drive=disk{index},serial={serial},write-cache=on"
-            )),
+            Bus::Virtio => {
+                // Only behind a port of its own can it be taken away.
+                device(format!("pcie-root-port,id=port{index},chassis={index}"));
+                device(format!(
+                    "virtio-blk-pci,id=dev{index},bus=port{index},drive=disk{index},serial={serial},write-cache=on"
+                ));
+            }
             Bus::Nvme => device(format!("nvme,id=dev{index},drive=disk{index},serial={serial}")),
             Bus::Sd => {
                 device(format!("sdhci-pci,id=slot{index}"));
