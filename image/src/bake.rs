@@ -14,6 +14,9 @@ use crate::{Result, daemon, sbom};
 
 const MIB: u64 = 1024 * 1024;
 
+/// The version of what is baked.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// How to bake.
 #[derive(Debug, Default)]
 pub struct Options {
@@ -104,7 +107,7 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
             content,
         })
     });
-    let initramfs = initramfs::pack(&board, &program, &modules, &files.collect::<Result<Vec<_>>>()?);
+    let initramfs = initramfs::pack(&board, VERSION, &program, &modules, &files.collect::<Result<Vec<_>>>()?);
     within_budget(&board, initramfs.len() as u64)?;
 
     let target = board.target.clone();

@@ -4,7 +4,7 @@
 //! `/etc/blockhaul/arguments`, `/etc/blockhaul/modules` (file names in `/lib/modules`),
 //! `/etc/blockhaul/state` (the serial of a disk or the name of a partition; empty for memory),
 //! `/etc/blockhaul/nics` (`eth0 10.0.2.15/24 10.0.2.2`; the gateway may be missing) and
-//! `/etc/blockhaul/programs` (path and arguments, with blanks between).
+//! `/etc/blockhaul/programs` (path and arguments, with blanks between). `/etc/blockhaul/version` is said on the console.
 
 use crate::board::Board;
 use crate::cpio::Archive;
@@ -22,7 +22,7 @@ pub struct ExtraFile {
 }
 
 /// Packs everything into one uncompressed archive.
-pub fn pack(board: &Board, daemon: &[u8], modules: &[Module], files: &[ExtraFile]) -> Vec<u8> {
+pub fn pack(board: &Board, version: &str, daemon: &[u8], modules: &[Module], files: &[ExtraFile]) -> Vec<u8> {
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "sys", "run", "var/lib", "etc/blockhaul", "lib/modules"] {
         archive.folder(folder, 0o755);
@@ -39,6 +39,7 @@ pub fn pack(board: &Board, daemon: &[u8], modules: &[Module], files: &[ExtraFile
         None => format!("{} {}", nic.name, nic.address),
     });
     archive.file("etc/blockhaul/board", 0o644, &lines([board.name.clone()].into_iter()));
+    archive.file("etc/blockhaul/version", 0o644, &lines([version.to_owned()].into_iter()));
     archive.file(
         "etc/blockhaul/arguments",
         0o644,
@@ -82,7 +83,7 @@ mod tests {
             executable: true,
             content: b"tool".to_vec(),
         };
-        pack(&board, b"daemon", &[module("zz"), module("aa")], &[file])
+        pack(&board, "1.2", b"daemon", &[module("zz"), module("aa")], &[file])
     }
 
     /// The content of a file in an archive.
@@ -111,6 +112,7 @@ mod tests {
         assert_eq!(content(&archive, "etc/blockhaul/modules"), "zz.ko\naa.ko\n");
         assert_eq!(content(&archive, "etc/blockhaul/arguments"), "--state\n/a b\n");
         assert_eq!(content(&archive, "etc/blockhaul/state"), "the-state\n");
+        assert_eq!(content(&archive, "etc/blockhaul/version"), "1.2\n");
         let nics = "eth0 192.0.2.1/24\neth1 198.51.100.7/30 198.51.100.8\n";
         assert_eq!(content(&archive, "etc/blockhaul/nics"), nics);
         assert_eq!(content(&archive, "opt/vendor/tool"), "tool");

@@ -10,17 +10,21 @@
 pub mod apt;
 pub mod bake;
 pub mod board;
+pub mod boot;
 pub mod compression;
 pub mod cpio;
 pub mod daemon;
 pub mod deb;
+pub mod disk;
 pub mod elf;
+pub mod gpt;
 pub mod initramfs;
 pub mod kernel;
 pub mod modules;
 pub mod process;
 pub mod sbom;
 pub mod tree;
+pub mod uki;
 pub mod vmlinux;
 
 /// What went wrong, as a sentence that names the thing and says what to do next.

@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use image::Result;
 use image::bake::{self, Image, Options};
 use image::board::Board;
-use image::tree::{Tree, read};
+use image::boot::Boot;
+use image::disk::{Disk, Slot};
+use image::tree::{Tree, read, write};
 use image::{deb, sbom};
 
 const DEFAULT_BOARD: &str = "qemu-x86-64";
@@ -44,6 +46,30 @@ enum Command {
         /// The board.
         #[arg(default_value = DEFAULT_BOARD)]
         board: String,
+    },
+    /// Write a bootable disk image (GPT, UEFI, two slots, state, data) with the image that was baked last.
+    Disk {
+        /// The board.
+        #[arg(default_value = DEFAULT_BOARD)]
+        board: String,
+        /// Its size; what is not for system and state is for data.
+        #[arg(long, value_name = "MIB", default_value_t = 1024)]
+        size_mib: u64,
+        /// The version of its first slot.
+        #[arg(long, value_name = "VERSION", default_value = bake::VERSION)]
+        version: String,
+    },
+    /// Write the file with which an updater fills the other slot of such a disk, from the image that was baked last.
+    Slot {
+        /// The board.
+        #[arg(default_value = DEFAULT_BOARD)]
+        board: String,
+        /// Its version, higher than that of the slot it replaces.
+        #[arg(long, value_name = "VERSION")]
+        version: String,
+        /// So many starts are tried before the machine goes back to the other slot.
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        tries: u32,
     },
     /// Build a Debian package of daemon and command, for systems that are not images.
     Deb {
@@ -93,6 +119,23 @@ fn run(command: Command) -> Result<()> {
             }
         }
         Command::Size { board } => print_sizes(&Image::open(&tree, &board)?),
+        Command::Disk {
+            board,
+            size_mib,
+            version,
+        } => {
+            let (image, boot) = (Image::open(&tree, &board)?, Boot::obtain(&tree)?);
+            let slot = Slot::new(&boot, &image, &read(&image.initramfs())?, &version, None)?;
+            let disk = Disk::write(&image.folder.join("disk.img"), &board, size_mib << 20, &boot, &slot)?;
+            println!("{}: {} in its first slot", tree.show(&disk.path), slot.file_name());
+        }
+        Command::Slot { board, version, tries } => {
+            let (image, boot) = (Image::open(&tree, &board)?, Boot::obtain(&tree)?);
+            let slot = Slot::new(&boot, &image, &read(&image.initramfs())?, &version, Some(tries))?;
+            let path = image.folder.join(slot.file_name());
+            write(&path, &slot.content)?;
+            println!("{}: copy it to EFI/Linux on the EFI system partition", tree.show(&path));
+        }
         Command::Deb { target } => println!("{}", tree.show(&deb::build(&tree, &target)?)),
         Command::Sbom { board, json } => print_bill(&Image::open(&tree, &board)?, json)?,
     }

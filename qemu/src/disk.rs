@@ -58,6 +58,17 @@ impl Disk {
         })
     }
 
+    /// A disk whose image was written by somebody else, in the folder of the scenario.
+    pub fn of_file(folder: &Path, file: &str, serial: &'static str) -> Disk {
+        Disk {
+            path: folder.join(file),
+            file: file.to_owned(),
+            serial,
+            bus: Bus::Virtio,
+            cache: None,
+        }
+    }
+
     /// The same disk, plugged in elsewhere.
     pub fn at(self, bus: Bus) -> Disk {
         Disk { bus, ..self }

@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 use crate::cache::{Cache, Cut};
 use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::machine::{Machine, Parts};
+use crate::machine::{Boots, Machine, Parts};
 use crate::scenario::Stage;
+use crate::setup::FIRMWARE_VARIABLES;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -65,6 +66,8 @@ pub struct Guest {
     /// When its clock starts, if that is not now.
     pub clock: Option<String>,
     more: Vec<String>,
+    /// The file of the firmware's variables, if firmware starts it.
+    firmware: Option<&'static str>,
     client: Client,
     control_port: Arc<AtomicU16>,
     request_port: u16,
@@ -90,6 +93,7 @@ impl Guest {
             disks: [vec![state], disks].concat(),
             clock: None,
             more: Vec::new(),
+            firmware: None,
             client: Client::new(name, &stage.command, &socket),
             control_port,
             request_port: 0,
@@ -97,6 +101,21 @@ impl Guest {
             machine: None,
             deadline: stage.deadline,
         })
+    }
+
+    /// The same, started by firmware from this disk, which has the state too.
+    pub fn on_disk(mut self, disk: Disk) -> Result<Guest> {
+        const VARIABLES: &str = "variables.fd";
+        let file = self.folder.join(VARIABLES);
+        write(&file, &read(Path::new(FIRMWARE_VARIABLES))?)?;
+        self.firmware = Some(VARIABLES);
+        self.disks = vec![disk];
+        Ok(self)
+    }
+
+    /// The first file system that it boots: the image's, with the agent laid over it.
+    pub fn initramfs(&self) -> &Path {
+        &self.initramfs
     }
 
     /// The same, with a cache in front of the state volume too.
@@ -121,27 +140,12 @@ impl Guest {
             .ok_or_else(|| format!("The disk of {} has no cache.", self.name))
     }
 
-    /// Switches it on, and waits until the daemon is ready and can be asked.
+    /// Switches it on, and waits until the daemon is ready, its archives are open and it can be asked.
     pub fn boot(&mut self, stage: &Stage<'_>) -> Result<()> {
-        self.starts += 1;
-        let log = format!("{}-{}", self.name, self.starts);
-        let (control, request) = (free_port()?, free_port()?);
-        let mut machine = Machine::start(Parts {
-            image: stage.image,
-            initramfs: Some(&self.initramfs),
-            folder: &self.folder,
-            name: &log,
-            disks: &self.disks,
-            nics: self.nics(control, request),
-            clock: self.clock.as_deref(),
-            more: self.more.clone(),
-            deadline: self.deadline,
-        })?;
+        self.switch_on(stage)?;
+        let machine = self.machine()?;
         machine.expect("ready")?;
         machine.expect(&format!("listening on port {REQUEST_PORT}"))?;
-        self.machine = Some(machine);
-        self.control_port.store(control, Ordering::SeqCst);
-        self.request_port = request;
         self.until("its archives to be open", |guest| {
             // Until the agent is there, nothing answers.
             let Ok(status) = guest.call(&["status"]) else {
@@ -150,6 +154,30 @@ impl Guest {
             let archives = status["archives"].as_array();
             Ok(archives.is_some_and(|archives| archives.iter().all(|archive| archive["state"] != "indexing")))
         })
+    }
+
+    /// Switches it on.
+    pub fn switch_on(&mut self, stage: &Stage<'_>) -> Result<()> {
+        self.starts += 1;
+        let log = format!("{}-{}", self.name, self.starts);
+        let (control, request) = (free_port()?, free_port()?);
+        self.machine = Some(Machine::start(Parts {
+            boots: match self.firmware {
+                None => Boots::Kernel(stage.image, &self.initramfs),
+                Some(variables) => Boots::Firmware(variables),
+            },
+            memory_mib: stage.image.memory_mib,
+            folder: &self.folder,
+            name: &log,
+            disks: &self.disks,
+            nics: self.nics(control, request),
+            clock: self.clock.as_deref(),
+            more: self.more.clone(),
+            deadline: self.deadline,
+        })?);
+        self.control_port.store(control, Ordering::SeqCst);
+        self.request_port = request;
+        Ok(())
     }
 
     fn nics(&self, control: u16, request: u16) -> Vec<String> {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::console::Console;
 use crate::disk::Disk;
 use crate::qmp::Qmp;
-use crate::setup::EMULATOR;
+use crate::setup::{EMULATOR, FIRMWARE};
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -24,12 +24,20 @@ const POLL: Duration = Duration::from_millis(20);
 /// makes traces hard to read.
 const TEST_COMMAND_LINE: &str = "nokaslr mitigations=off cryptomgr.notests";
 
+/// How a machine starts.
+pub enum Boots<'a> {
+    /// The emulator loads the image's kernel, and a first file system.
+    Kernel(&'a Image, &'a Path),
+    /// UEFI firmware starts what is on the first disk; its variables are in this file of the folder.
+    Firmware(&'a str),
+}
+
 /// What a machine consists of, and where its logs go.
 pub struct Parts<'a> {
     /// What it boots.
-    pub image: &'a Image,
-    /// The first file system, if it is not the image's own.
-    pub initramfs: Option<&'a Path>,
+    pub boots: Boots<'a>,
+    /// Its memory.
+    pub memory_mib: u32,
     /// The folder of the scenario.
     pub folder: &'a Path,
     /// The name of its logs there.
@@ -58,7 +66,7 @@ pub struct Machine {
 impl Machine {
     /// Starts a machine.
     pub fn start(parts: Parts<'_>) -> Result<Machine> {
-        let Parts { image, folder, name, .. } = parts;
+        let Parts { folder, name, .. } = parts;
         let log = |kind: &str| folder.join(format!("{name}.{kind}"));
         let console = Console::new(log("console.log"));
         let errors = log("emulator.log");
@@ -66,18 +74,24 @@ impl Machine {
         let mut command = Command::new("setpriv");
         // Its own files are named relative to the folder: a comma in a path would mean something to the emulator.
         command.current_dir(folder).args(["--pdeathsig", "KILL", EMULATOR]);
-        let memory_mib = image.memory_mib.to_string();
+        let memory_mib = parts.memory_mib.to_string();
         command.args(["-accel", "tcg", "-M", "q35", "-cpu", "max", "-m", &memory_mib]);
         command.args(["-nodefaults", "-display", "none", "-no-reboot", "-qmp", "stdio"]);
         command.arg("-serial").arg(format!("file:{name}.console.log"));
         if let Some(clock) = parts.clock {
             command.arg("-rtc").arg(format!("base={clock}"));
         }
-        let initramfs = parts.initramfs.map_or_else(|| image.initramfs(), Path::to_path_buf);
-        command.arg("-kernel").arg(image.vmlinux()).arg("-initrd").arg(initramfs);
-        command
-            .arg("-append")
-            .arg(format!("{} {TEST_COMMAND_LINE}", image.command_line));
+        match parts.boots {
+            Boots::Kernel(image, initramfs) => {
+                command.arg("-kernel").arg(image.vmlinux()).arg("-initrd").arg(initramfs);
+                let command_line = format!("{} {TEST_COMMAND_LINE}", image.command_line);
+                command.args(["-append", &command_line]);
+            }
+            Boots::Firmware(variables) => {
+                let flash = |kind: &str, file: &str| format!("if=pflash,format=raw,{kind}file={file}");
+                command.args(["-drive", &flash("readonly=on,", FIRMWARE), "-drive", &flash("", variables)]);
+            }
+        }
         // A panic ends the machine with an error; otherwise it would look like an orderly end.
         command.args([
             "-device",
@@ -145,6 +159,18 @@ impl Machine {
     /// Waits for something that the emulator says.
     pub fn event(&mut self, name: &str) -> Result<Value> {
         self.qmp.event(name, self.deadline).map_err(|error| self.explain(&error))
+    }
+
+    /// Waits until the machine has restarted itself, which ends the emulator.
+    pub fn expect_restart(&mut self) -> Result<()> {
+        let event = self.event("SHUTDOWN")?;
+        match event["data"]["reason"].as_str() {
+            Some("guest-reset") => Ok(()),
+            reason => Err(self.explain(&format!(
+                "The machine ended for another reason: {}.",
+                reason.unwrap_or("unknown")
+            ))),
+        }
     }
 
     /// The plug is pulled.

@@ -77,7 +77,7 @@ impl Pair {
 
     /// Records so many blocks of bytes that nobody can guess; they are durable at the source when this returns.
     pub fn record(&mut self, dice: &mut Dice, blocks: usize) -> Result<()> {
-        let bytes: Vec<u8> = (0..blocks * PAYLOAD_BYTES).map(|_| dice.below(256) as u8).collect();
+        let bytes = bytes(dice, blocks);
         record(&self.source, &bytes)?;
         self.recorded.extend(bytes);
         Ok(())
@@ -131,6 +131,11 @@ impl Pair {
     pub fn blocks_at_target(&self, stage: &Stage<'_>) -> Result<Vec<(u64, String)>> {
         blocks(stage, self.target.disks.last().ok_or("no disk")?)
     }
+}
+
+/// Media bytes that nobody can guess, so many blocks of 64 KiB of them.
+pub fn bytes(dice: &mut Dice, blocks: usize) -> Vec<u8> {
+    (0..blocks * PAYLOAD_BYTES).map(|_| dice.below(256) as u8).collect()
 }
 
 /// Every number is there once, in order, from 0 on.

@@ -29,6 +29,8 @@ impl Tools {
 
 /// What a scenario has to work with.
 pub struct Stage<'a> {
+    /// The source tree.
+    pub tree: Tree,
     /// What is booted.
     pub image: &'a Image,
     /// Where its disks, logs and sockets are; empty at the start.
@@ -60,6 +62,8 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("full", scenarios::full::play),
     ("clock", scenarios::clock::play),
     ("crash", scenarios::crash::play),
+    ("card", scenarios::card::play),
+    ("update", scenarios::update::play),
 ];
 
 /// The names of all scenarios.
@@ -105,6 +109,7 @@ fn play_one(tree: &Tree, image: &Image, tools: &Tools, entry: &Entry) -> Result<
     make_folder(&folder)?;
     let sockets = tempfile::tempdir().map_err(|error| format!("There is no folder for sockets: {error}."))?;
     let stage = Stage {
+        tree: tree.clone(),
         image,
         folder,
         sockets: sockets.path().to_path_buf(),

@@ -10,12 +10,23 @@ use image::{Result, process};
 /// The program that is a virtual machine.
 pub const EMULATOR: &str = "qemu-system-x86_64";
 const PACKAGE: &str = "qemu-system-x86";
+/// UEFI firmware, and the state of its variables in a new machine.
+pub const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+/// See there.
+pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+const FIRMWARE_PACKAGE: &str = "ovmf";
 
 /// Makes sure that the emulator is there.
 pub fn check() -> Result<()> {
     version()
         .map(drop)
-        .map_err(|_| format!("{EMULATOR} is missing. Run `cargo qemu setup` as root, or: apt-get install {PACKAGE}"))
+        .map_err(|_| format!("{EMULATOR} is missing. Run `cargo qemu setup` as root, or: apt-get install {PACKAGE}"))?;
+    if !std::path::Path::new(FIRMWARE).exists() {
+        return Err(format!(
+            "{FIRMWARE} is missing. Run `cargo qemu setup` as root, or: apt-get install {FIRMWARE_PACKAGE}"
+        ));
+    }
+    Ok(())
 }
 
 /// Installs the emulator if it is missing.
@@ -29,8 +40,13 @@ pub fn install(tree: &Tree) -> Result<()> {
         eprintln!("Installing {PACKAGE} ...");
         from_packages(tree)?;
     }
+    if !std::path::Path::new(FIRMWARE).exists() {
+        eprintln!("Installing {FIRMWARE_PACKAGE} ...");
+        let of_system = Apt::of_system().install(&[FIRMWARE_PACKAGE], None);
+        of_system.or_else(|_| Apt::private(&tree.target.join("qemu/apt"), false)?.install(&[FIRMWARE_PACKAGE], None))?;
+    }
     println!("{}", version()?);
-    Ok(())
+    check()
 }
 
 /// Backports first: where a part of that emulator is installed already, the release's own package is refused beside it.

@@ -2,7 +2,8 @@
 //! its end.
 //!
 //! It is not a service manager: it knows the daemon and the vendor's own programs, and starts nothing else. What it does is told
-//! by files baked into the image below `/etc/blockhaul`, one item per line: `arguments`, `modules`, `nics`, `programs`, `state`.
+//! by files baked into the image below `/etc/blockhaul`, one item per line: `arguments`, `modules`, `nics`, `programs`, `state`,
+//! `version`.
 //! The daemon is the same program, started once more; so its failure is not the kernel's, and all orphans come here.
 //! Invariants: nothing here runs unless this is process 1; whatever goes wrong is said on the console in a sentence; the
 //! machine is never left without a first process, and never runs on for long without a daemon.
@@ -15,6 +16,7 @@ mod nics;
 mod power;
 mod programs;
 mod signs;
+mod slot;
 mod watchdog;
 
 use std::ffi::OsString;
@@ -30,6 +32,7 @@ use rustix::system::{RebootCommand, reboot};
 use crashes::Crashes;
 use programs::Programs;
 use signs::{Sign, Signs};
+use slot::Slot;
 use watchdog::Watchdog;
 
 /// Where the files of the image lie that say what to do.
@@ -76,7 +79,8 @@ pub fn run_if_first() {
 }
 
 fn run() -> Result<std::convert::Infallible, String> {
-    say("first process of this machine, preparing it");
+    let version = lines("version").into_iter().next().unwrap_or_default();
+    say(&format!("first process of this machine, preparing it; image {version}"));
     mounts::system()?;
     // Before anything is started that could be told to stop.
     let (ask, asked) = channel();
@@ -87,6 +91,7 @@ fn run() -> Result<std::convert::Infallible, String> {
     disks::report();
     mounts::state(lines("state").first().map(String::as_str))?;
     power::watch_button(&ask);
+    let mut slot = Slot::find();
     let mut signs = Signs::open()?;
     let mut programs = Programs::new(&lines("programs"));
     let mut crashes = Crashes::default();
@@ -95,7 +100,10 @@ fn run() -> Result<std::convert::Infallible, String> {
     loop {
         let now = Instant::now();
         match signs.wait(TICK) {
-            Some(Sign::Ready) => programs.start_all(),
+            Some(Sign::Ready) => {
+                programs.start_all();
+                slot.daemon_is_ready(true);
+            }
             Some(Sign::Alive) | None => {}
         }
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
@@ -115,6 +123,7 @@ fn run() -> Result<std::convert::Infallible, String> {
                 }
                 (None, Some(_)) => {
                     say(&format!("the daemon crashed ({}) and is started again", ending(status)));
+                    slot.daemon_is_ready(false);
                     thread::sleep(CRASH_DELAY);
                     start_daemon()?
                 }
@@ -135,6 +144,7 @@ fn run() -> Result<std::convert::Infallible, String> {
             programs.restart_due(now);
         }
         watchdog.feed(signs.last(), now);
+        slot.judge(signs.last(), now);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Does it haul? Two appliances on a virtual network: a camera's recording goes from an NVMe drive to a virtio disk.
+//! Does it haul? Two appliances on a virtual network: a camera's recording goes from an SD card to an NVMe drive.
 
 use image::Result;
 
@@ -14,8 +14,9 @@ const MIB: u64 = 1024 * 1024;
 /// Plays it.
 pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let mut dice = Dice::of_this_run();
-    let card = Disk::blank(&stage.folder, "CARD0", 64 * MIB)?.at(Bus::Nvme);
-    let store = Disk::blank(&stage.folder, "STORE0", 64 * MIB)?;
+    // The emulator reads cards slowly, and takes only sizes that are powers of two.
+    let card = Disk::blank(&stage.folder, "CARD0", 16 * MIB)?.at(Bus::Sd);
+    let store = Disk::blank(&stage.folder, "STORE0", 64 * MIB)?.at(Bus::Nvme);
     let source = Guest::new(stage, "source", End::Second, vec![card])?;
     let target = Guest::new(stage, "target", End::First, vec![store])?;
     let mut pair = Pair::boot(stage, source, target)?;

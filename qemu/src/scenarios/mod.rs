@@ -1,5 +1,6 @@
 //! The scenarios, one file each. Each begins with blank disks and ends with a judgement from outside.
 
+pub mod card;
 pub mod clock;
 pub mod crash;
 pub mod disk;
@@ -8,3 +9,4 @@ pub mod haul;
 pub mod network;
 pub mod power;
 pub mod smoke;
+pub mod update;

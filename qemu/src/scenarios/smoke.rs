@@ -4,7 +4,7 @@
 use image::Result;
 
 use crate::disk::Disk;
-use crate::machine::{Machine, Parts};
+use crate::machine::{Boots, Machine, Parts};
 use crate::report::Report;
 use crate::scenario::Stage;
 
@@ -37,8 +37,8 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
 
 fn boot_and_stop(stage: &Stage<'_>, report: &mut Report, name: &str, disks: &[Disk]) -> Result<()> {
     let mut machine = Machine::start(Parts {
-        image: stage.image,
-        initramfs: None,
+        boots: Boots::Kernel(stage.image, &stage.image.initramfs()),
+        memory_mib: stage.image.memory_mib,
         folder: &stage.folder,
         name,
         disks,
