@@ -75,7 +75,7 @@ pub struct Daemon {
 pub struct Nic {
     /// The kernel's name for it.
     pub name: String,
-    /// Address and prefix length, `10.0.2.15/24`.
+    /// Address and prefix length, `10.0.2.15/24`, or `dhcp`.
     pub address: String,
     /// The default route, if this interface has it.
     pub gateway: Option<Ipv4Addr>,
@@ -133,9 +133,9 @@ impl Board {
             let right = parts.is_some_and(|(address, prefix)| {
                 address.parse::<Ipv4Addr>().is_ok() && prefix.parse::<u8>().is_ok_and(|bits| bits <= 32)
             });
-            if !right {
+            if !right && (nic.address != "dhcp" || nic.gateway.is_some()) {
                 return Err(format!(
-                    "the address {:?} of {} is not of the form 10.0.2.15/24.",
+                    "the address {:?} of {} is not of the form 10.0.2.15/24, and not `dhcp` alone.",
                     nic.address, nic.name
                 ));
             }

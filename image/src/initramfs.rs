@@ -3,7 +3,7 @@
 //! The daemon's first-process duties read exactly these files, one item per line:
 //! `/etc/blockhaul/arguments`, `/etc/blockhaul/modules` (file names in `/lib/modules`),
 //! `/etc/blockhaul/state` (the serial of a disk or the name of a partition; empty for memory),
-//! `/etc/blockhaul/nics` (`eth0 10.0.2.15/24 10.0.2.2`; the gateway may be missing) and
+//! `/etc/blockhaul/nics` (`eth0 10.0.2.15/24 10.0.2.2`; the gateway may be missing; or `eth0 dhcp`) and
 //! `/etc/blockhaul/programs` (path and arguments, with blanks between). `/etc/blockhaul/version` is said on the console.
 
 use crate::board::Board;

@@ -49,7 +49,12 @@ impl Console {
 
     /// Whether a line with `text` is there, wherever.
     pub fn has(&self, text: &str) -> bool {
-        self.lines().iter().any(|line| line.contains(text))
+        self.line(text).is_some()
+    }
+
+    /// The line with `text`, wherever.
+    pub fn line(&self, text: &str) -> Option<String> {
+        self.lines().into_iter().find(|line| line.contains(text))
     }
 
     /// A line that says the kernel has failed.

@@ -15,6 +15,8 @@ pub enum Bus {
     Virtio,
     /// An NVMe drive.
     Nvme,
+    /// A SATA drive.
+    Sata,
     /// An SD card in a slot. Its size must be a power of two, and it has no serial of ours.
     Sd,
     /// A card reader or stick at a USB port.
@@ -113,6 +115,9 @@ impl Disk {
                 ));
             }
             Bus::Nvme => device(format!("nvme,id=dev{index},drive=disk{index},serial={serial}")),
+            Bus::Sata => device(format!(
+                "ide-hd,id=dev{index},bus=ide.{index},drive=disk{index},serial={serial}"
+            )),
             Bus::Sd => {
                 device(format!("sdhci-pci,id=slot{index}"));
                 device(format!("sd-card,id=dev{index},drive=disk{index},bus=slot{index}.sd-bus"));

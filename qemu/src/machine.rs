@@ -125,6 +125,19 @@ impl Machine {
         Ok(machine)
     }
 
+    /// Waits for a line with `text`, wherever it is on the console.
+    pub fn expect_anywhere(&mut self, text: &str) -> Result<String> {
+        loop {
+            if let Some(line) = self.console.line(text) {
+                return Ok(line);
+            }
+            if self.ended()? || Instant::now() >= self.deadline {
+                return Err(self.explain(&format!("The console did not show {text:?}.")));
+            }
+            thread::sleep(POLL);
+        }
+    }
+
     /// Waits for a line with `text` on the console, after the one that was awaited last, and returns it.
     pub fn expect(&mut self, text: &str) -> Result<String> {
         loop {
@@ -180,6 +193,12 @@ impl Machine {
             .and_then(|()| self.emulator.wait())
             .map(drop)
             .map_err(|error| format!("The emulator cannot be ended: {error}."))
+    }
+
+    /// The line with `text`, wherever it is on the console.
+    pub fn line(&self, text: &str) -> Result<String> {
+        let line = self.console.line(text);
+        line.ok_or_else(|| self.explain(&format!("The console does not show {text:?}.")))
     }
 
     /// Whether a line with `text` is on the console.

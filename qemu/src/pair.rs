@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use blockhaul_tests::client::Client;
 use image::{Result, process};
 use serde_json::Value;
 
@@ -177,7 +178,12 @@ pub fn verify(guest: &Guest, archive: &str) -> Result<()> {
 
 /// Records bytes; they are durable when this returns.
 pub fn record(source: &Guest, bytes: &[u8]) -> Result<()> {
-    let mut command = source.client().command(&["record", "--archive", CARD, "--camera", CAMERA]);
+    record_as(source.client(), CAMERA, bytes)
+}
+
+/// The same, of another camera.
+pub fn record_as(source: &Client, camera: &str, bytes: &[u8]) -> Result<()> {
+    let mut command = source.command(&["record", "--archive", CARD, "--camera", camera]);
     let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -62,6 +62,8 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("full", scenarios::full::play),
     ("clock", scenarios::clock::play),
     ("crash", scenarios::crash::play),
+    ("board", scenarios::smoke::play_board),
+    ("figures", scenarios::figures::play),
     ("card", scenarios::card::play),
     ("update", scenarios::update::play),
 ];

@@ -9,6 +9,7 @@
 //! machine is never left without a first process, and never runs on for long without a daemon.
 
 mod crashes;
+mod dhcp;
 mod disks;
 mod modules;
 mod mounts;
@@ -101,6 +102,7 @@ fn run() -> Result<std::convert::Infallible, String> {
         let now = Instant::now();
         match signs.wait(TICK) {
             Some(Sign::Ready) => {
+                say(&format!("ready {} s after the kernel started", uptime()));
                 programs.start_all();
                 slot.daemon_is_ready(true);
             }
@@ -196,6 +198,12 @@ fn end(what: &str, command: RebootCommand) -> ! {
     loop {
         thread::park();
     }
+}
+
+/// Seconds since the kernel started, as it prints them.
+fn uptime() -> String {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("?").to_owned()
 }
 
 /// Writes a line for the technician at the console.

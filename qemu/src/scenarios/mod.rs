@@ -4,6 +4,7 @@ pub mod card;
 pub mod clock;
 pub mod crash;
 pub mod disk;
+pub mod figures;
 pub mod full;
 pub mod haul;
 pub mod network;

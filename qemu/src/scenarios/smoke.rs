@@ -2,8 +2,9 @@
 //! again as the same appliance.
 
 use image::Result;
+use image::bake::{self, Image};
 
-use crate::disk::Disk;
+use crate::disk::{Bus, Disk};
 use crate::machine::{Boots, Machine, Parts};
 use crate::report::Report;
 use crate::scenario::Stage;
@@ -23,11 +24,11 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let state = Disk::ext4(&stage.folder, STATE_SERIAL, 32 * MIB)?;
     let disks = [data, state.clone()];
 
-    boot_and_stop(stage, report, "first", &disks)?;
+    boot_and_stop(stage, stage.image, report, "first", &disks)?;
     let key = state.read(KEY_FILE)?;
     report.saw("its identity is on the state volume");
 
-    boot_and_stop(stage, report, "second", &disks)?;
+    boot_and_stop(stage, stage.image, report, "second", &disks)?;
     if state.read(KEY_FILE)? != key {
         return Err("After the second start the identity on the state volume is another one.".to_owned());
     }
@@ -35,31 +36,45 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn boot_and_stop(stage: &Stage<'_>, report: &mut Report, name: &str, disks: &[Disk]) -> Result<()> {
+/// A board that differs in kernel and devices: one start, from a SATA drive, with an SD card and an Intel network interface.
+pub fn play_board(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
+    let image = bake::build(&stage.tree, "qemu-camera", &bake::Options::default())?;
+    report.saw(&format!("baked {} with {}", image.board, image.kernel_package));
+    let state = Disk::ext4(&stage.folder, STATE_SERIAL, 32 * MIB)?.at(Bus::Sata);
+    let data = Disk::blank(&stage.folder, DATA_SERIAL, 64 * MIB)?.at(Bus::Sata);
+    let card = Disk::blank(&stage.folder, "CARD0", 16 * MIB)?.at(Bus::Sd);
+    boot_and_stop(stage, &image, report, "camera", &[state, data, card])
+}
+
+fn boot_and_stop(stage: &Stage<'_>, image: &Image, report: &mut Report, name: &str, disks: &[Disk]) -> Result<()> {
+    let nic = if image.modules.iter().any(|module| module == "e1000") {
+        "e1000"
+    } else {
+        "virtio-net-pci"
+    };
     let mut machine = Machine::start(Parts {
-        boots: Boots::Kernel(stage.image, &stage.image.initramfs()),
-        memory_mib: stage.image.memory_mib,
+        boots: Boots::Kernel(image, &image.initramfs()),
+        memory_mib: image.memory_mib,
         folder: &stage.folder,
         name,
         disks,
-        nics: ["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0"]
-            .map(str::to_owned)
-            .to_vec(),
+        nics: [
+            "-netdev",
+            "user,id=net0,restrict=on",
+            "-device",
+            &format!("{nic},netdev=net0"),
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         clock: None,
         more: Vec::new(),
         deadline: stage.deadline,
     })?;
-    let awaited = [
-        "first process",
-        "kernel modules loaded",
-        "eth0 10.0.2.15/24",
-        DATA_SERIAL,
-        "state volume",
-        "ready",
-    ];
+    let awaited = ["first process", "kernel modules loaded", DATA_SERIAL, "state volume", "ready"];
     for text in awaited {
         report.saw(&machine.expect(text)?);
     }
+    report.saw(&machine.expect_anywhere("eth0 10.0.2.15/24 10.0.2.2")?);
     machine.press_power_button()?;
     report.saw(&machine.expect("power button pressed")?);
     report.saw(&machine.expect("switching off")?);

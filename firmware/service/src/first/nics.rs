@@ -1,6 +1,6 @@
 //! Sets network interfaces up and gives them the fixed addresses of the image's settings, by netlink.
 //!
-//! A line of the settings is `NAME ADDRESS/PREFIX [GATEWAY]`. Interfaces without a line are set up without an address.
+//! A line of the settings is `NAME ADDRESS/PREFIX [GATEWAY]` or `NAME dhcp`. Interfaces without a line are set up without an address.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, bind, recv, sendto, socket};
 
-use super::say;
+use super::{dhcp, say};
 
 /// Values of `linux/netlink.h`, `linux/rtnetlink.h` and `linux/if.h`.
 const NLMSG_ERROR: u16 = 2;
@@ -44,6 +44,10 @@ pub(super) fn set_up(lines: Vec<String>) {
         }
     }
     for line in &lines {
+        if let Some(name) = line.strip_suffix(" dhcp").map(str::to_owned) {
+            super::start_thread("dhcp", move || dhcp::keep(&name));
+            continue;
+        }
         match Nic::parse(line).and_then(|nic| nic.give_address(&netlink)) {
             Ok(()) => say(&format!("network interface {line}")),
             Err(error) => say(&format!("network interface {line:?} is not set up: {error}")),
@@ -53,14 +57,37 @@ pub(super) fn set_up(lines: Vec<String>) {
 
 /// One line of the settings.
 #[derive(Debug, PartialEq, Eq)]
-struct Nic {
+pub(super) struct Nic {
     name: String,
     address: Ipv4Addr,
     prefix_bits: u8,
     gateway: Option<Ipv4Addr>,
 }
 
+impl std::fmt::Display for Nic {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} {}/{}", self.name, self.address, self.prefix_bits)?;
+        self.gateway.map_or(Ok(()), |gateway| write!(out, " {gateway}"))
+    }
+}
+
 impl Nic {
+    /// An interface with what it shall have.
+    pub(super) fn new(name: &str, address: Ipv4Addr, prefix_bits: u8, gateway: Option<Ipv4Addr>) -> Nic {
+        Nic {
+            name: name.to_owned(),
+            address,
+            prefix_bits,
+            gateway,
+        }
+    }
+
+    /// Gives it that.
+    pub(super) fn set(&self) -> Result<(), String> {
+        let netlink = open().map_err(|error| error.to_string())?;
+        self.give_address(&netlink)
+    }
+
     fn parse(line: &str) -> Result<Nic, String> {
         let mut words = line.split_whitespace();
         let wrong = || "the line is not of the form NAME ADDRESS/PREFIX [GATEWAY]".to_owned();
