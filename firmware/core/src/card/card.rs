@@ -3,25 +3,25 @@
 //! Invariants: one op of a card at a time, besides the reads of its survey; what it knows of the archive is found anew each time the
 //! card comes, and whenever the archive did not take what was accepted.
 
+mod files;
+mod missing;
+mod status;
+
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use hal::{CardFacts, CardFile, CardId, CardListing, ClockQuality, Instant, IoError, Moment, Op};
+use hal::{CardFacts, CardFile, CardId, Instant, IoError, Op};
 
 use super::import::{End, Import, Turn, track_key};
 use super::profile::{CardSetting, Wanted};
 use super::survey::{self, Known, Survey};
-use super::{LOOK_EVERY, NEWEST_TIMES, UNDER_WAY_MAX};
-use crate::Name;
-use crate::archive::{Archive, NotAccepted, Owner, SettledWhat, TrackId};
+use super::{LOOK_EVERY, UNDER_WAY_MAX};
+use crate::archive::{Archive, NotAccepted, SettledWhat, TrackId};
 use crate::context::{Context, Ready};
-use crate::control::types::{CardState, CardStatus, GapReason};
-use crate::format::record::GapRange;
-use crate::format::{NO_HASH, Record};
+use crate::control::types::GapReason;
 use crate::journal::Code;
 use crate::purpose::{CardTask, Purpose};
-use crate::recorder::capacity_bytes;
 
 /// A card that is there.
 #[derive(Clone, Debug, Hash)]
@@ -282,163 +282,6 @@ impl Card {
         self.state = State::Listing;
     }
 
-    /// Its files are known.
-    pub fn on_listed(&mut self, result: Result<CardListing, IoError>, archive: &mut Archive, context: &mut Context) {
-        self.state = State::Taking;
-        self.list_at = context.now.at + LOOK_EVERY;
-        context.ask_at(Ready::Card(self.index), Some(self.list_at));
-        context.wake(Ready::Card(self.index));
-        let listing = match result {
-            Ok(listing) => listing,
-            Err(_) => return self.leave(context),
-        };
-        if listing.damaged > 0 && !self.told {
-            self.told = true;
-            let first = listing.damage.first().map(String::as_str).unwrap_or_default();
-            let sentence = format!(
-                "The file system of card {} is damaged in {} places: {first}. What can be read is taken.",
-                self.setting.name, listing.damaged
-            );
-            self.say(Code::CardDamaged, sentence, context);
-        }
-        let mut wanted: alloc::vec::Vec<Wanted> = listing.files.iter().filter_map(|file| self.setting.wants(file)).collect();
-        wanted.sort();
-        self.miss(&wanted, archive, context);
-        self.sort_out(wanted, archive, context.now);
-        let there: BTreeSet<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-        self.seen.retain(|path, _| there.contains(path.as_str()));
-    }
-
-    /// Which of the files are to be taken now, which later.
-    fn sort_out(&mut self, wanted: alloc::vec::Vec<Wanted>, archive: &Archive, now: Moment) {
-        let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
-        for one in &wanted {
-            let newest = newest.entry(folder(&one.file.path)).or_insert(one.begin_ns);
-            *newest = one.begin_ns.max(*newest);
-        }
-        let newest: BTreeSet<i64> = newest.into_values().collect();
-        self.queue.clear();
-        self.due.clear();
-        self.waiting = 0;
-        for one in wanted {
-            let track = archive.catalog.find(&track_key(self.setting.origin, &one, self.setting.kind));
-            let known = track.and_then(|track| self.known.get(&track));
-            let is_here = known.is_some_and(|known| known.has(&one) && !known.is_partial(&one));
-            if is_here || self.bad.contains(&(one.file.path.clone(), one.file.size_bytes)) {
-                continue;
-            }
-            self.due.insert(one.clone());
-            if self.is_closed(&one, newest.contains(&one.begin_ns), now) {
-                self.queue.push_back(one);
-            } else {
-                self.waiting += 1;
-            }
-        }
-        // What has begun comes first: its track goes on where it ended.
-        let is_begun = |one: &Wanted| self.known.values().any(|known| known.is_partial(one));
-        if let Some(at) = self.queue.iter().position(is_begun)
-            && let Some(first) = self.queue.remove(at)
-        {
-            self.queue.push_front(first);
-        }
-    }
-
-    /// Whether nobody writes into a file any more, as far as that can be seen.
-    fn is_closed(&mut self, one: &Wanted, is_newest: bool, now: Moment) -> bool {
-        let seen = self.seen.entry(one.file.path.clone()).or_insert_with(|| Seen {
-            file: one.file.clone(),
-            since: now.at,
-        });
-        if seen.file != one.file {
-            *seen = Seen {
-                file: one.file.clone(),
-                since: now.at,
-            };
-        }
-        let settle = self.setting.settle() * if is_newest { NEWEST_TIMES } else { 1 };
-        if now.at.since(seen.since) >= settle {
-            return true;
-        }
-        // By the wall clocks of both, if there are any.
-        let age_ns = now.utc_ns.saturating_sub(one.end_ns);
-        now.quality != ClockQuality::Unset && one.timed && u128::from(age_ns.max(0).unsigned_abs()) >= settle.as_nanos()
-    }
-
-    /// Files that were to be taken and are not there any more: their blocks are missing for good.
-    fn miss(&mut self, wanted: &[Wanted], archive: &mut Archive, context: &mut Context) {
-        let there: BTreeSet<(&str, i64)> = wanted.iter().map(|one| (one.file.path.as_str(), one.begin_ns)).collect();
-        let gone = |one: &&Wanted| !there.contains(&(one.file.path.as_str(), one.begin_ns));
-        let vanished: alloc::vec::Vec<Wanted> = self.due.iter().filter(gone).cloned().collect();
-        for one in vanished {
-            // One of which a part is here is counted below.
-            let is_begun = self.known.values().any(|known| known.is_partial(&one));
-            if !is_begun {
-                let what = format!("file {} was overwritten before it was taken", one.file.path);
-                self.lose(&one, 0, GapReason::Overwritten, &what, archive, context);
-            }
-        }
-        let begins: BTreeSet<i64> = wanted.iter().map(|one| one.begin_ns).collect();
-        let cut: alloc::vec::Vec<(TrackId, survey::Partial)> = self
-            .known
-            .iter()
-            .filter_map(|(track, known)| known.partial.map(|partial| (*track, partial)))
-            .filter(|(_, partial)| !begins.contains(&partial.file.begin_ns))
-            .collect();
-        for (track, partial) in cut {
-            let key = archive.catalog.track(track).tip.key.clone();
-            let left = partial.file.size_bytes - partial.at_bytes;
-            let what = "the rest of the file that was taken last was overwritten first".to_string();
-            self.state_gap(track, key, left, GapReason::Overwritten, &what, archive, context);
-            if let Some(known) = self.known.get_mut(&track) {
-                known.partial = None;
-            }
-        }
-    }
-
-    /// A file is lost from a byte on.
-    fn lose(&mut self, one: &Wanted, from: u64, reason: GapReason, what: &str, archive: &mut Archive, context: &mut Context) {
-        let key = track_key(self.setting.origin, one, self.setting.kind);
-        let Some(track) = archive.catalog.place(&key) else { return };
-        self.known.entry(track).or_default().partial = None;
-        self.state_gap(track, key, one.file.size_bytes - from, reason, what, archive, context);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what is missing, where, and why")]
-    fn state_gap(
-        &mut self,
-        track: TrackId,
-        key: crate::format::TrackKey,
-        bytes: u64,
-        reason: GapReason,
-        what: &str,
-        archive: &mut Archive,
-        context: &mut Context,
-    ) {
-        self.lost += 1;
-        let from = archive.catalog.track(track).tip.next;
-        let blocks = bytes.div_ceil(u64::from(capacity_bytes(archive.superblock.block_bytes)));
-        let gap = GapRange {
-            from,
-            to: from + blocks,
-            reason,
-        };
-        let sentence = format!(
-            "Blocks {from} to {} of camera {} of card {} are missing: {what}.",
-            gap.to - 1,
-            key.camera,
-            self.setting.name
-        );
-        let record = Record::Gap {
-            key,
-            gap,
-            hash_after: NO_HASH,
-        };
-        if archive.append_record(record, Owner::Card(self.index), context).is_ok() {
-            self.under_way += 1;
-            self.say(Code::Gap, sentence, context);
-        }
-    }
-
     /// Takes files. False if something must happen first.
     fn take(&mut self, archive: &mut Archive, context: &mut Context) -> bool {
         if !archive.takes() || archive.is_full() {
@@ -604,54 +447,4 @@ impl Card {
         }
         context.wake(Ready::Card(self.index));
     }
-
-    /// For `card list`.
-    pub fn status(&self, archive: &Name) -> CardStatus {
-        let (state, why, action) = match (&self.state, self.blocked) {
-            (State::Away | State::Opening(_), _) => (CardState::Away, String::new(), String::new()),
-            (_, Some(NotAccepted::TooMany)) => (
-                CardState::Blocked,
-                format!("archive {archive} has no room for more cameras"),
-                "Use an archive with larger blocks or more of them.".to_string(),
-            ),
-            (_, Some(_)) => (
-                CardState::Blocked,
-                format!("archive {archive} takes no blocks"),
-                format!("blockhaul archive info {archive}"),
-            ),
-            (State::Arrived | State::Surveying(_) | State::Listing, _) if self.import.is_none() && self.files == 0 => {
-                (CardState::Looking, String::new(), String::new())
-            }
-            _ if self.import.is_some() || !self.queue.is_empty() || self.under_way > 0 => {
-                (CardState::Taking, String::new(), String::new())
-            }
-            (State::Arrived | State::Surveying(_), _) => (CardState::Looking, String::new(), String::new()),
-            _ => (CardState::Taken, String::new(), String::new()),
-        };
-        let current = self.import.as_ref().map(|import| (&import.wanted.file, import.taken_bytes()));
-        let current_left = current.map_or(0, |(file, at)| file.size_bytes - at);
-        CardStatus {
-            name: self.setting.name.clone(),
-            archive: archive.clone(),
-            origin: self.setting.origin,
-            state,
-            why,
-            action,
-            path: self.path().unwrap_or_default().to_string(),
-            volume_id: self.setting.volume_id.clone(),
-            file: current.map_or(String::new(), |(file, _)| file.path.clone()),
-            files_left: self.queue.len() as u64 + u64::from(current.is_some()),
-            bytes_left: self.queue.iter().map(|one| one.file.size_bytes).sum::<u64>() + current_left,
-            files_waiting: self.waiting,
-            files: self.files,
-            bytes: self.bytes,
-            files_lost: self.lost,
-            files_unreadable: self.unreadable,
-        }
-    }
-}
-
-/// The folder of a path.
-fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

@@ -21,6 +21,19 @@ const SETTLE_MIN: Duration = Duration::from_secs(1);
 const SETTLE_MAX: Duration = Duration::from_secs(86_400);
 const MS_NS: i64 = 1_000_000;
 
+/// Trees of cameras that are known, and the patterns that take their files (`docs/cards.md`).
+pub const PROFILES: [(&str, &[&str]); 6] = [
+    ("axis", &["axis-%c/*/*/*/*/%Y%m%d_%H%M%S_*.mkv"]),
+    ("openipc", &["%F/%H-%M.mp4", "%F/%H-%M-%S.mp4"]),
+    ("thingino", &["%c/records/%Y%m%d/%H/%M-%S.mp4", "%c/records/%Y%m%d/%H/*.mp4"]),
+    ("tuya", &["DCIM/%c/%Y%m%d/%Y%m%d_%s_*.mp4"]),
+    (
+        "dashcam",
+        &["**/%Y%m%d_%H%M%S*.mp4", "**/%Y%m%d_%H%M%S*.ts", "**/%Y_%m%d_%H%M%S*.mp4"],
+    ),
+    ("any", &["**.mp4", "**.ts", "**.mkv", "**.mov", "**.avi"]),
+];
+
 /// A card that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
