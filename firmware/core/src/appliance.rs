@@ -410,17 +410,8 @@ impl Parts {
                 Purpose::Devices(client) => self.answer_devices(client, disks, nics, context),
                 _ => self.on_devices(&disks, context),
             },
-            Event::CardOpened { tag, result } => {
-                let purpose = context.shared.tags.take(tag);
-                self.on_card_opened(purpose, result, context);
-            }
-            Event::CardListed { tag, result } => {
-                let purpose = context.shared.tags.take(tag);
-                self.on_card_listed(purpose, result, context);
-            }
-            Event::CardLooked { tag, result } => {
-                let purpose = context.shared.tags.take(tag);
-                self.on_card_looked(purpose, result, context);
+            event @ (Event::CardOpened { .. } | Event::CardListed { .. } | Event::CardLooked { .. }) => {
+                self.on_card(event, context);
             }
             Event::Programs { tag, names } => {
                 if let Purpose::Programs(client) = context.shared.tags.take(tag) {

@@ -166,7 +166,26 @@ impl Parts {
         Ok(())
     }
 
-    pub(super) fn on_card_opened(&mut self, purpose: Purpose, result: Result<CardFacts, IoError>, context: &mut Context) {
+    /// A card has answered.
+    pub(super) fn on_card(&mut self, event: Event, context: &mut Context) {
+        match event {
+            Event::CardOpened { tag, result } => {
+                let purpose = context.shared.tags.take(tag);
+                self.on_card_opened(purpose, result, context);
+            }
+            Event::CardListed { tag, result } => {
+                let purpose = context.shared.tags.take(tag);
+                self.on_card_listed(purpose, result, context);
+            }
+            Event::CardLooked { tag, result } => {
+                let purpose = context.shared.tags.take(tag);
+                self.on_card_looked(purpose, result, context);
+            }
+            other => unreachable!("{other:?} is of no card"),
+        }
+    }
+
+    fn on_card_opened(&mut self, purpose: Purpose, result: Result<CardFacts, IoError>, context: &mut Context) {
         match purpose {
             Purpose::Card(index, _) => {
                 let (twin, _) = self.twins(result.as_ref().ok());
@@ -291,7 +310,7 @@ impl Parts {
         }
     }
 
-    pub(super) fn on_card_listed(&mut self, purpose: Purpose, result: Result<CardListing, IoError>, context: &mut Context) {
+    fn on_card_listed(&mut self, purpose: Purpose, result: Result<CardListing, IoError>, context: &mut Context) {
         match purpose {
             Purpose::Card(index, _) => self.with_card(index, context, |card, archive, context| {
                 card.on_listed(result, archive, context);
@@ -315,7 +334,7 @@ impl Parts {
         }
     }
 
-    pub(super) fn on_card_looked(&mut self, purpose: Purpose, result: Result<CardLook, IoError>, context: &mut Context) {
+    fn on_card_looked(&mut self, purpose: Purpose, result: Result<CardLook, IoError>, context: &mut Context) {
         let Purpose::Card(index, _) = purpose else {
             unreachable!("{purpose:?} looks at no file")
         };
