@@ -38,7 +38,8 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("blockhauld", &["hal", "blockhaul-core", "drivers-uring"]),
     ("blockhaul", &["hal", "blockhaul-core"]),
     ("image", &[]),
-    ("qemu", &["hal", "blockhaul-core", "image"]),
+    ("qemu", &["hal", "blockhaul-core", "image", "blockhaul-tests"]),
+    ("qemu-agent", &[]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
     ("blockhaul-fuzz", &["hal", "blockhaul-core", "drivers-cards"]),
 ];
