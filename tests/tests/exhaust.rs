@@ -13,7 +13,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn scenario(name: &str, faults: u32, crashes: u32) -> Scenario {
-    Scenario::named(name).unwrap().with(faults, crashes)
+    Scenario::named(name).unwrap().with((faults, crashes, true))
 }
 
 #[test]

@@ -20,7 +20,7 @@ mod search;
 mod site;
 mod world;
 
-pub use scenario::{SCENARIOS, Scenario, levels, limits};
+pub use scenario::{SCENARIOS, Scenario};
 pub use search::{Failure, Limits, Report, path};
 
 use bench::Bench;
@@ -49,10 +49,15 @@ pub fn replay_line(scenario: &Scenario, path: &[usize]) -> String {
         })
         .collect();
     let Scenario {
-        name, faults, crashes, ..
+        name,
+        faults,
+        crashes,
+        rules,
+        ..
     } = scenario;
+    let batches = if rules.batches_fail { "" } else { " --batches-hold" };
     let path = runs.join(",");
-    format!("Replay with: cargo exhaust --scenario {name} --faults {faults} --crashes {crashes} --path {path}")
+    format!("Replay with: cargo exhaust --scenario {name} --faults {faults} --crashes {crashes}{batches} --path {path}")
 }
 
 /// The way that a text names.
