@@ -54,7 +54,7 @@ pub const STEPS: [Step; 15] = [
     },
     Step {
         name: "fuzz",
-        what: "cargo fuzz-decoders: every decoder, guided by coverage, two minutes of one core",
+        what: "cargo fuzz-decoders: every decoder, guided by coverage, ten seconds each",
         run: fuzz,
     },
     Step {
@@ -190,7 +190,7 @@ fn test() -> Result<()> {
 }
 
 fn fuzz() -> Result<()> {
-    run_cargo(&["fuzz-decoders", "--seconds", "120"])
+    run_cargo(&["fuzz-decoders", "--seconds", "170"])
 }
 
 fn sim() -> Result<()> {
