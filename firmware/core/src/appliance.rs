@@ -118,7 +118,7 @@ pub(crate) struct Parts {
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
-    minding_silence: bool,
+    silence_due: Option<Instant>,
     /// Events for people below were looked at by those who wait for one.
     events_seen: u64,
 }
@@ -174,7 +174,7 @@ impl Appliance {
             stopped: false,
             turned: 0,
             turned_said: None,
-            minding_silence: false,
+            silence_due: None,
             events_seen: shared.journal.next(),
         };
         let mut appliance = Appliance { shared, parts };
