@@ -45,7 +45,7 @@ mod writes;
 
 pub use client::CallerId;
 pub use disk::{Beyond, Disk, DiskId, Snapshot};
-pub use fault::{Effect, Fault, IoKind, Struck};
+pub use fault::{Effect, FailedReads, Fault, IoKind, Struck};
 pub use feeder::{Fate, FeederId, Script, Stretch};
 pub use image::Image;
 pub use machine::SimMachine;
