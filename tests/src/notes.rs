@@ -1,25 +1,16 @@
 //! Tags and marks against power cuts and killed processes, in histories drawn from seeds: what was answered is there afterwards, what was
 //! not is there as a whole or not at all, and a mark comes to every archive that its blocks are hauled to.
 //!
-//! `BLOCKHAUL_SEED` plays one history again.
-#![forbid(unsafe_code)]
+//! Whatever does not hold is a panic with the seed in it.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use blockhaul_tests::stage::{SECOND_NS, Stage};
 use drivers_sim::SiteId;
 use hal::Role;
 use serde_json::{Value, json};
 
-const SEEDS: u64 = 24;
-
-fn seeds() -> Vec<u64> {
-    match std::env::var("BLOCKHAUL_SEED") {
-        Ok(seed) => vec![seed.parse().expect("BLOCKHAUL_SEED is a number")],
-        Err(_) => (1..=SEEDS).collect(),
-    }
-}
+use crate::stage::{SECOND_NS, Stage};
 
 /// Numbers from a seed.
 struct Dice(u64);
@@ -92,8 +83,8 @@ fn blocks_of(stage: &mut Stage, site: SiteId, archive: &str) -> u64 {
     tracks.first().map_or(0, |track| track["next"].as_u64().unwrap())
 }
 
-/// One history of one archive.
-fn one_archive(seed: u64, mode: &str, slots: u64) {
+/// One history of one archive with so many slots.
+pub fn one_archive(seed: u64, mode: &str, slots: u64) {
     let mut dice = Dice(seed);
     let mut stage = Stage::new();
     let site = stage.add("lobby", slots, mode);
@@ -171,22 +162,8 @@ fn one_archive(seed: u64, mode: &str, slots: u64) {
     assert!(cuts > 0, "seed {seed}: nothing was cut");
 }
 
-#[test]
-fn an_append_archive_keeps_what_it_has_said_of_its_notes() {
-    for seed in seeds() {
-        one_archive(seed, "append", 256);
-    }
-}
-
-#[test]
-fn a_ring_forgets_tags_only_with_their_blocks() {
-    for seed in seeds() {
-        one_archive(seed, "ring", 64);
-    }
-}
-
 /// One history of two archives and a job between them, with each of the two cut short now and then.
-fn two_archives(seed: u64) {
+pub fn two_archives(seed: u64) {
     let mut dice = Dice(seed);
     let mut stage = Stage::new();
     let lobby = stage.add("lobby", 256, "append");
@@ -245,12 +222,5 @@ fn two_archives(seed: u64) {
         }
         let waited = stage.ask(vault, "Mark.Wait", json!({ "archive": "vault", "name": mark["name"] }));
         assert_eq!(waited["mark"], *mark);
-    }
-}
-
-#[test]
-fn marks_come_to_the_replica_whatever_is_cut_short() {
-    for seed in seeds() {
-        two_archives(seed);
     }
 }

@@ -120,7 +120,12 @@ impl Incoming {
                 fill,
                 owner: Owner::Link(self.link),
             };
-            return self.judge_fill(number, accepted, archive, context);
+            let (id, sequence) = (accepted.track, accepted.origin.track_sequence);
+            let verdict = self.judge_fill(number, accepted, archive, context);
+            if has(Bug::FillBeforeFlush) && matches!(verdict, Verdict::Taken) {
+                self.on_filled(id, sequence, context);
+            }
+            return verdict;
         }
         if origin.track_sequence > next && !has(Bug::AheadAccepted) {
             return Verdict::Rejected(WhyRejected::Expected(next));
