@@ -102,8 +102,8 @@ pub struct Disk {
     pub wounds: Wounds,
     /// What its faults struck.
     pub struck: Vec<Struck>,
-    /// By place: reads that fail there, one after another.
-    pub failed_reads: BTreeMap<u64, FailedReads>,
+    /// By place and length in bytes: reads that fail there, one after another.
+    pub failed_reads: BTreeMap<(u64, u64), FailedReads>,
     pub(crate) name: String,
     pub(crate) present: bool,
     pub(crate) insertion: u32,

@@ -231,7 +231,7 @@ impl Machines {
         };
         let memory = &mut sites[flying.site.0].memory;
         if kind == IoKind::Read && !matches!(effect, Some(Effect::Error(_))) {
-            disk.failed_reads.remove(&at_bytes);
+            disk.failed_reads.remove(&(at_bytes, length_bytes));
         }
         match (kind, effect) {
             (IoKind::Read, _) => {
@@ -240,7 +240,7 @@ impl Machines {
                 match effect {
                     Some(Effect::Error(error)) => {
                         into.fill(0xee);
-                        let failed = disk.failed_reads.entry(at_bytes);
+                        let failed = disk.failed_reads.entry((at_bytes, length_bytes));
                         let failed = failed.or_insert(FailedReads {
                             times: 0,
                             since_ns: *now_ns,

@@ -122,7 +122,7 @@ pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
     if !play.world.machines.site(site).is_running() {
         return Ok(());
     }
-    for (at_bytes, failed) in failed.into_iter().filter(|(_, failed)| failed.times >= READ_TRIES) {
+    for ((at_bytes, _), failed) in failed.into_iter().filter(|(_, failed)| failed.times >= READ_TRIES) {
         let is_named = said_since(play, site, &OF_READS, failed.since_ns);
         // What is no fault of the medium is read again for as long as it takes, and said like any silence.
         let is_put_off = !matches!(failed.error, IoError::Media | IoError::Short);
