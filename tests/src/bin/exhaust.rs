@@ -42,7 +42,7 @@ struct Arguments {
     #[arg(long)]
     crashes: Option<u32>,
     /// With one level: superblock copies and headers that are read in batches do not fail.
-    #[arg(long)]
+    #[arg(long, requires = "faults")]
     batches_hold: bool,
     /// List the scenarios.
     #[arg(long, exclusive = true)]

@@ -80,9 +80,12 @@ pub fn replay(scenario: &Scenario, path: &[usize], mut tell: impl FnMut(String))
     let mut world = scenario.begin(&mut bench)?;
     for (number, place) in path.iter().enumerate() {
         let choices = search::open(&mut world, scenario.rules, &mut bench, &mut Report::default())?;
-        let choice = *choices
-            .get(*place)
-            .ok_or_else(|| format!("Choice {number} is {place}, and there are {} here.", choices.len()))?;
+        let choice = *choices.get(*place).ok_or_else(|| {
+            format!(
+                "At step {number} of the way there are {} choices, from 0 on, and {place} is none of them.",
+                choices.len()
+            )
+        })?;
         let words = world.words(choice, &mut bench);
         tell(format!("{number:4}  {place:3} of {:3}  {words}", choices.len()));
         world.happen(choice, &mut bench)?;
