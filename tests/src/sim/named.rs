@@ -130,6 +130,8 @@ pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
             Some("failed reads: put off, not for long")
         } else if holds_nothing(play, site, at_bytes) {
             Some("failed reads: of slots that hold nothing")
+        } else if is_known_damaged(play, site, at_bytes) {
+            Some("failed reads: of blocks that were damaged before, which was said then")
         } else {
             None
         };
@@ -146,6 +148,17 @@ fn holds_nothing(play: &Play, site: SiteId, at_bytes: u64) -> bool {
     let claimed = ledger.kept.range(ledger.oldest()..ledger.claimed);
     let mut places = claimed.map(|(sequence, _)| ledger.geometry.range(*sequence, SLOT_BYTES));
     ledger.geometry.slots_range().contains(&at_bytes) && !places.any(|place| place.contains(&at_bytes))
+}
+
+/// The block there is not what was written, and blocks were said to be damaged: each is said once.
+fn is_known_damaged(play: &Play, site: SiteId, at_bytes: u64) -> bool {
+    let disk = play.world.machines.disk(play.disk(site));
+    let ledger = &play.ledgers[&site];
+    let mut claimed = ledger.kept.range(ledger.oldest()..ledger.claimed);
+    let is_damaged = claimed.any(|(sequence, _)| {
+        ledger.geometry.range(*sequence, SLOT_BYTES).contains(&at_bytes) && ledger.is_wounded(*sequence, &disk.wounds)
+    });
+    is_damaged && said_since(play, site, &["block-corrupt", "block-unreadable"], 0)
 }
 
 /// What the job of a source to a target says of its link: how often it was made again, and whether it is up.
