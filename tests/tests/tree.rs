@@ -29,7 +29,7 @@ const TOP: [&str; 12] = [
 ];
 
 /// Which of our crates each of our crates may use (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("hal", &[]),
     ("blockhaul-core", &["hal"]),
     ("drivers-uring", &["hal"]),
@@ -37,7 +37,8 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("blockhauld", &["hal", "blockhaul-core", "drivers-uring"]),
     ("blockhaul", &["hal", "blockhaul-core"]),
     ("image", &[]),
-    ("qemu", &["hal", "blockhaul-core", "image"]),
+    ("qemu", &["hal", "blockhaul-core", "image", "blockhaul-tests"]),
+    ("qemu-agent", &[]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
     ("blockhaul-fuzz", &["hal", "blockhaul-core"]),
 ];
