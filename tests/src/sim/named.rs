@@ -13,6 +13,8 @@ use super::play::{Play, SECOND_NS};
 
 /// An archive says after this time that its device owes it a read or a write, with the time between two looks.
 const SILENT_AFTER_NS: u64 = 15 * SECOND_NS;
+/// What could not be read is said after this time: an archive on a slow disk takes so long to open.
+const SAID_WITHIN_NS: u64 = 15 * SECOND_NS;
 /// A read is tried so often before it counts as failed.
 const READ_TRIES: u64 = 3;
 /// A read that is put off is tried again every half second; so many of them take less than it takes until that is said.
@@ -122,11 +124,15 @@ pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
     if !play.world.machines.site(site).is_running() {
         return Ok(());
     }
+    let now_ns = play.now_ns();
     for ((at_bytes, _), failed) in failed.into_iter().filter(|(_, failed)| failed.times >= READ_TRIES) {
         let is_named = said_since(play, site, &OF_READS, failed.since_ns);
         // What is no fault of the medium is read again for as long as it takes, and said like any silence.
         let is_put_off = !matches!(failed.error, IoError::Media | IoError::Short);
-        let few = if is_put_off && failed.times <= PUT_OFF {
+        let few = if now_ns - failed.since_ns < SAID_WITHIN_NS {
+            // Opening says what it found once it is over.
+            Some("failed reads: not said yet")
+        } else if is_put_off && failed.times <= PUT_OFF {
             Some("failed reads: put off, not for long")
         } else if holds_nothing(play, site, at_bytes) {
             Some("failed reads: of slots that hold nothing")
