@@ -4,7 +4,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod calls;
-pub mod clock;
+mod card;
+mod clock;
 mod control;
 mod dial;
 pub mod disk;

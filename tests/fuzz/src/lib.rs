@@ -53,7 +53,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 17] = [
+pub const TARGETS: [&Target; 20] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -71,6 +71,9 @@ pub const TARGETS: [&Target; 17] = [
     &targets::calls::TARGET,
     &targets::calendar::TARGET,
     &targets::words::TARGET,
+    &targets::card::FAT,
+    &targets::card::EXFAT,
+    &targets::card::EXT,
 ];
 
 /// The target of that name.

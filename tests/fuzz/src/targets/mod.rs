@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod calls;
+pub mod card;
 pub mod checkpoint;
 pub mod container;
 pub mod control;
