@@ -29,7 +29,7 @@ const TOP: [&str; 12] = [
 ];
 
 /// Which of our crates each of our crates may use (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("hal", &[]),
     ("blockhaul-core", &["hal"]),
     ("drivers-uring", &["hal"]),
@@ -39,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("image", &[]),
     ("qemu", &["hal", "blockhaul-core", "image"]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
+    ("blockhaul-bench", &["hal", "drivers-uring", "blockhaul-tests"]),
     ("blockhaul-fuzz", &["hal", "blockhaul-core"]),
 ];
 
