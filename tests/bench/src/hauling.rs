@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use blockhaul_tests::Result;
 use blockhaul_tests::appliance::{Appliance, free_address};
-use blockhaul_tests::client::Client;
+use blockhaul_tests::client::{Client, complaint};
 use blockhaul_tests::programs::Programs;
 use tempfile::TempDir;
 
@@ -226,15 +226,21 @@ pub fn create(at: &Client, name: &str, volume: &Path, block: &str, mode: &str) -
 
 /// Records that many bytes of noise.
 pub fn feed(at: &Client, camera: &str, bytes: u64) -> Result<()> {
+    feed_paced(at, camera, bytes, None)
+}
+
+/// The same at so many bytes a second.
+pub fn feed_paced(at: &Client, camera: &str, bytes: u64, pace_bytes: Option<u64>) -> Result<()> {
     let mut record = at
         .command(&["record", "--archive", CARD, "--camera", camera])
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("`blockhaul record` cannot be run: {error}"))?;
     let mut noise = Noise::new(camera.len() as u64);
     let mut piece = vec![0; 1 << 20];
     let mut left = bytes;
+    let begun = Instant::now();
     if let Some(mut pipe) = record.stdin.take() {
         while left > 0 {
             noise.fill(&mut piece);
@@ -244,13 +250,21 @@ pub fn feed(at: &Client, camera: &str, bytes: u64) -> Result<()> {
                 break;
             }
             left -= length as u64;
+            if let Some(pace_bytes) = pace_bytes {
+                let due = Duration::from_millis((bytes - left) * 1000 / pace_bytes);
+                thread::sleep(due.saturating_sub(begun.elapsed()));
+            }
         }
     }
-    let status = record.wait().map_err(|error| error.to_string())?;
-    if status.success() && left == 0 {
+    let output = record.wait_with_output().map_err(|error| error.to_string())?;
+    if output.status.success() && left == 0 {
         Ok(())
     } else {
-        Err(format!("`blockhaul record` ended ({status}) with {left} bytes to go"))
+        let said = complaint(&output.stdout);
+        Err(format!(
+            "`blockhaul record` of {camera} ended ({}) with {left} bytes to go: {said}",
+            output.status
+        ))
     }
 }
 

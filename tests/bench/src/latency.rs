@@ -10,7 +10,7 @@ use blockhaul_tests::Result;
 use serde_json::json;
 
 use crate::call::Caller;
-use crate::hauling::{CARD, Source, VAULT, feed, volume_bytes};
+use crate::hauling::{CARD, Source, VAULT, feed, feed_paced, volume_bytes};
 use crate::limits::Work;
 use crate::model;
 use crate::noise::Noise;
@@ -126,7 +126,8 @@ fn catch_up(bench: &Bench, source: &mut Source, bytes: u64) -> Result<Table> {
             feed(&source.appliance, "cam1", bytes)?;
             let mut backlog = bytes;
             let client = (*source.appliance).clone();
-            let camera = (records == 1).then(|| thread::spawn(move || paced(&client, PACE_BYTES, Duration::from_secs(2))));
+            let camera =
+                (records == 1).then(|| thread::spawn(move || feed_paced(&client, "cam2", 2 * PACE_BYTES, Some(PACE_BYTES))));
             let begun = Instant::now();
             source.appliance.call(&["job", "thaw", "haul"])?;
             let timeout = format!("{}s", PATIENCE.as_secs());
@@ -151,15 +152,4 @@ fn catch_up(bench: &Bench, source: &mut Source, bytes: u64) -> Result<Table> {
         table.add(vec![(*name).into(), shown(spread)], json!({ "mib_per_s": spread.to_json() }));
     }
     Ok(table)
-}
-
-fn paced(at: &blockhaul_tests::client::Client, pace_bytes: u64, time: Duration) -> Result<()> {
-    let begun = Instant::now();
-    let piece = pace_bytes / 10;
-    while begun.elapsed() < time {
-        let due = Instant::now() + Duration::from_millis(100);
-        feed(at, "cam2", piece)?;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
-    Ok(())
 }
