@@ -56,6 +56,19 @@ pub fn boot(world: &mut World<Product>, site: SiteId) {
 
 /// Calls a method and returns the parameters of its reply.
 pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: Value) -> Value {
+    let mut reply = reply(world, site, method, parameters);
+    assert_eq!(reply.get("error"), None, "{method} is refused: {}", reply["parameters"]);
+    reply["parameters"].take()
+}
+
+/// Calls a method, which must be refused. The sentence that says why.
+pub fn refused(world: &mut World<Product>, site: SiteId, method: &str, parameters: Value) -> String {
+    let reply = reply(world, site, method, parameters);
+    assert_ne!(reply.get("error"), None, "{method} is not refused: {}", reply["parameters"]);
+    reply["parameters"]["sentence"].as_str().expect("a sentence").to_owned()
+}
+
+fn reply(world: &mut World<Product>, site: SiteId, method: &str, parameters: Value) -> Value {
     let call = json!({ "method": format!("io.blockhaul.{method}"), "parameters": parameters }).to_string();
     let caller = world.machines.connect_and_call(site, Role::Admin, &call);
     world.run_until(PATIENCE_NS, |world| {
@@ -66,9 +79,7 @@ pub fn ask(world: &mut World<Product>, site: SiteId, method: &str, parameters: V
         .take_reply(caller)
         .unwrap_or_else(|| panic!("{method} is not answered"));
     world.machines.leave(caller);
-    let mut reply: Value = serde_json::from_slice(&reply).expect("a reply is JSON");
-    assert_eq!(reply.get("error"), None, "{method} is refused: {}", reply["parameters"]);
-    reply["parameters"].take()
+    serde_json::from_slice(&reply).expect("a reply is JSON")
 }
 
 /// The bytes of the volume of a site as they read now.

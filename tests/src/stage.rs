@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::sim::chunk;
-use crate::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, superblock_copies};
+use crate::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, refused, superblock_copies};
 use drivers_sim::{DiskId, DiskModel, Script, SiteId, World};
 use serde_json::{Value, json};
 
@@ -44,14 +44,34 @@ impl Stage {
 
     /// An appliance with an archive of its own name and a recorder for the camera `gate`.
     pub fn add(&mut self, name: &str, slots: u64, mode: &str) -> SiteId {
+        let site = self.add_bare(name, slots, mode);
+        self.add_recorder(site, name, "gate");
+        site
+    }
+
+    /// An appliance with an archive of its own name.
+    pub fn add_bare(&mut self, name: &str, slots: u64, mode: &str) -> SiteId {
         let site = self.world.machines.add_site(name, MEMORY_BYTES);
         let model = DiskModel::disk(2 * END_BYTES + slots * BLOCK_BYTES, name);
         self.world.machines.add_disk(site, VOLUME, model);
         boot(&mut self.world, site);
-        let archive = json!({ "name": name, "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });
-        self.ask(site, "Archive.Create", archive);
-        self.add_recorder(site, name, "gate");
+        self.create_archive(site, name, VOLUME, mode);
         site
+    }
+
+    /// Another archive of an appliance, on a disk of its own.
+    pub fn add_archive(&mut self, site: SiteId, name: &str, slots: u64) {
+        let (path, model) = (
+            format!("/dev/{name}"),
+            DiskModel::disk(2 * END_BYTES + slots * BLOCK_BYTES, name),
+        );
+        self.world.machines.add_disk(site, &path, model);
+        self.create_archive(site, name, &path, "append");
+    }
+
+    fn create_archive(&mut self, site: SiteId, name: &str, volume: &str, mode: &str) {
+        let archive = json!({ "name": name, "volume": volume, "block_bytes": BLOCK_BYTES, "mode": mode });
+        self.ask(site, "Archive.Create", archive);
     }
 
     /// A recorder for a camera.
@@ -65,6 +85,31 @@ impl Stage {
     /// Calls a method, which must be granted.
     pub fn ask(&mut self, site: SiteId, method: &str, parameters: Value) -> Value {
         ask(&mut self.world, site, method, parameters)
+    }
+
+    /// Calls a method, which must be refused. The sentence that says why.
+    pub fn refused(&mut self, site: SiteId, method: &str, parameters: Value) -> String {
+        refused(&mut self.world, site, method, parameters)
+    }
+
+    /// Makes two appliances peers of each other, by these names.
+    pub fn meet(&mut self, one: (SiteId, &str), two: (SiteId, &str)) {
+        for ((site, _), (other, name)) in [(one, two), (two, one)] {
+            let key = self.world.machines.site(other).fingerprint.to_string();
+            let peer = json!({ "name": name, "key": key, "routes": [{ "host": name, "port": 7440 }] });
+            self.ask(site, "Peer.Add", peer);
+        }
+    }
+
+    /// A job between the archives of two peers, each of its appliance's name, with what else is said of the job.
+    pub fn haul(&mut self, from: (SiteId, &str), to: (SiteId, &str), cameras: &[&str], said: &Value) {
+        let grant = json!({ "peer": from.1, "archive": to.1, "cameras": cameras });
+        let token = self.ask(to.0, "Grant.Create", grant)["token"].take();
+        let mut job = json!({ "name": "out", "from": from.1, "peer": to.1, "archive": to.1, "token": token });
+        for (key, value) in said.as_object().expect("an object") {
+            job[key] = value.clone();
+        }
+        self.ask(from.0, "Job.Create", job);
     }
 
     /// Lets time pass.
@@ -180,12 +225,8 @@ pub fn pair_with(vault_slots: u64, cameras: &[&str], token: Option<&str>, said: 
 fn made(lobby_mode: &str, vault_slots: u64, cameras: &[&str], token: Option<&str>, said: Value) -> Pair {
     let mut stage = Stage::new();
     let lobby = stage.add("lobby", SLOTS, lobby_mode);
-    let vault = stage.add("vault", vault_slots, "append");
-    for (site, other, name) in [(lobby, vault, "vault"), (vault, lobby, "lobby")] {
-        let key = stage.world.machines.site(other).fingerprint.to_string();
-        let peer = json!({ "name": name, "key": key, "routes": [{ "host": name, "port": 7440 }] });
-        stage.ask(site, "Peer.Add", peer);
-    }
+    let vault = stage.add_bare("vault", vault_slots, "append");
+    stage.meet((lobby, "lobby"), (vault, "vault"));
     let grant = json!({ "peer": "lobby", "archive": "vault", "cameras": cameras });
     let grant = stage.ask(vault, "Grant.Create", grant);
     let token = token.map_or(grant["token"].clone(), Value::from);

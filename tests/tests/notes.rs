@@ -190,7 +190,7 @@ fn two_archives(seed: u64) {
     let mut dice = Dice(seed);
     let mut stage = Stage::new();
     let lobby = stage.add("lobby", 256, "append");
-    let vault = stage.add("vault", 256, "append");
+    let vault = stage.add_bare("vault", 256, "append");
     stage.add_recorder(lobby, "lobby", "yard");
     for (site, other, name) in [(lobby, vault, "vault"), (vault, lobby, "lobby")] {
         let key = stage.world.machines.site(other).fingerprint.to_string();

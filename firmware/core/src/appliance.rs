@@ -7,6 +7,7 @@
 
 mod again;
 mod decisions;
+mod holders;
 mod keeping;
 mod links;
 mod scrub;
@@ -336,7 +337,12 @@ impl Parts {
             return;
         };
         let index = self.jobs.len();
-        let mut job = Job::new(index, setting, archive, peer.routes, peer.key, context.now.at);
+        let routes = if peer.key == self.fingerprint {
+            self.own_routes()
+        } else {
+            peer.routes
+        };
+        let mut job = Job::new(index, setting, archive, routes, peer.key, context.now.at);
         job.held = !self.settings.hauling;
         self.jobs.push(Some(job));
         context.wake(Ready::Job(index));

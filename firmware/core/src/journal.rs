@@ -117,6 +117,8 @@ pub enum Code {
     MacroStopped,
     /// A macro was under way when the appliance stopped.
     MacroCut,
+    /// Blocks that are at a target could not be tagged.
+    Untagged,
 }
 
 impl Code {
@@ -179,6 +181,7 @@ impl Code {
             Code::MacroFailed => ("macro-failed", Warning),
             Code::MacroStopped => ("macro-stopped", Warning),
             Code::MacroCut => ("macro-cut", Warning),
+            Code::Untagged => ("untagged", Warning),
         }
     }
 }

@@ -75,6 +75,13 @@ pub const QUARANTINE_MAX: usize = 10_000;
 /// Records waiting to be written per archive: every track may ask for a lease and a gap at once.
 pub const RECORDS_WAITING_MAX: usize = 2 * TRACKS_MAX;
 
+/// Tags that a job asks for, or that its blocks get.
+pub const TAGS_OF_JOB_MAX: usize = 16;
+/// Blocks that a job has brought over get their tags that often at most while a run is on: each time costs a block of the log.
+pub const TAG_DONE_EVERY: Duration = Duration::from_secs(60);
+/// Stretches of blocks that a job remembers until then.
+pub const DONE_RANGES_MAX: usize = 1_024;
+
 /// Recorders, jobs, peers and grants of one appliance, each.
 pub const NAMED_MAX: usize = 4_096;
 /// Links that may come in at once.

@@ -358,7 +358,14 @@ impl History {
             self.stage.tally.fault("track refused");
             let why = [WhyRejected::Held, WhyRejected::Full, WhyRejected::Closed, WhyRejected::Scope];
             let why = why[self.stage.draw(4) as usize];
-            self.say(session.link, &Message::Rejected { track, why });
+            self.say(
+                session.link,
+                &Message::Rejected {
+                    track,
+                    why,
+                    holder: None,
+                },
+            );
             return Ok(());
         }
         self.tell_tip(session, track, camera);
@@ -480,7 +487,14 @@ impl History {
                 let wrong = self.stage.draw(next + 3);
                 let why = [WhyRejected::Expected(wrong), WhyRejected::Fenced, WhyRejected::Digest];
                 let why = why[self.stage.draw(3) as usize];
-                self.say(session.link, &Message::Rejected { track, why });
+                self.say(
+                    session.link,
+                    &Message::Rejected {
+                        track,
+                        why,
+                        holder: None,
+                    },
+                );
                 session.bad_digests += u32::from(why == WhyRejected::Digest);
                 session.must_close |= session.bad_digests == DIGESTS_MAX;
                 let known: &mut Opened = &mut session.tracks[track as usize];

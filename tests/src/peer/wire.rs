@@ -171,7 +171,7 @@ impl Wire {
                 lease,
             }) => (track, Answer::Tip { next, hash, lease }),
             Some(Message::Ack { track, next, duplicate }) => (track, Answer::Ack { next, duplicate }),
-            Some(Message::Rejected { track, why }) => (track, Answer::Rejected(why)),
+            Some(Message::Rejected { track, why, .. }) => (track, Answer::Rejected(why)),
             Some(Message::Credit { blocks }) => {
                 self.credit += u64::from(blocks);
                 return Ok(());

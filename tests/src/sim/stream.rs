@@ -2,6 +2,8 @@
 //!
 //! Half of the streams look like MPEG-TS (sync byte, 188 bytes), half like nothing known.
 
+use std::cmp::Reverse;
+
 use drivers_sim::Random;
 
 /// Bytes of a packet.
@@ -49,10 +51,12 @@ pub fn place(stream: u32, payload: &[u8], expected: u64, starts: &[u64]) -> Resu
             .into_iter()
             .flatten()
             .chain(starts.iter().copied());
-        let best = candidates
-            .map(|from| (common(stream, from, rest), from))
-            .max_by_key(|(length, _)| *length);
-        let (length, from) = best.filter(|(length, _)| *length > 0).ok_or(at)?;
+        // A byte or two may stand in several places: the earlier candidate is the likelier one.
+        let best = (0_u64..)
+            .zip(candidates)
+            .map(|(rank, from)| (common(stream, from, rest), Reverse(rank), from))
+            .max();
+        let (length, _, from) = best.filter(|(length, ..)| *length > 0).ok_or(at)?;
         next = from + length as u64;
         match runs.last_mut() {
             Some(last) if last.end == from => last.end = next,
@@ -104,6 +108,11 @@ mod tests {
             place(6, &stream[5000..5003], 77, &[12, 5000]),
             Ok(vec![5000..5003]),
             "by what may be"
+        );
+        assert_eq!(
+            place(6, &stream[188..189], 188, &[0, 376]),
+            Ok(vec![188..189]),
+            "where it should be, as every packet begins like that"
         );
         let jump = [&stream[0..150], &stream[8000..9000]].concat();
         assert_eq!(place(6, &jump, 0, &[]), Ok(vec![0..150, 8000..9000]));

@@ -16,6 +16,30 @@ pub fn run() -> Stage {
     stage
 }
 
+/// A job is to tag what it brings over, and the archive knows as many tags as it can.
+pub fn untagged() -> Stage {
+    let mut stage = Stage::new();
+    let (lobby, vault) = (stage.add("lobby", 512, "append"), stage.add_bare("vault", 64, "append"));
+    stage.meet((lobby, "lobby"), (vault, "vault"));
+    let job = json!({ "mode": "on-demand", "plan": { "after": { "tag": ["hauled"] } } });
+    stage.haul((lobby, "lobby"), (vault, "vault"), &[], &job);
+    stage.record(lobby, 2);
+    let tag = |name: &str| json!({ "archive": "lobby", "camera": "gate", "tag": name });
+    for number in 0..256 {
+        stage.ask(lobby, "Tag.Set", tag(&format!("t{number}")));
+    }
+    let run = json!({ "name": "out", "wait": true });
+    assert_eq!(stage.ask(lobby, "Job.Run", run.clone())["result"], "completed");
+    stage.ask(lobby, "Tag.Unset", tag("t7"));
+    stage.ask(lobby, "Job.Run", run);
+    stage.pass(1);
+    assert_eq!(stage.times(lobby, "untagged"), 1, "it is told once");
+    let tags = stage.ask(lobby, "Tag.List", json!({ "archive": "lobby" }));
+    let hauled = tags["tags"].as_array().unwrap().iter().any(|tag| tag["tag"] == "hauled");
+    assert!(hauled, "it is made up for as soon as there is room");
+    stage
+}
+
 pub fn full_target() -> Stage {
     let Pair { mut stage, lobby, .. } = pair(SLOTS, &[], "always", None);
     stage.record(lobby, SLOTS);

@@ -98,6 +98,11 @@ const STORIES: &[Story] = &[
         keep::protected,
         &["archive-full", "recording-dropped", "guard-released", "recording-resumed"],
     ),
+    (
+        "there is no room for the tag of what was hauled",
+        haul::untagged,
+        &["untagged"],
+    ),
     ("a token is wrong", haul::wrong_token, &["peer-refused"]),
     ("a grant does not name the camera", haul::out_of_scope, &["scope-violation"]),
     (

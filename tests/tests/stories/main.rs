@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod chain;
 mod configuration;
 mod cut;
+mod cutover;
 mod damage;
 mod dice;
 mod errors;

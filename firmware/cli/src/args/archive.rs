@@ -22,6 +22,21 @@ pub enum Archive {
     /// Compare two archives here by the hashes of their blocks, without reading payload; exit code 3 if they differ
     #[command(after_help = "Example:\n  blockhaul archive compare main --with rescued")]
     Compare(Compare),
+    /// Haul an archive into another one of this appliance; may be said again
+    #[command(after_help = "Examples:\n  \
+        blockhaul archive create new --volume /dev/sdb1\n  \
+        blockhaul archive migrate old --to new\n  \
+        blockhaul job wait old-into-new --for caught-up\n  \
+        blockhaul archive cutover old --to new\n\n\
+        The appliance hauls to itself, through its own door: it must listen. Recording goes on in the old archive meanwhile.")]
+    Migrate(Move),
+    /// Move the recorders and the jobs of an archive to another one of this appliance; may be said again
+    #[command(
+        after_help = "All of them move in one change of the settings: after a crash either all have moved or none has.\n\
+        What a recorder holds is sealed in the old archive first; what is not yet in the new one still comes.\n\
+        Afterwards: blockhaul job wait OLD-into-NEW --for caught-up, then job disable and job delete."
+    )]
+    Cutover(Move),
     /// Read an archive for damage in the background, over and over, at a set rate
     #[command(after_help = "Examples:\n  \
         blockhaul archive scrub main --rate 10MiB/s --pause 168h\n  \
@@ -42,6 +57,20 @@ pub struct Compare {
     /// Only this camera
     #[arg(long, value_name = "ID")]
     pub camera: Option<Name>,
+}
+
+/// `blockhaul archive migrate`, `blockhaul archive cutover`
+#[derive(Clone, Debug, Args)]
+pub struct Move {
+    /// The old archive
+    #[arg(value_name = "OLD")]
+    pub from: Name,
+    /// The new one
+    #[arg(long, value_name = "NEW")]
+    pub to: Name,
+    /// Say what would be done, and do nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
 }
 
 /// `blockhaul archive scrub`

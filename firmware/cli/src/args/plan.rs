@@ -1,11 +1,14 @@
 //! What a job takes, when, and how fast, as people write it.
 
-use blockhaul_core::Kind;
 use blockhaul_core::calendar::{Cron, Timetable, Zone};
-use blockhaul_core::control::types::{Bounds, Filter, JobPlan, Period, Rate, Schedule};
+use blockhaul_core::control::types::{After, Bounds, Filter, JobPlan, Period, Rate, Schedule};
+use blockhaul_core::{Kind, Name};
 use clap::Args;
 
 use super::value;
+
+/// Blocks are removed at the source.
+const REMOVE: &str = "remove";
 
 /// Options of a plan. What is not given is left as it is.
 #[derive(Debug, Args)]
@@ -26,9 +29,13 @@ pub struct Plan {
     /// times: the first that is open holds. `none` for as fast as it can
     #[arg(long = "rate", value_name = "RATE")]
     pub rates: Vec<String>,
-    /// Only some blocks: kind=video, from=TIME, to=TIME, key-frames; may be given several times. `none` for all
+    /// Only some blocks: kind=video, from=TIME, to=TIME, key-frames, has:TAG, lacks:TAG; may be given several times. `none` for all
     #[arg(long = "filter", value_name = "FILTER")]
     pub filters: Vec<String>,
+    /// What becomes here of blocks that are at the target: tag:NAME, untag:NAME, or remove, which is `retention set --remove-after-success
+    /// on`; may be given several times. `none` for nothing
+    #[arg(long = "after-success", value_name = "WHAT")]
+    pub after_success: Vec<String>,
     /// Of which time runs take blocks: everything, FROM..TO, "last 2h", "last 2h before 30m", "open mon-fri 08:00-18:00"
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
@@ -49,6 +56,9 @@ pub struct Order {
     /// End before this log sequence of the source archive
     #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(u64).range(1..))]
     pub until_sequence: Option<u64>,
+    /// End where this mark of the source archive stands
+    #[arg(long, value_name = "MARK")]
+    pub until_mark: Option<Name>,
     /// End when an event with this code is said
     #[arg(long, value_name = "CODE")]
     pub until_event: Option<String>,
@@ -75,10 +85,20 @@ impl Plan {
         if !self.filters.is_empty() {
             plan.filter = filter(&self.filters)?;
         }
+        if !self.after_success.is_empty() {
+            plan.after = after(&self.after_success)?;
+        }
         if let Some(text) = &self.period {
             plan.period = period(text, &self.tz)?;
         }
         Ok(plan)
+    }
+}
+
+impl Plan {
+    /// Whether blocks are to be removed here once they are at the target.
+    pub fn removes(&self) -> bool {
+        self.after_success.iter().any(|what| what == REMOVE)
     }
 }
 
@@ -90,6 +110,7 @@ impl Order {
             blocks: self.blocks,
             below: self.until_sequence,
             event: self.until_event.clone(),
+            mark: self.until_mark.clone(),
         };
         Ok((said, bounds))
     }
@@ -124,9 +145,40 @@ fn rate(text: &str, zone: &Zone) -> Result<Rate, String> {
     Ok(Rate { bytes_a_second, hours })
 }
 
+fn name(text: &str) -> Result<Name, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a tag; it is 1 to 63 of a-z, 0-9 and '-'"))
+}
+
+/// `tag:NAME`, `untag:NAME`.
+fn after(texts: &[String]) -> Result<After, String> {
+    let mut after = After::default();
+    for text in texts {
+        match text.split_once(':') {
+            Some(("tag", tag)) => after.tag.push(name(tag)?),
+            Some(("untag", tag)) => after.untag.push(name(tag)?),
+            None if text == REMOVE || text == "none" => {}
+            _ => {
+                return Err(format!(
+                    "{text:?} is nothing to do after success; there are tag:NAME, untag:NAME, remove, none"
+                ));
+            }
+        }
+    }
+    Ok(after)
+}
+
 fn filter(texts: &[String]) -> Result<Filter, String> {
     let mut filter = Filter::default();
     for text in texts {
+        if let Some(tag) = text.strip_prefix("has:") {
+            filter.has.push(name(tag)?);
+            continue;
+        }
+        if let Some(tag) = text.strip_prefix("lacks:") {
+            filter.lacks.push(name(tag)?);
+            continue;
+        }
         match text
             .split_once('=')
             .map_or((text.as_str(), None), |(key, value)| (key, Some(value)))
@@ -143,7 +195,7 @@ fn filter(texts: &[String]) -> Result<Filter, String> {
             ("to", Some(time)) => filter.to_utc_ns = Some(value::time_ns(time)?),
             _ => {
                 return Err(format!(
-                    "{text:?} is not a filter; there are kind=video, from=TIME, to=TIME, key-frames, none"
+                    "{text:?} is not a filter; there are kind=video, from=TIME, to=TIME, key-frames, has:TAG, lacks:TAG, none"
                 ));
             }
         }
@@ -214,6 +266,11 @@ mod tests {
             assert!(rate(wrong, &berlin).is_err(), "{wrong}");
         }
         assert!(filter(&["kind=picture".into()]).is_err());
+        let tags = filter(&["has:night".into(), "lacks:done".into()]).unwrap();
+        assert_eq!((tags.has[0].as_str(), tags.lacks[0].as_str()), ("night", "done"));
+        assert!(filter(&["has:".into()]).is_err());
+        assert_eq!(after(&["tag:done".into(), "remove".into()]).unwrap().tag[0].as_str(), "done");
+        assert!(after(&["delete".into()]).is_err());
         assert!(zone("Europe/Atlantis").is_err());
     }
 }

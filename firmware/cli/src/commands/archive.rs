@@ -1,17 +1,17 @@
 //! `archive …`.
 
 use blockhaul_core::control::types::{
-    ArchiveCreate, ArchiveInfo, Archives, CompareCall, Compared, Named, Nothing, ScrubCall, Verified,
+    ArchiveCreate, ArchiveInfo, Archives, CompareCall, Compared, CutOver, Migrated, MoveCall, Named, Nothing, ScrubCall, Verified,
 };
 
 use serde_json::Value;
 
 use super::{Context, understood};
-use crate::args::archive::{Archive, Compare, Create, Scrub};
+use crate::args::archive::{Archive, Compare, Create, Move, Scrub};
 use crate::args::value;
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
-use crate::render::{archive, difference, text, units};
+use crate::render::{archive, difference, migration, text, units};
 
 /// `blockhaul archive …`
 pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
@@ -24,7 +24,27 @@ pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
         Archive::Info(named) => context.ask("io.blockhaul.Archive.Info", Named { name: named.name }, archive::info),
         Archive::Verify(named) => verify(context, Named { name: named.name }),
         Archive::Compare(compare) => self::compare(context, compare),
+        Archive::Migrate(it) => {
+            let told = it.clone();
+            context.ask("io.blockhaul.Archive.Migrate", moving(it), move |done: &Migrated, _| {
+                migration::migrated(&told, done)
+            })
+        }
+        Archive::Cutover(it) => {
+            let told = it.clone();
+            context.ask("io.blockhaul.Archive.CutOver", moving(it), move |done: &CutOver, _| {
+                migration::cut_over(&told, done)
+            })
+        }
         Archive::Scrub(scrub) => self::scrub(context, scrub),
+    }
+}
+
+fn moving(it: Move) -> MoveCall {
+    MoveCall {
+        from: it.from,
+        to: it.to,
+        dry_run: it.dry_run,
     }
 }
 

@@ -76,6 +76,7 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
             ),
         ));
     };
+    let (removes, from) = (create.plan.removes(), create.from.clone());
     let parameters = JobCreate {
         name: create.name,
         from: create.from,
@@ -87,7 +88,11 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         full: create.full,
         token: token(&file)?,
     };
-    let answer = context.connect()?.call(method, parameters)?;
+    let mut client = context.connect()?;
+    let answer = client.call(method, parameters)?;
+    if removes {
+        retention::remove_after_success(&mut client, from)?;
+    }
     context.show(method, answer, |made: &JobShown, look| {
         format!(
             "Job {} is saved and active.\n\n{}",
@@ -182,6 +187,9 @@ fn shown(context: &Context, name: Name) -> Result<JobShown, Failure> {
 fn switch(context: &Context, switch: Switch) -> Result<Exit, Failure> {
     let before = shown(context, switch.name.clone())?.job;
     let mode = switch.mode.map_or(before.mode, Into::into);
+    if switch.plan.removes() {
+        retention::remove_after_success(&mut context.connect()?, before.from)?;
+    }
     let mut plan = switch.plan.over(before.plan).map_err(unreadable)?;
     if mode != JobMode::Schedule && switch.plan.every.is_none() && switch.plan.cron.is_none() {
         plan.schedule = None;

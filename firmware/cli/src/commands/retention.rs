@@ -8,6 +8,7 @@ use blockhaul_core::control::types::{
 use super::{Context, understood};
 use crate::args::job::Release;
 use crate::args::retention::{Bound, Retention, Set, Switch};
+use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::render::retention;
 
@@ -23,6 +24,27 @@ pub fn run(context: &Context, command: Retention) -> Result<Exit, Failure> {
         }
         Retention::Set(set) => self::set(context, *set),
     }
+}
+
+/// Has freed what every job that counts has at its target.
+pub fn remove_after_success(client: &mut Client, archive: Name) -> Result<(), Failure> {
+    let before = client.call(
+        SHOW,
+        RetentionShow {
+            archive: archive.clone(),
+        },
+    )?;
+    let mut retention = understood::<RetentionShown>(SHOW, &before)?.retention;
+    if retention.remove_after_success {
+        return Ok(());
+    }
+    retention.remove_after_success = true;
+    let parameters = RetentionSet {
+        archive,
+        retention,
+        dry_run: false,
+    };
+    client.call(SET, parameters).map(drop)
 }
 
 fn set(context: &Context, set: Set) -> Result<Exit, Failure> {

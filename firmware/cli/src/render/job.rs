@@ -162,6 +162,7 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
         ("Mode", mode.to_owned()),
         ("Takes", plan::takes(&job.plan, look)),
         ("Pace", plan::pace(&job.plan)),
+        ("After", plan::after(&job.plan).unwrap_or_else(|| "nothing".into())),
         ("State", state(job.state).0.to_owned()),
     ];
     if !why.is_empty() {

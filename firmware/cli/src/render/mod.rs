@@ -9,6 +9,7 @@ pub mod difference;
 pub mod job;
 pub mod macros;
 pub mod mark;
+pub mod migration;
 pub mod pairing;
 pub mod plan;
 pub mod presence;

@@ -39,7 +39,20 @@ pub fn takes(plan: &JobPlan, look: &Look) -> String {
     if filter.key_frames {
         said.push("only blocks with key frames".into());
     }
+    let tags = [("with", &filter.has), ("without", &filter.lacks)];
+    said.extend(tags.iter().filter(|(_, tags)| !tags.is_empty()).map(|(word, tags)| {
+        let names: Vec<&str> = tags.iter().map(|tag| tag.as_str()).collect();
+        format!("only blocks {word} the tag {}", names.join(", "))
+    }));
     said.join("; ")
+}
+
+/// What becomes of blocks that are at the target; none if nothing does.
+pub fn after(plan: &JobPlan) -> Option<String> {
+    let set = plan.after.tag.iter().map(|tag| format!("tagged {tag}"));
+    let taken = plan.after.untag.iter().map(|tag| format!("{tag} taken away"));
+    let all: Vec<String> = set.chain(taken).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// When its blocks leave, and how fast.

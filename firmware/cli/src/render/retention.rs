@@ -44,6 +44,9 @@ pub fn shown(shown: &RetentionShown, look: &Look) -> String {
         ],
         look,
     );
+    for note in &shown.notes {
+        text += &format!("\nMind: {note}\n");
+    }
     if !shown.guards.is_empty() {
         text += "\n";
         text += &table(&shown.guards, look);
@@ -166,6 +169,7 @@ pub mod tests {
     #[test]
     fn who_holds_how_much() {
         let one = RetentionShown {
+            notes: vec![],
             archive: "card".parse().unwrap(),
             retention: Retention {
                 remove_after_success: true,

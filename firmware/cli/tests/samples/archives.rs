@@ -93,6 +93,29 @@ pub fn samples() -> Vec<Sample> {
             },
         ),
         with_least(
+            "io.blockhaul.Archive.Migrate",
+            moving(),
+            json!({ "from": "lobby", "to": "lobby" }),
+            Migrated {
+                job: Some(name()),
+                blocks: 1,
+                bytes: 1,
+                done: true,
+            },
+        ),
+        with_least(
+            "io.blockhaul.Archive.CutOver",
+            moving(),
+            json!({ "from": "lobby", "to": "lobby" }),
+            CutOver {
+                recorders: vec![name()],
+                jobs: vec![name()],
+                staying: vec![name()],
+                blocks: 1,
+                done: true,
+            },
+        ),
+        with_least(
             "io.blockhaul.Archive.Scrub",
             ScrubCall {
                 name: name(),
@@ -103,4 +126,12 @@ pub fn samples() -> Vec<Sample> {
             Nothing {},
         ),
     ]
+}
+
+fn moving() -> MoveCall {
+    MoveCall {
+        from: name(),
+        to: name(),
+        dry_run: true,
+    }
 }

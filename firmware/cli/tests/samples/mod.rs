@@ -145,6 +145,12 @@ fn plan() -> JobPlan {
             from_utc_ns: Some(1),
             to_utc_ns: Some(2),
             key_frames: true,
+            has: vec![name()],
+            lacks: vec!["done".parse().unwrap()],
+        },
+        after: After {
+            tag: vec![name()],
+            untag: vec![name()],
         },
         period: Period::Timetable { hours: hours.clone() },
         delay_ms: 1,
@@ -416,6 +422,7 @@ fn jobs() -> Vec<Sample> {
             blocks: Some(1),
             below: Some(1),
             event: Some("gap".into()),
+            mark: Some(name()),
         },
     };
     let switch = JobSwitch {

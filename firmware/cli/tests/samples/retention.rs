@@ -45,6 +45,7 @@ pub fn retention() -> Vec<Sample> {
         bytes: 1,
         freed_blocks: 1,
         next: "Next is the segment from 1.".into(),
+        notes: vec!["Job lobby leaves blocks out.".into()],
         guards: vec![guard()],
     };
     let set = RetentionSet {

@@ -69,9 +69,12 @@ impl Parts {
         archive.pump(context);
         let settled = core::mem::take(&mut archive.settled);
         let mut gaps: Vec<TrackKey> = Vec::new();
+        let mut tags_changed = false;
         for entry in &settled {
-            if let SettledWhat::Record(Record::Gap { key, .. }) = &entry.what {
-                gaps.push(key.clone());
+            match &entry.what {
+                SettledWhat::Record(Record::Gap { key, .. }) => gaps.push(key.clone()),
+                SettledWhat::Record(Record::Tag { .. }) => tags_changed = true,
+                SettledWhat::Record(_) | SettledWhat::Block { .. } => {}
             }
             match (entry.owner, &entry.what) {
                 (Owner::Recorder(recorder), SettledWhat::Block { payload_bytes, .. }) => {
@@ -97,7 +100,16 @@ impl Parts {
                 for key in &gaps {
                     job.suspect(key, &archive);
                 }
+                if tags_changed {
+                    job.tags_changed(context);
+                }
                 context.wake(Ready::Job(job.index));
+            }
+            if tags_changed && let Some(keeper) = self.keepers.get_mut(&index) {
+                keeper.policy_changed();
+                if archive.is_protecting() {
+                    archive.hold_everything();
+                }
             }
             for recorder in self.recorders.values().filter(|recorder| recorder.archive == index) {
                 context.wake(Ready::Recorder(recorder.index));

@@ -146,15 +146,12 @@ impl Parts {
                 kind,
             } => {
                 let key = TrackKey { origin, camera, kind };
-                let Some(place) = incoming.grant.as_ref().map(|grant| grant.archive) else {
+                let Some((place, source)) = incoming.grant.as_ref().map(|grant| (grant.archive, grant.source)) else {
                     return incoming.malformed(context);
                 };
-                let held = self
-                    .incoming
-                    .values()
-                    .any(|other| other.key != incoming.key && other.holds(place, &key));
+                let holder = self.holder(place, &key, incoming.key, source);
                 if let Some(archive) = &mut self.archives[place] {
-                    incoming.on_open(track, key, held, archive, context);
+                    incoming.on_open(track, key, holder, archive, context);
                 }
             }
             Message::Gap {
@@ -259,6 +256,7 @@ impl Parts {
         Ok(Grant {
             id: grant.id.clone(),
             archive: archive.index,
+            source,
             cameras: grant.cameras.clone(),
         })
     }

@@ -11,7 +11,6 @@ use hal::Digest;
 
 use super::marks::{Marks, Point};
 use super::tagged::Tagged;
-use crate::Name;
 use crate::control::types::GapReason;
 use crate::format::checkpoint::{Entry, Fills};
 use crate::format::notes::notes_bytes;
@@ -429,10 +428,5 @@ impl Catalog {
             track.durable_hash = track.tip.hash;
         }
         self.marks.forget_parts();
-    }
-
-    /// The tags of a block, for filters of jobs. Costs as much as its track has different tags.
-    pub fn tags_of(&self, track: TrackId, track_sequence: u64) -> impl Iterator<Item = &Name> {
-        self.tagged.of_block(track, track_sequence)
     }
 }

@@ -38,8 +38,6 @@ pub struct Freeing {
     released: (u64, u64),
     /// Who or what keeps it from making room, in words.
     held_by: String,
-    /// A tag keeps everything from here on.
-    protected_from: Option<u64>,
 }
 
 impl Freeing {
@@ -97,17 +95,6 @@ impl Archive {
     /// Whether it gives up nothing unasked.
     pub fn is_protecting(&self) -> bool {
         self.freeing.limit.is_some()
-    }
-
-    /// Log sequence from which on tags keep blocks from being freed or given up; none if no tag does.
-    pub fn protected_from(&self) -> Option<u64> {
-        self.freeing.protected_from
-    }
-
-    /// Notes from which log sequence on tags keep blocks.
-    pub fn protect_from(&mut self, sequence: Option<u64>, context: &mut Context) {
-        self.freeing.protected_from = sequence;
-        context.wake(crate::context::Ready::Keeper(self.index));
     }
 
     /// Notes what the guards are known not to need; it is kept with the next superblock.

@@ -70,6 +70,25 @@ impl Tagged {
         self.count == 0
     }
 
+    /// Only the tags that are asked for.
+    pub fn only(&self, asked: impl Fn(&Name) -> bool) -> Tagged {
+        let mut some = Tagged::default();
+        for (track, name, range, log_sequence) in self.all().filter(|(_, name, ..)| asked(name)) {
+            some.set(track, name, range, log_sequence);
+        }
+        some
+    }
+
+    /// Whether some block has a tag.
+    pub fn uses(&self, name: &Name) -> bool {
+        self.ranges.values().any(|names| names.contains_key(name))
+    }
+
+    /// Whether a block of a track that lies in a range has a tag.
+    pub fn touches(&self, track: TrackId, name: &Name, range: core::ops::Range<u64>) -> bool {
+        self.covered(track, name, range) > 0
+    }
+
     /// Every tagged range, by track, tag and sequence, with the log sequence of the record that set it.
     pub fn all(&self) -> impl Iterator<Item = (TrackId, &Name, core::ops::Range<u64>, u64)> {
         self.ranges.iter().flat_map(|(track, names)| {

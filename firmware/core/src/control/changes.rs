@@ -1,6 +1,7 @@
 //! Changing the settings: checked (`applied.rs`), made durable, and only then in effect. One at a time.
 
 mod applied;
+mod cutover;
 mod plan;
 pub(crate) mod retention;
 
@@ -9,10 +10,12 @@ use alloc::format;
 use alloc::string::String;
 use hal::{ClientId, IoError, Op, Uuid};
 
+pub use cutover::Migration;
 pub use plan::{Plan, base};
 
 use super::types::{
-    ConfigApplied, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, Nothing, Peer, RecorderCreate, RefusalCode, Retention,
+    ConfigApplied, CutOver, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, MoveCall, Nothing, Peer, RecorderCreate,
+    RefusalCode, Retention,
 };
 use super::{refuse, reply};
 use crate::Name;
@@ -86,6 +89,10 @@ pub enum Change {
     GuardJob(Name, bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
+    /// What hauling one archive here into another takes.
+    Migrate(alloc::boxed::Box<Migration>, MoveCall),
+    /// Recorders and jobs of one archive move to another, past the job that hauls the one into the other; and the answer.
+    CutOver(MoveCall, Option<Name>, alloc::boxed::Box<CutOver>),
     /// How an archive is read for damage in the background.
     SetScrub(Name, Option<ScrubSetting>),
 }
@@ -126,6 +133,14 @@ impl Change {
             Change::RestoreGrant(grant) => format!("Grant {} was taken in.", grant.id),
             Change::Replace(_) => "The configuration was replaced by a document.".into(),
             Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
+            Change::Migrate(made, call) => format!("Archive {} is hauled into {} by job {}.", call.from, call.to, made.job.name),
+            Change::CutOver(call, _, told) => format!(
+                "{} recorders and {} jobs moved from archive {} to {}.",
+                told.recorders.len(),
+                told.jobs.len(),
+                call.from,
+                call.to
+            ),
             Change::GuardJob(..) | Change::LearnTarget(..) => return None,
             Change::SetScrub(name, None) => format!("Archive {name} is not read for damage in the background any more."),
             Change::SetScrub(name, Some(scrub)) => format!(
@@ -329,6 +344,20 @@ impl Parts {
                 let index = self.archives.len();
                 self.archives.push(None);
                 self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+            }
+            Change::Migrate(made, call) => {
+                for step in made.steps() {
+                    self.take_effect(None, step, context);
+                }
+                if let Some(client) = client {
+                    self.tell_migrated(client, &call, context);
+                }
+            }
+            Change::CutOver(call, _, told) => {
+                self.move_over(&call, context);
+                if let Some(client) = client {
+                    reply(client, &*told, false, context);
+                }
             }
             Change::RestoreGrant(_) | Change::LearnTarget(..) => {}
             Change::Replace(_) => unreachable!("a document takes effect by its steps"),

@@ -8,6 +8,7 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod holding;
 mod lacking;
 mod marks;
 mod run;
@@ -19,7 +20,7 @@ use alloc::vec::Vec;
 use hal::{Fingerprint, Instant, IoError, LinkId, Op, Span};
 
 use super::compare::{Answer, Compares};
-use super::wire::{Message, PROTOCOL, WhyRefused, WhyRejected};
+use super::wire::{Holder, Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
 use crate::context::{Context, Ready};
@@ -39,6 +40,8 @@ pub struct Grant {
     pub id: String,
     /// Place of the archive.
     pub archive: usize,
+    /// Archive that is hauled from.
+    pub source: hal::Uuid,
     /// Cameras; all if empty.
     pub cameras: Vec<Name>,
 }
@@ -57,6 +60,8 @@ pub struct Incoming {
     /// Other end's address.
     pub address: String,
     tracks: Vec<Track>,
+    /// Cameras of those that are open, with the tracks.
+    open_cameras: BTreeSet<(Name, u32)>,
     /// Which of them an archive's track is.
     numbers: BTreeMap<TrackId, u32>,
     /// Tracks that have something new to be acknowledged.
@@ -123,6 +128,7 @@ impl Incoming {
             grant: None,
             address,
             tracks: Vec::new(),
+            open_cameras: BTreeSet::new(),
             numbers: BTreeMap::new(),
             acks_due: BTreeSet::new(),
             settling: BTreeSet::new(),
@@ -281,10 +287,15 @@ impl Incoming {
     }
 
     fn reject(&mut self, track: u32, why: WhyRejected, context: &mut Context) {
-        if let Some(track) = self.tracks.get_mut(track as usize) {
-            track.state = State::Stopped;
+        self.reject_for(track, why, None, context);
+    }
+
+    fn reject_for(&mut self, track: u32, why: WhyRejected, holder: Option<Holder>, context: &mut Context) {
+        if let Some(stopped) = self.tracks.get_mut(track as usize) {
+            stopped.state = State::Stopped;
+            self.open_cameras.remove(&(stopped.key.camera.clone(), track));
         }
-        self.send(&Message::Rejected { track, why }, context);
+        self.send(&Message::Rejected { track, why, holder }, context);
     }
 
     /// The other end broke the rules of the protocol: it is closed, with an event.
@@ -297,18 +308,15 @@ impl Incoming {
         self.hang_up(context);
     }
 
-    /// Which track a link of another peer must not open meanwhile.
-    pub fn holds(&self, archive: usize, key: &TrackKey) -> bool {
-        !self.hung_up
-            && self.grant.as_ref().is_some_and(|grant| grant.archive == archive)
-            && self
-                .tracks
-                .iter()
-                .any(|track| track.key == *key && track.state != State::Stopped)
-    }
-
-    /// `Open`: scope, place in the table, lease. `held` says that another peer's live link has the track.
-    pub fn on_open(&mut self, number: u32, key: TrackKey, held: bool, archive: &mut Archive, context: &mut Context) {
+    /// `Open`: scope, place in the table, lease. `holder` is who else brings the camera into the archive, and whether the same track.
+    pub fn on_open(
+        &mut self,
+        number: u32,
+        key: TrackKey,
+        (holder, is_same): (Option<Holder>, bool),
+        archive: &mut Archive,
+        context: &mut Context,
+    ) {
         let Some(grant) = &self.grant else {
             return self.malformed(context);
         };
@@ -320,7 +328,7 @@ impl Incoming {
             return self.malformed(context);
         }
         let in_scope = grant.cameras.is_empty() || grant.cameras.contains(&key.camera);
-        let place = if in_scope && !held && key.origin != archive.uuid {
+        let place = if in_scope && holder.is_none() && key.origin != archive.uuid {
             archive.catalog.place(&key)
         } else {
             None
@@ -329,8 +337,8 @@ impl Incoming {
             Some(WhyRejected::Scope)
         } else if key.origin == archive.uuid {
             Some(WhyRejected::OwnOrigin)
-        } else if held {
-            Some(WhyRejected::Held)
+        } else if holder.is_some() {
+            Some(if is_same { WhyRejected::Held } else { WhyRejected::Taken })
         } else if place.is_none() {
             Some(WhyRejected::TooMany)
         } else {
@@ -357,9 +365,13 @@ impl Incoming {
                 entry.id = id;
                 self.numbers.insert(id, number);
                 entry.state = State::Settling;
+                self.open_cameras.insert((entry.key.camera.clone(), number));
                 self.open_settled(number, archive, context);
             }
-            (why, _) => self.reject(number, why.unwrap_or(WhyRejected::TooMany), context),
+            (why, _) => {
+                let holder = holder.filter(|_| matches!(why, Some(WhyRejected::Held | WhyRejected::Taken)));
+                self.reject_for(number, why.unwrap_or(WhyRejected::TooMany), holder, context);
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //! Invariants: the target's tip is the only position; a job never gives up and never holds up its archive, its recorder or
 //! another job; a run is on exactly while the job wants a link.
 
+mod after;
 mod greeting;
 pub mod guard;
 mod holding;
@@ -22,6 +23,7 @@ use hal::{Fingerprint, Instant, LinkError, LinkId, Moment, Op, Route};
 
 use guard::Guard;
 
+use super::done::Done;
 use super::pace::Pace;
 use super::run::{Order, Run};
 use super::session::{Full, Session};
@@ -71,6 +73,8 @@ pub struct Job {
     acked: BTreeMap<TrackKey, u64>,
     /// What it still needs of its archive.
     pub guard: Guard,
+    /// What is over there and has not got its tags.
+    done: Done,
     run: Run,
     run_begun_at: Instant,
     /// When a cron expression is due next.
@@ -127,6 +131,7 @@ pub(super) struct Trouble {
 pub(super) struct Lasting<'a> {
     pub setting: &'a JobSetting,
     pub run: &'a mut Run,
+    pub done: &'a mut Done,
     pub pace: &'a mut Pace,
     pub stats: &'a mut Stats,
     pub trouble: &'a mut Option<Trouble>,
@@ -158,6 +163,7 @@ impl Job {
             trouble: None,
             acked: BTreeMap::new(),
             guard: Guard::default(),
+            done: Done::default(),
             run: Run::default(),
             run_begun_at: now,
             next_utc_ns: None,
@@ -239,6 +245,7 @@ impl Job {
 
     /// Does whatever may be done now. `link` makes a new number for a link.
     pub fn poll(&mut self, archive: &mut Archive, link: &mut dyn FnMut() -> LinkId, context: &mut Context) {
+        self.tag_done(archive, context);
         if self.held {
             self.look_for_overrun(archive, context);
             return;
@@ -312,6 +319,7 @@ impl Job {
         let mut lasting = Lasting {
             setting: &self.setting,
             run: &mut self.run,
+            done: &mut self.done,
             pace: &mut self.pace,
             stats: &mut self.stats,
             trouble: &mut self.trouble,
@@ -411,6 +419,7 @@ impl Job {
             let mut lasting = Lasting {
                 setting: &self.setting,
                 run: &mut self.run,
+                done: &mut self.done,
                 pace: &mut self.pace,
                 stats: &mut self.stats,
                 trouble: &mut self.trouble,
@@ -459,6 +468,10 @@ impl Job {
             self.moved_at = context.now.at;
             self.caught_up_at = Some(context.now.at);
             context.wake(Ready::Waiting);
+        }
+        if bounded || ((caught_up || (held && !frozen)) && self.setting.mode != JobMode::Always) {
+            // Whoever waits for the end of the run finds them tagged.
+            self.done_now(archive, context);
         }
         if bounded {
             self.end_run(RunResult::Partial, context);

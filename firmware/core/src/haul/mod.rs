@@ -3,6 +3,7 @@
 //! `job` is the source's side and dials; `incoming` is the target's side. The target's log is the only position there is.
 
 pub mod compare;
+pub mod done;
 pub mod history;
 pub mod incoming;
 pub mod job;

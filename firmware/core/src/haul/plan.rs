@@ -7,7 +7,7 @@ use alloc::string::String;
 
 use crate::archive::creation::refusal;
 use crate::control::types::{JobMode, JobPlan, Period, Refusal, RefusalCode, Schedule};
-use crate::limits::{DELAY_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, RATES_MAX};
+use crate::limits::{DELAY_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, RATES_MAX, TAGS_OF_JOB_MAX};
 
 impl JobPlan {
     /// Why it cannot be, for a job of that mode.
@@ -60,6 +60,23 @@ impl JobPlan {
             && from >= to
         {
             return usage("The filter's time ends before it begins.".into(), "Exchange from and to.");
+        }
+        if let Some(tag) = filter.has.iter().find(|tag| filter.lacks.contains(tag)) {
+            return usage(
+                format!("No block both has and lacks the tag {tag}."),
+                "Leave one of the two out.",
+            );
+        }
+        if let Some(tag) = self.after.tag.iter().find(|tag| self.after.untag.contains(tag)) {
+            return usage(
+                format!("The tag {tag} would be set and taken away."),
+                "Leave one of the two out.",
+            );
+        }
+        let tags = [&filter.has, &filter.lacks, &self.after.tag, &self.after.untag];
+        if tags.iter().any(|tags| tags.len() > TAGS_OF_JOB_MAX) {
+            let sentence = format!("A job names {TAGS_OF_JOB_MAX} tags at most for one purpose.");
+            return usage(sentence, "Use fewer tags.");
         }
         self.period.check()?;
         if mode == JobMode::Always && self.period.ends() {

@@ -118,6 +118,11 @@ impl Run {
         self.ended_utc_ns = now.utc_ns;
     }
 
+    /// Whether it ends before what is durable below that log sequence is over there.
+    pub fn is_cut(&self, durable: u64) -> bool {
+        self.bounds.below.is_some_and(|below| below < durable) || self.sieve.ends_at_mark()
+    }
+
     /// Blocks that it may still send.
     pub fn blocks_left(&self) -> u64 {
         self.bounds

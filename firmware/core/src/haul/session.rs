@@ -24,7 +24,7 @@ use wanted::{Passed, Wanted};
 
 use super::job::guard::Told;
 use super::job::{Lasting, Trouble};
-use super::sieve::{Judged, Sieve};
+use super::sieve::{Judged, Seen, Sieve};
 use super::wire::{Message, WhyRejected};
 use crate::Kind;
 use crate::archive::catalog::hash_prefix;
@@ -122,6 +122,8 @@ enum State {
     Open,
     /// To be opened again later.
     Again,
+    /// Another peer brings it, which is as well: to be opened again later.
+    Elsewhere,
     /// Not on this link.
     Stopped,
 }
@@ -203,6 +205,13 @@ impl Session {
         }
     }
 
+    /// Tags have changed that the filter asks for: what was left out and not stated is looked at again.
+    pub fn reconsider(&mut self) {
+        self.tracks.iter_mut().for_each(Track::reconsider);
+        self.seek_again = true;
+        self.caught_up = false;
+    }
+
     /// Whether the target has told all tips that were asked for.
     pub fn knows_tips(&self) -> bool {
         self.tips_awaited == 0 && self.walk.is_some()
@@ -224,6 +233,7 @@ impl Session {
         if self.tips_awaited > 0 || !archive.gives() {
             return;
         }
+        lasting.run.sieve.look(&archive.catalog, lasting.run.bounds.mark.as_ref());
         self.tell_next_mark(archive, lasting.setting, context);
         if (self.walk.is_none() || self.seek_again) && !self.begin(archive, lasting.run.bounds.below, context) {
             return;
@@ -245,9 +255,8 @@ impl Session {
                 Some(Step::Damaged { sequence, .. }) => self.on_damaged(sequence, archive),
                 Some(Step::Held | Step::Wait) | None => break,
                 Some(Step::End) => {
-                    let whole = lasting.run.bounds.below.is_none_or(|below| below >= archive.log.durable);
-                    if whole {
-                        self.state_missing_ends(archive, lasting.stats, context);
+                    if !lasting.run.is_cut(archive.log.durable) {
+                        self.state_missing_ends(lasting.run.sieve.asks_tags(), archive, lasting.stats, context);
                     } else {
                         // What is missing behind the bound is another run's business.
                         self.suspects.clear();
@@ -259,7 +268,7 @@ impl Session {
         // Nothing more to send may also be true while nothing may be sent.
         let rests = self.unacked.is_empty() && self.mark_on.is_none();
         let at_end = rests && held.is_none() && self.is_at_end(archive, &lasting.run.sieve, context);
-        let cut = lasting.run.bounds.below.is_some_and(|below| below < archive.log.durable);
+        let cut = lasting.run.is_cut(archive.log.durable);
         if ((at_end && !cut) || (rests && held.is_some())) && self.reconciling.is_none() {
             self.reconciling = Some(Reconcile::new(self.job));
         }
@@ -351,7 +360,7 @@ impl Session {
             *trouble = None;
         }
         for number in 0..self.tracks.len() {
-            if self.tracks[number].state == State::Again {
+            if matches!(self.tracks[number].state, State::Again | State::Elsewhere) {
                 if self.tips_awaited >= OPENS_MAX {
                     self.retry_at = Some(context.now.at);
                     return;
@@ -463,13 +472,9 @@ impl Session {
         lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> Option<i64> {
-        let number = header
-            .origin
-            .as_ref()
-            .and_then(|origin| archive.catalog.find(&origin.key))
-            .and_then(|id| self.numbers.get(&id))
-            .copied();
-        let (Some(number), Some(origin)) = (number, &header.origin) else {
+        let id = header.origin.as_ref().and_then(|origin| archive.catalog.find(&origin.key));
+        let number = id.and_then(|id| self.numbers.get(&id)).copied();
+        let (Some(id), Some(number), Some(origin)) = (id, number, &header.origin) else {
             context.give(span);
             return None;
         };
@@ -481,7 +486,12 @@ impl Session {
         }
         let sieve = &lasting.run.sieve;
         let thinned = sieve.thins() && track.key.kind == Kind::Video && !origin.key_frame;
-        let left_out = match sieve.judge(origin.begin_utc_ns, context.now.utc_ns) {
+        let seen = Seen {
+            track: id,
+            number: origin.track_sequence,
+            begin_utc_ns: origin.begin_utc_ns,
+        };
+        let left_out = match sieve.judge(seen, context.now.utc_ns) {
             Judged::TooYoung { until_utc_ns } => {
                 if let Some(walk) = &mut self.walk {
                     walk.put_back(sequence, span, header);

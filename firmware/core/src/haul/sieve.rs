@@ -1,10 +1,15 @@
 //! Which blocks a run takes, which it leaves out, and which are too young to leave: the job's filter, the run's period, the delay.
 //!
-//! Pure: from the times of a block and the clock to an answer. Cameras and kinds are not asked here: tracks that are not wanted
-//! are not opened.
+//! Pure: from what the index tells of a block and the clock to an answer. Cameras and kinds are not asked here: tracks that are
+//! not wanted are not opened. Tags and the mark of a bound are those that the archive had when it was looked at last.
 
+use alloc::collections::BTreeMap;
+
+use crate::archive::tagged::Tagged;
+use crate::archive::{Catalog, TrackId};
 use crate::calendar::Timetable;
 use crate::control::types::{Filter, JobPlan, Period};
+use crate::{Name, format::checkpoint::Entry};
 
 /// What is to become of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +27,28 @@ pub enum Judged {
     },
 }
 
+/// A block, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its track in the source archive.
+    pub track: TrackId,
+    /// Its number there.
+    pub number: u64,
+    /// When it began.
+    pub begin_utc_ns: i64,
+}
+
+impl Seen {
+    /// As the index has it.
+    pub fn indexed(track: TrackId, entry: &Entry) -> Seen {
+        Seen {
+            track,
+            number: entry.track_sequence,
+            begin_utc_ns: entry.begin_utc_ns,
+        }
+    }
+}
+
 /// All that decides it, for one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sieve {
@@ -30,6 +57,10 @@ pub struct Sieve {
     delay_ns: i64,
     /// Blocks that began before this time leave whatever the delay.
     released_utc_ns: Option<i64>,
+    /// The tags that the filter asks for; none if they have changed since.
+    tagged: Option<Tagged>,
+    /// The mark at which the run ends, and where it stands.
+    mark: Option<(Name, BTreeMap<TrackId, u64>)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -60,13 +91,54 @@ impl Sieve {
             filter: plan.filter.clone(),
             window,
             delay_ns: ms(plan.delay_ms),
-            released_utc_ns: None,
+            ..Sieve::default()
         }
+    }
+
+    /// Looks the tags of the filter and the mark of the bound up, if that was not done or they have changed.
+    pub fn look(&mut self, catalog: &Catalog, mark: Option<&Name>) {
+        if self.asks_tags() && self.tagged.is_none() {
+            let asked = |name: &Name| self.filter.has.contains(name) || self.filter.lacks.contains(name);
+            self.tagged = Some(catalog.tagged.only(asked));
+        }
+        if let Some(name) = mark
+            && self.mark.is_none()
+        {
+            // A mark that is gone ends the run at once.
+            let points = catalog.marks.named(name).map(|mark| &mark.points);
+            let stands = points.into_iter().flatten().map(|(track, point)| (*track, point.next));
+            self.mark = Some((name.clone(), stands.collect()));
+        }
+    }
+
+    /// Whether the filter asks for tags.
+    pub fn asks_tags(&self) -> bool {
+        !self.filter.has.is_empty() || !self.filter.lacks.is_empty()
+    }
+
+    /// Tags of the archive have changed. Whether that matters.
+    pub fn tags_changed(&mut self) -> bool {
+        self.tagged = None;
+        self.asks_tags()
+    }
+
+    /// Whether the run ends at a mark.
+    pub fn ends_at_mark(&self) -> bool {
+        self.mark.is_some()
+    }
+
+    fn is_labelled(&self, block: Seen) -> bool {
+        let has = |name: &Name| {
+            let tagged = self.tagged.as_ref();
+            tagged.is_some_and(|tagged| tagged.has(block.track, block.number, name))
+        };
+        self.filter.has.iter().all(has) && !self.filter.lacks.iter().any(has)
     }
 
     /// The plan has changed while the run is on: its period stays.
     pub fn change(&mut self, plan: &JobPlan) {
         self.filter = plan.filter.clone();
+        self.tagged = None;
         self.delay_ns = ms(plan.delay_ms);
     }
 
@@ -75,11 +147,20 @@ impl Sieve {
         self.released_utc_ns = Some(utc_ns);
     }
 
-    /// Of a block that began at that time.
-    pub fn judge(&self, begin_utc_ns: i64, now_utc_ns: i64) -> Judged {
+    /// What is to become of a block.
+    pub fn judge(&self, block: Seen, now_utc_ns: i64) -> Judged {
+        let begin_utc_ns = block.begin_utc_ns;
         let filter = &self.filter;
         if filter.from_utc_ns.is_some_and(|from| begin_utc_ns < from) || filter.to_utc_ns.is_some_and(|to| begin_utc_ns >= to) {
             return Judged::Filtered;
+        }
+        if !self.is_labelled(block) {
+            return Judged::Filtered;
+        }
+        if let Some((_, stands)) = &self.mark
+            && stands.get(&block.track).is_none_or(|next| block.number >= *next)
+        {
+            return Judged::OutOfPeriod;
         }
         let open = match &self.window {
             Window::All => true,
@@ -126,7 +207,14 @@ mod tests {
         };
         // The run begins at 1,000: its time is 600 to 900.
         let mut sieve = Sieve::new(&plan, &last, 1_000 * SECOND);
-        let at = |sieve: &Sieve, begin: i64, now: i64| sieve.judge(begin * SECOND, now * SECOND);
+        let at = |sieve: &Sieve, begin: i64, now: i64| {
+            let block = Seen {
+                track: TrackId(0),
+                number: 0,
+                begin_utc_ns: begin * SECOND,
+            };
+            sieve.judge(block, now * SECOND)
+        };
         assert_eq!(at(&sieve, 99, 1_000), Judged::Filtered);
         assert_eq!(at(&sieve, 100, 1_000), Judged::OutOfPeriod);
         assert_eq!(at(&sieve, 599, 1_000), Judged::OutOfPeriod);
@@ -139,5 +227,42 @@ mod tests {
         sieve.release(801 * SECOND);
         assert_eq!(at(&sieve, 800, 802), Judged::Taken);
         assert!(matches!(at(&sieve, 802, 803), Judged::TooYoung { .. }));
+    }
+
+    #[test]
+    fn tags_and_a_mark_as_they_stood_when_looked_at() {
+        let [done, night]: [Name; 2] = ["done", "night"].map(|name| name.parse().unwrap());
+        let plan = JobPlan {
+            filter: Filter {
+                has: alloc::vec![night.clone()],
+                lacks: alloc::vec![done.clone()],
+                ..Filter::default()
+            },
+            ..JobPlan::default()
+        };
+        let mut catalog = Catalog::default();
+        catalog.tagged.set(TrackId(0), &night, 2..8, 100);
+        catalog.tagged.set(TrackId(0), &done, 3..5, 101);
+        let mut sieve = Sieve::new(&plan, &Period::Everything, 0);
+        sieve.look(&catalog, None);
+        let taken = |sieve: &Sieve| -> alloc::vec::Vec<u64> {
+            let block = |number| Seen {
+                track: TrackId(0),
+                number,
+                begin_utc_ns: 0,
+            };
+            (0..10)
+                .filter(|number| sieve.judge(block(*number), 0) == Judged::Taken)
+                .collect()
+        };
+        assert_eq!(taken(&sieve), [2, 5, 6, 7]);
+        catalog.tagged.unset(TrackId(0), &done, 0..10);
+        sieve.look(&catalog, None);
+        assert_eq!(taken(&sieve), [2, 5, 6, 7], "nobody has said that they changed");
+        assert!(sieve.tags_changed());
+        sieve.look(&catalog, None);
+        assert_eq!(taken(&sieve), [2, 3, 4, 5, 6, 7]);
+        sieve.look(&catalog, Some(&done));
+        assert!(sieve.ends_at_mark() && taken(&sieve).is_empty(), "there is no such mark");
     }
 }

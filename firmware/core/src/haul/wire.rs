@@ -128,6 +128,8 @@ pub enum Message {
         track: u32,
         /// Why.
         why: WhyRejected,
+        /// Who has the camera, if that is why.
+        holder: Option<Holder>,
     },
     /// S→T, last: the run that this link is for has ended.
     Ended {
@@ -271,6 +273,15 @@ pub enum WhyRefused {
     Off,
 }
 
+/// Who brings a camera into an archive, by its name there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Holder {
+    /// Another peer.
+    Peer(Name),
+    /// A recorder of the target.
+    Recorder(Name),
+}
+
 /// Why a track, block or gap was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum WhyRejected {
@@ -296,6 +307,8 @@ pub enum WhyRejected {
     Closed,
     /// It makes no sense.
     Malformed,
+    /// Another source brings this camera.
+    Taken,
 }
 
 impl Message {
@@ -341,6 +354,11 @@ mod tests {
                 origin: Uuid([0xff; 16]),
                 camera: name,
                 kind: Kind::Metadata,
+            },
+            Message::Rejected {
+                track: u32::MAX,
+                why: WhyRejected::Expected(u64::MAX),
+                holder: Some(Holder::Recorder("x".repeat(63).parse().unwrap())),
             },
             Message::Gap {
                 track: u32::MAX,

@@ -36,7 +36,7 @@ impl Macro {
             return refused(RefusalCode::NotFound, sentence, "See what there is: blockhaul job list");
         }
         for step in &self.steps {
-            if let Step::If { archive, .. } = step
+            if let Some(archive) = step.archive()
                 && !settings.archives.iter().any(|one| one.name == *archive)
             {
                 let sentence = format!("Macro {name} names the archive {archive}, which is not there.");

@@ -10,6 +10,7 @@ mod check;
 mod running;
 mod step;
 mod table;
+mod tagging;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,6 +57,15 @@ impl Macro {
     /// The jobs that it names.
     pub fn jobs(&self) -> impl Iterator<Item = &Name> {
         self.steps.iter().filter_map(Step::job)
+    }
+
+    /// Asks another archive from now on.
+    pub fn rename_archive(&mut self, from: &Name, to: &Name) {
+        for step in &mut self.steps {
+            if let Some(archive) = step.archive_mut().filter(|archive| **archive == *from) {
+                archive.clone_from(to);
+            }
+        }
     }
 
     /// The programs that it starts.

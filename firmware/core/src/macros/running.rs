@@ -3,15 +3,14 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use hal::{IoError, Op, ProgramEnd};
 
 use super::table::{UnderWay, Verdict, Waits};
-use super::{Macro, Presence, Step};
+use super::tagging::{change, newest, presence};
+use super::{Macro, Step};
 use crate::Name;
 use crate::appliance::Parts;
-use crate::archive::Archive;
 use crate::context::{Context, Ready};
 use crate::control::Change;
 use crate::control::types::{EventRecord, Period};
@@ -193,6 +192,19 @@ impl Parts {
                 Ok(Outcome::Waits(Waits::Program))
             }
             Step::Wait(time) => Ok(Outcome::Waits(Waits::Until(now + *time))),
+            Step::Tag {
+                set,
+                tag,
+                archive,
+                camera,
+                last,
+            } => {
+                let place = self.archive_place(archive).ok_or("the archive is not open")?;
+                let archive = self.archives[place].as_mut().ok_or("the archive is not open")?;
+                let ranges = newest(archive, camera, one.event.utc_ns, *last);
+                change(archive, tag, &ranges, *set, context)?;
+                Ok(Outcome::On)
+            }
             Step::If {
                 archive,
                 camera,
@@ -262,6 +274,16 @@ impl Parts {
             },
             Step::Start { program, .. } => format!("would start {program} with event {} on its standard input", event.number),
             Step::Wait(_) => "would wait".to_string(),
+            Step::Tag {
+                archive, camera, last, ..
+            } => match self.archive_named(archive) {
+                None => "would fail: the archive is not open".to_string(),
+                Some(archive) => {
+                    let ranges = newest(archive, camera, event.utc_ns, *last);
+                    let blocks: u64 = ranges.values().map(|range| range.end - range.start).sum();
+                    format!("would concern {blocks} blocks")
+                }
+            },
             Step::If {
                 archive,
                 camera,
@@ -274,32 +296,5 @@ impl Parts {
             },
         };
         rule.steps.iter().map(|step| (step.to_string(), words(step))).collect()
-    }
-}
-
-/// What the index of the newest blocks tells of a camera in the time before an event.
-fn presence(archive: &Archive, camera: &Name, until_utc_ns: i64, last: Duration) -> Presence {
-    let last_ns = i64::try_from(last.as_nanos()).unwrap_or(i64::MAX);
-    let from_utc_ns = until_utc_ns.saturating_sub(last_ns);
-    let catalog = &archive.catalog;
-    let mut any = false;
-    let mut whole = true;
-    for track in catalog.tracks().iter().filter(|track| track.tip.key.camera == *camera) {
-        let Some(id) = catalog.find(&track.tip.key) else { continue };
-        let mut before: Option<u64> = None;
-        for (_, entry) in catalog.recent_all() {
-            let within = (from_utc_ns..=until_utc_ns).contains(&entry.begin_utc_ns);
-            if !within || catalog.track_of(entry) != Some(id) {
-                continue;
-            }
-            any = true;
-            whole &= before.is_none_or(|before| before + 1 == entry.track_sequence);
-            before = Some(entry.track_sequence);
-        }
-    }
-    match (any, whole) {
-        (false, _) => Presence::Missing,
-        (true, true) => Presence::There,
-        (true, false) => Presence::Partly,
     }
 }

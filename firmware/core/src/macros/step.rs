@@ -14,7 +14,8 @@ use crate::limits::{MACRO_PROGRAM_LIMIT, MACRO_PROGRAM_LIMIT_MAX, MACRO_WAIT_MAX
 
 /// What a step can look like.
 const FORMS: &str = "a step is `run JOB [last TIME]`, `enable JOB`, `disable JOB`, `kick JOB`, `start PROGRAM [within TIME]`, \
-                     `wait TIME`, or `if ARCHIVE/CAMERA there|partly|missing last TIME`";
+                     `wait TIME`, `tag TAG ARCHIVE/CAMERA last TIME`, `untag TAG ARCHIVE/CAMERA last TIME`, or \
+                     `if ARCHIVE/CAMERA there|partly|missing last TIME`";
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +43,19 @@ pub enum Step {
     },
     /// Let time pass.
     Wait(Duration),
+    /// Put a tag on the newest blocks of a camera, or take it away.
+    Tag {
+        /// Whether it is put there.
+        set: bool,
+        /// The tag.
+        tag: Name,
+        /// Archive.
+        archive: Name,
+        /// Camera.
+        camera: Name,
+        /// Of how much time before the event.
+        last: Duration,
+    },
     /// Go on only if blocks of a camera are there, in part or not at all, among the newest of an archive.
     If {
         /// Archive.
@@ -81,7 +95,23 @@ impl Step {
     pub fn job(&self) -> Option<&Name> {
         match self {
             Step::Run { job, .. } | Step::Enable(job) | Step::Disable(job) | Step::Kick(job) => Some(job),
-            Step::Start { .. } | Step::Wait(_) | Step::If { .. } => None,
+            Step::Start { .. } | Step::Wait(_) | Step::If { .. } | Step::Tag { .. } => None,
+        }
+    }
+
+    /// The archive that it names.
+    pub fn archive(&self) -> Option<&Name> {
+        match self {
+            Step::If { archive, .. } | Step::Tag { archive, .. } => Some(archive),
+            _ => None,
+        }
+    }
+
+    /// The archive that it names.
+    pub fn archive_mut(&mut self) -> Option<&mut Name> {
+        match self {
+            Step::If { archive, .. } | Step::Tag { archive, .. } => Some(archive),
+            _ => None,
         }
     }
 }
@@ -150,6 +180,17 @@ impl FromStr for Step {
                 time if time > MACRO_WAIT_MAX => Err(format!("{trimmed:?}: a macro waits for one day at most")),
                 time => Ok(Step::Wait(time)),
             },
+            "tag" | "untag" => {
+                let (place, rest) = more.split_once(char::is_whitespace).ok_or_else(wrong)?;
+                let (archive, camera) = place.split_once('/').ok_or_else(wrong)?;
+                Ok(Step::Tag {
+                    set: verb == "tag",
+                    tag: first.parse().map_err(|_| wrong())?,
+                    archive: archive.parse().map_err(|_| wrong())?,
+                    camera: camera.parse().map_err(|_| wrong())?,
+                    last: behind("last", rest.trim())?,
+                })
+            }
             "if" => {
                 let (archive, camera) = first.split_once('/').ok_or_else(wrong)?;
                 let (word, last) = more.split_once(char::is_whitespace).ok_or_else(wrong)?;
@@ -177,6 +218,16 @@ impl fmt::Display for Step {
             Step::Kick(job) => write!(f, "kick {job}"),
             Step::Start { program, within } => write!(f, "start {program} within {}", written(*within)),
             Step::Wait(time) => write!(f, "wait {}", written(*time)),
+            Step::Tag {
+                set,
+                tag,
+                archive,
+                camera,
+                last,
+            } => {
+                let verb = if *set { "tag" } else { "untag" };
+                write!(f, "{verb} {tag} {archive}/{camera} last {}", written(*last))
+            }
             Step::If {
                 archive,
                 camera,
@@ -216,6 +267,8 @@ mod tests {
             "start notify.sh within 30s",
             "wait 1h 30m",
             "if card/gate partly last 10m",
+            "tag keep card/gate last 10m",
+            "untag keep card/gate last 1h",
         ] {
             let step: Step = text.parse().unwrap();
             assert_eq!(step.to_string(), text);
@@ -245,6 +298,8 @@ mod tests {
             ("start beep within 2h", "one hour"),
             ("if card/gate gone last 1h", "a step is"),
             ("if card there last 1h", "a step is"),
+            ("tag keep card last 1h", "a step is"),
+            ("tag keep card/gate", "a step is"),
         ] {
             let error = text.parse::<Step>().unwrap_err();
             assert!(error.contains(told), "{text:?}: {error}");

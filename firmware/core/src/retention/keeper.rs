@@ -13,15 +13,15 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 use hal::{ClientId, Instant, IoError, Span};
 
-use super::Judge;
 use super::search::Search;
+use super::{Judge, keep_tag};
 use crate::archive::Archive;
 use crate::archive::boundary::Boundary;
 use crate::archive::walk::Reader;
 use crate::context::{Context, Ready};
 use crate::control::types::{GuardCount, Retention};
-use crate::format::Checkpoint;
 use crate::format::superblock::NO_CHECKPOINT;
+use crate::format::{Checkpoint, TrackKey};
 use crate::haul::job::Job;
 use crate::journal::Code;
 
@@ -42,6 +42,10 @@ enum Rule {
     Minimum,
     /// The bounds that make blocks go.
     Maximum,
+    /// Blocks that a tag keeps.
+    Tagged,
+    /// Tracks that no job hauls: with them nothing was successful.
+    Unwanted,
     /// What a job needs, by its place.
     Guard(usize),
 }
@@ -140,17 +144,20 @@ impl Keeper {
     pub fn asked(id: usize, question: Question, known: &Keeper) -> Keeper {
         let mut keeper = Keeper::new(id, known.archive);
         keeper.lines = known.lines.clone();
-        keeper.lines.remove(&Rule::Minimum);
-        keeper.lines.remove(&Rule::Maximum);
+        keeper.forget_lines();
         keeper.begins_at = known.begins_at;
         keeper.question = Some(question);
         keeper
     }
 
-    /// The policy is another.
+    /// Lets go of what the policy and tags say.
+    fn forget_lines(&mut self) {
+        self.lines.retain(|rule, _| matches!(rule, Rule::Guard(_)));
+    }
+
+    /// The policy is another, or tags are.
     pub fn policy_changed(&mut self) {
-        self.lines.remove(&Rule::Minimum);
-        self.lines.remove(&Rule::Maximum);
+        self.forget_lines();
         if matches!(&self.search, Some((rule, _)) if !matches!(rule, Rule::Guard(_))) {
             self.search = None;
         }
@@ -248,9 +255,12 @@ impl Keeper {
     fn draw_lines(&mut self, archive: &Archive, jobs: &mut [&mut Job], policy: &Retention) {
         let oldest = archive.oldest();
         let released = archive.kept_released(guard_set(jobs));
+        let keeps = archive.catalog.tagged.uses(&keep_tag());
         let is_there = |rule: &Rule| match rule {
             Rule::Minimum => policy.has_minimum(),
             Rule::Maximum => policy.has_maximum(),
+            Rule::Tagged => keeps,
+            Rule::Unwanted => policy.remove_after_success,
             Rule::Guard(index) => jobs.iter().any(|job| job.index == *index),
         };
         self.lines.retain(|rule, _| is_there(rule));
@@ -270,6 +280,22 @@ impl Keeper {
         }
         if policy.has_maximum() {
             self.lines.entry(Rule::Maximum).or_insert_with(|| line(oldest));
+        }
+        if keeps {
+            self.lines.entry(Rule::Tagged).or_insert_with(|| line(oldest));
+        }
+        if policy.remove_after_success {
+            let wanted = Line {
+                version: wanted_set(jobs),
+                ..line(oldest)
+            };
+            let entry = self.lines.entry(Rule::Unwanted).or_insert_with(|| wanted.clone());
+            if entry.version != wanted.version {
+                *entry = wanted;
+                if self.search.as_ref().is_some_and(|(searched, _)| *searched == Rule::Unwanted) {
+                    self.search = None;
+                }
+            }
         }
         for job in jobs.iter_mut() {
             let rule = Rule::Guard(job.index);
@@ -305,6 +331,7 @@ impl Keeper {
                     let version = jobs.iter().find(|job| job.index == *index).map_or(0, |job| job.guard.version);
                     !line.is_bounded || line.version != version
                 }
+                Rule::Tagged | Rule::Unwanted => !line.is_bounded,
                 Rule::Minimum | Rule::Maximum => {
                     !line.is_bounded || now.since(line.looked_at) >= AGE_EVERY || policy.max_bytes.is_some()
                 }
@@ -362,11 +389,14 @@ impl Keeper {
             policy,
             archive,
             now: context.now,
+            keeps: keep_tag(),
         };
         let job = |index: usize| jobs.iter().find(|job| job.index == index);
         let holds = found.as_ref().is_some_and(|checkpoint| match rule {
             Rule::Minimum => judge.is_beyond_minimum(&checkpoint.tips),
             Rule::Maximum => judge.is_expired(boundary, &checkpoint.tips),
+            Rule::Tagged => judge.is_untagged(&checkpoint.tips),
+            Rule::Unwanted => judge.is_wanted(jobs, &checkpoint.tips),
             Rule::Guard(index) => job(index).is_some_and(|job| judge.is_hauled(job, &checkpoint.tips)),
         });
         search.note(boundary, holds);
@@ -404,9 +434,8 @@ impl Keeper {
     fn conclude(&mut self, archive: &Archive, jobs: &[&mut Job], policy: &Retention) {
         let end = archive.log.durable;
         let line = |rule: Rule| self.lines.get(&rule).map(|line| line.at);
-        let counted = jobs
-            .iter()
-            .filter(|job| policy.count == GuardCount::All || policy.jobs.contains(&job.setting.name))
+        let counted = counted(jobs, policy)
+            .into_iter()
             .filter_map(|job| Some((line(Rule::Guard(job.index))?, &job.setting.name)));
         let guard = match policy.count {
             GuardCount::All | GuardCount::Only => counted.min_by_key(|(at, _)| *at),
@@ -430,11 +459,13 @@ impl Keeper {
         if let Some(at) = line(Rule::Minimum) {
             hold(at, format!("blocks from {at} on are within the guaranteed minimum"));
         }
-        if let Some(at) = archive.protected_from() {
-            hold(at, format!("a tag keeps blocks from {at} on"));
+        if let Some(at) = line(Rule::Tagged) {
+            hold(at, format!("the tag keep holds blocks from {at} on"));
         }
         let hauled = policy.remove_after_success && guard.is_some();
-        let wanted = if hauled { end } else { line(Rule::Maximum).unwrap_or(0) };
+        let unwanted = line(Rule::Unwanted).unwrap_or(end);
+        let expired = line(Rule::Maximum).unwrap_or(0);
+        let wanted = if hauled { unwanted.max(expired) } else { expired };
         verdict.below = wanted.min(verdict.release_mark).min(archive.freeable_end());
         verdict.next = if !policy.remove_after_success && !policy.has_maximum() {
             match (policy.protect, verdict.held_by.is_empty()) {
@@ -444,6 +475,16 @@ impl Keeper {
             }
         } else if policy.remove_after_success && guard.is_none() && !policy.has_maximum() {
             "No job guards this archive: nothing can have been hauled, and nothing is freed.".to_string()
+        } else if hauled
+            && wanted < verdict.release_mark
+            && let Some(key) = unwanted_track(archive, jobs)
+        {
+            format!(
+                "Next is the segment from {}; camera {} ({}) in it is hauled by no job, so there was no success.",
+                verdict.below.max(archive.oldest()),
+                key.camera,
+                key.kind
+            )
         } else if !verdict.held_by.is_empty() && verdict.release_mark <= wanted {
             format!(
                 "Next is the segment from {}; {}.",
@@ -492,6 +533,35 @@ impl Keeper {
         );
         context.say(Code::Freed, &archive.name.clone(), sentence);
     }
+}
+
+/// The jobs whose acknowledgements count.
+fn counted<'a>(jobs: &'a [&mut Job], policy: &Retention) -> alloc::vec::Vec<&'a Job> {
+    let counts = |job: &&&mut Job| policy.count == GuardCount::All || policy.jobs.contains(&job.setting.name);
+    jobs.iter().filter(counts).map(|job| &**job).collect()
+}
+
+/// A track that no job takes.
+fn unwanted_track<'a>(archive: &'a Archive, jobs: &[&mut Job]) -> Option<&'a TrackKey> {
+    let keys = archive.catalog.tracks().iter().map(|track| &track.tip.key);
+    let mut left = keys.filter(|key| !jobs.iter().any(|job| job.takes(key)));
+    left.next()
+}
+
+/// A number for what the jobs take: another for anything else.
+fn wanted_set(jobs: &[&mut Job]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    for job in jobs {
+        hasher.update(job.setting.name.as_bytes());
+        for camera in &job.setting.cameras {
+            hasher.update(b"/").update(camera.as_bytes());
+        }
+        for kind in &job.setting.plan.filter.kinds {
+            hasher.update(&[*kind as u8]);
+        }
+        hasher.update(&job.setting.target.unwrap_or_default().0);
+    }
+    crate::archive::catalog::hash_prefix(&hal::Digest(*hasher.finalize().as_bytes()))
 }
 
 /// A number for the set of guards: another for any other set. 0 without guards.

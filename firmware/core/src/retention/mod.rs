@@ -13,10 +13,14 @@ mod search;
 
 use hal::{ClockQuality, Moment};
 
+use crate::Name;
 use crate::archive::Archive;
 use crate::control::types::{CameraRetention, Retention};
 use crate::format::Tip;
 use crate::haul::job::Job;
+
+/// Name of the tag that keeps blocks.
+const KEEP_TAG: &str = "keep";
 
 /// A moment at which a policy is judged.
 pub struct Judge<'a> {
@@ -26,6 +30,13 @@ pub struct Judge<'a> {
     pub archive: &'a Archive,
     /// Now.
     pub now: Moment,
+    /// The tag that keeps blocks.
+    pub keeps: Name,
+}
+
+/// The tag whose blocks are neither freed nor given up.
+pub fn keep_tag() -> Name {
+    KEEP_TAG.parse().expect("a name")
 }
 
 impl Retention {
@@ -116,6 +127,23 @@ impl Judge<'_> {
             self.policy.max_age_ms(tip).is_some_and(|age| self.is_older(tip, age))
                 || max_bytes.is_some_and(|bytes| self.kept(tip) >= self.blocks(bytes))
         })
+    }
+
+    /// Whether no tag keeps a block below a boundary.
+    pub fn is_untagged(&self, tips: &[Tip]) -> bool {
+        tips.iter().all(|tip| {
+            let Some(id) = self.archive.catalog.find(&tip.key) else {
+                return true;
+            };
+            let there = self.archive.catalog.track(id).first..tip.next;
+            !self.archive.catalog.tagged.touches(id, &self.keeps, there)
+        })
+    }
+
+    /// Whether each track that has blocks below a boundary is hauled by some job.
+    pub fn is_wanted(&self, jobs: &[&mut Job], tips: &[Tip]) -> bool {
+        let mut concerned = tips.iter().filter(|tip| self.is_concerned(tip));
+        concerned.all(|tip| jobs.iter().any(|job| job.takes(&tip.key)))
     }
 
     /// Whether a job needs nothing below a boundary.

@@ -3,7 +3,7 @@
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::{GapReason, RunResult};
 use blockhaul_core::format::Lease;
-use blockhaul_core::haul::wire::{MarkAnswer, Message, Numbers, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
+use blockhaul_core::haul::wire::{Holder, MarkAnswer, Message, Numbers, PROTOCOL, TOKEN_BYTES, WhyRefused, WhyRejected};
 use hal::{Digest, MESSAGE_BYTES_MAX, Uuid};
 
 use crate::{Seed, Target, heap};
@@ -129,7 +129,8 @@ pub fn samples() -> Vec<(&'static str, Message)> {
             "rejected",
             Message::Rejected {
                 track: 0,
-                why: WhyRejected::Expected(300),
+                why: WhyRejected::Held,
+                holder: Some(Holder::Recorder(name())),
             },
         ),
         ("heartbeat", Message::Heartbeat),

@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Plan, grant_id, retention};
+use super::{Change, Plan, cutover, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
@@ -34,6 +34,40 @@ fn remove<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> bool {
     let before = list.len();
     list.retain(|one| !fits(one));
     list.len() < before
+}
+
+/// Refuses a job that would bring a camera to where a job from another archive brings it already. Where only one of the two
+/// archives is recorded into, the other one has its past, and both may go there.
+fn one_source(setting: &JobSetting, settings: &Settings) -> Result<(), Refusal> {
+    let records = |archive: &Name, camera: &Name| {
+        let mut recorders = settings.recorders.iter();
+        recorders.any(|recorder| recorder.archive == *archive && recorder.camera == *camera)
+    };
+    let cameras = |job: &JobSetting| -> Vec<Name> {
+        if !job.cameras.is_empty() {
+            return job.cameras.clone();
+        }
+        let recorders = settings.recorders.iter().filter(|recorder| recorder.archive == job.from);
+        recorders.map(|recorder| recorder.camera.clone()).collect()
+    };
+    let (wanted, target) = (cameras(setting), (&setting.peer, &setting.archive));
+    let others = settings
+        .jobs
+        .iter()
+        .filter(|job| (&job.peer, &job.archive) == target && job.from != setting.from);
+    for other in others {
+        let theirs = cameras(other);
+        let both = |camera: &&Name| theirs.contains(camera) && records(&setting.from, camera) == records(&other.from, camera);
+        if let Some(camera) = wanted.iter().find(both) {
+            let sentence = format!(
+                "Camera {camera} comes into {}/{} from archive {} by job {} already.",
+                target.0, target.1, other.from, other.name
+            );
+            let next = "Leave the camera out, or haul to another archive: a camera comes into an archive from one source.";
+            return Err(refusal(RefusalCode::Refused, sentence, next));
+        }
+    }
+    Ok(())
 }
 
 impl Change {
@@ -172,6 +206,7 @@ impl Change {
                         "Choose other cameras or another target.",
                     ));
                 }
+                one_source(setting, settings)?;
                 settings.jobs.push(setting.clone());
             }
             Change::EnableJob(name, enabled) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
@@ -262,6 +297,12 @@ impl Change {
             }
             Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
             Change::SetRetention(name, retention) => retention::set(settings, name, retention)?,
+            Change::Migrate(made, _) => {
+                for step in made.steps() {
+                    step.apply(settings)?;
+                }
+            }
+            Change::CutOver(call, own, _) => cutover::cut_over(settings, &call.from, &call.to, own.as_ref())?,
             Change::GuardJob(name, guards) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
                 Some(job) => job.released = !guards,
                 None => return Err(not_found("job", name)),

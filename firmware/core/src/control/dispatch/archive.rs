@@ -34,6 +34,8 @@ pub(super) const METHODS: &[(&str, Role)] = &[
     ("Verify", Role::Read),
     ("Scrub", Role::Operate),
     ("Compare", Role::Read),
+    ("Migrate", Role::Admin),
+    ("CutOver", Role::Admin),
     ("Export", Role::Operate),
     ("Gaps", Role::Read),
     ("Exists", Role::Read),
@@ -65,6 +67,8 @@ impl Parts {
                 self.change(Some(client), Change::SetScrub(call.name, scrub), context);
             }
             "Compare" => self.compare(client, parse(call)?, call.more, context)?,
+            "Migrate" => self.migrate(client, &parse(call)?, context)?,
+            "CutOver" => self.cut_over(client, &parse(call)?, context)?,
             "Gaps" => self.gaps(client, &parse(call)?, context)?,
             "Exists" => self.exists(client, parse(call)?, context)?,
             "Statistics" => self.statistics(client, &parse(call)?, context)?,

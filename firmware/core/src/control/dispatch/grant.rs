@@ -17,6 +17,7 @@ impl Parts {
         match method {
             "Create" => {
                 let grant: GrantCreate = parse(call)?;
+                self.check_not_recorded(&grant)?;
                 let token = context.shared.entropy.bytes();
                 self.change(Some(client), Change::AddGrant(grant, token), context);
             }

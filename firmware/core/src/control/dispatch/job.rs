@@ -191,6 +191,20 @@ impl Parts {
             full: call.full,
         };
         order.check()?;
+        if let Some(name) = &call.bounds.mark {
+            let archive = self.archives[job.archive].as_ref();
+            let mark = archive.and_then(|archive| Some((archive, archive.catalog.marks.named(name)?)));
+            let Some((archive, mark)) = mark else {
+                let sentence = format!("Archive {} has no mark {name}.", job.setting.from);
+                let next = format!("blockhaul mark list --archive {}", job.setting.from);
+                return Err(refusal(RefusalCode::NotFound, sentence, next).into());
+            };
+            if mark.progress(&archive.catalog).awaited > 0 {
+                let sentence = format!("Not all that mark {name} names is in archive {} yet.", job.setting.from);
+                let next = format!("blockhaul mark wait {name} --archive {}", job.setting.from);
+                return Err(refusal(RefusalCode::Busy, sentence, next).into());
+            }
+        }
         let (run, joined) = job.run(&order, context);
         if call.wait {
             let until = call.timeout_ms.map(|ms| context.now.at + Duration::from_millis(ms));

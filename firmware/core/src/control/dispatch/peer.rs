@@ -23,7 +23,7 @@ impl Parts {
                     return Err(refusal(
                         RefusalCode::Usage,
                         "That is this appliance's own key.",
-                        "Ask the peer: blockhaul identity",
+                        "Ask the peer: blockhaul identity. Between two archives here: blockhaul archive migrate",
                     )
                     .into());
                 }

@@ -49,6 +49,9 @@ impl Parts {
         match method {
             "Create" => {
                 let setting: RecorderCreate = parse(call)?;
+                if let Some(place) = self.archive_place(&setting.archive) {
+                    self.check_not_hauled(place, &setting.camera)?;
+                }
                 self.change(Some(client), Change::AddRecorder(setting), context);
             }
             "List" => {
@@ -83,6 +86,7 @@ impl Parts {
             .into());
         }
         let index = archive.index;
+        self.check_not_hauled(index, &call.camera)?;
         let same_track = |archive: usize, camera: &Name, kind| archive == index && *camera == call.camera && kind == call.kind;
         if let Some(other) = self
             .recorders

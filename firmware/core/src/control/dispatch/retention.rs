@@ -13,7 +13,8 @@ use crate::archive::creation::refusal;
 use crate::context::Context;
 use crate::control::changes::{Change, retention};
 use crate::control::types::{
-    Call, GuardCount, GuardStatus, JobRelease, JobReleased, RefusalCode, Retention, RetentionSet, RetentionShow, RetentionShown,
+    Call, GuardCount, GuardStatus, JobRelease, JobReleased, Period, RefusalCode, Retention, RetentionSet, RetentionShow,
+    RetentionShown,
 };
 use crate::control::{refuse, reply};
 use crate::haul::job::Job;
@@ -94,12 +95,28 @@ impl Parts {
             bytes: blocks * u64::from(archive.superblock.block_bytes),
             freed_blocks: self.keeper(archive.index).map_or(0, |keeper| keeper.freed_blocks),
             next: keeper.verdict.next.clone(),
+            notes: self.removal_notes(archive, &policy),
             guards: self
                 .guards_of(archive)
                 .map(|job| guard_status(job, archive, &policy, keeper, now))
                 .collect(),
             retention: policy,
         }
+    }
+
+    /// Blocks that a job leaves out count as done: people are told.
+    fn removal_notes(&self, archive: &Archive, policy: &Retention) -> Vec<String> {
+        let counts = |job: &&Job| policy.count == GuardCount::All || policy.jobs.contains(&job.setting.name);
+        let leaves_out = |job: &&Job| job.setting.plan.filter.thins() || job.setting.plan.period != Period::Everything;
+        let jobs = self.guards_of(archive).filter(|_| policy.remove_after_success);
+        let notes = jobs.filter(counts).filter(leaves_out).map(|job| {
+            format!(
+                "Job {} leaves blocks out by its filter or period. Those before a block that it takes count as done: they are removed \
+                 here and are not at its target.",
+                job.setting.name
+            )
+        });
+        notes.collect()
     }
 
     fn guards_of(&self, archive: &Archive) -> impl Iterator<Item = &Job> {

@@ -26,6 +26,9 @@ pub struct JobPlan {
     /// Nothing leaves until it is thawed.
     #[serde(skip_serializing_if = "is_default")]
     pub frozen: bool,
+    /// What becomes of blocks that are durable at the target.
+    #[serde(skip_serializing_if = "is_default")]
+    pub after: After,
     /// How fast it may be: the first that is in force; without one as fast as it can.
     #[serde(rename = "rate", skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<Rate>,
@@ -70,6 +73,35 @@ pub struct Filter {
     /// Only blocks in which a decoder can begin.
     #[serde(skip_serializing_if = "is_default")]
     pub key_frames: bool,
+    /// Only blocks that have all these tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub has: Vec<Name>,
+    /// Only blocks that have none of these tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Name>,
+}
+
+impl Filter {
+    /// Whether it leaves out blocks of tracks that it takes.
+    pub fn thins(&self) -> bool {
+        let tracks_only = Filter {
+            kinds: self.kinds.clone(),
+            ..Filter::default()
+        };
+        *self != tracks_only
+    }
+}
+
+/// What becomes, at the source, of blocks that a job has made durable at its target: so jobs chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct After {
+    /// Tags that they get.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tag: Vec<Name>,
+    /// Tags that they lose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untag: Vec<Name>,
 }
 
 /// Of which time a run takes blocks. What is left out before a block that is taken is stated as not retrieved; what lies behind the
@@ -126,6 +158,9 @@ pub struct Bounds {
     /// When an event with this code is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
+    /// Where this mark of the source archive stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Name>,
 }
 
 /// How a run ended.

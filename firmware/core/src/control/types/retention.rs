@@ -138,6 +138,9 @@ pub struct RetentionShown {
     pub bytes: u64,
     /// Blocks that were freed since the daemon started.
     pub freed_blocks: u64,
+    /// What somebody should know of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What comes next, and what is in its way.
     pub next: String,
     /// Who guards.

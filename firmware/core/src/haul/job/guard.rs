@@ -81,6 +81,11 @@ impl Job {
         self.setting.wants(key) && Some(key.origin) != self.setting.target
     }
 
+    /// Whether a track is at its target, or to come there.
+    pub fn takes(&self, key: &TrackKey) -> bool {
+        self.setting.wants(key) || Some(key.origin) == self.setting.target
+    }
+
     /// Blocks that are not known to be durable at the target.
     pub fn guarded_blocks(&self, archive: &Archive) -> u64 {
         let tracks = archive.catalog.tracks().iter().filter(|track| self.wants(&track.tip.key));

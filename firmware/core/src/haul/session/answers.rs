@@ -3,6 +3,7 @@
 //! Not here: what is sent (`session.rs`).
 
 use super::*;
+use crate::haul::wire::Holder;
 
 impl Session {
     /// A message from the target. True if something moved; `Err` if it makes no sense.
@@ -45,6 +46,7 @@ impl Session {
                 self.unacked.retain(|sent| {
                     let done = sent.track == track && !sent.fill && sent.next <= next;
                     if done && sent.is_block {
+                        lasting.done.add(&entry.key, sent.next - 1);
                         self.full_told = false;
                         lasting.stats.acknowledged(sent.bytes, now);
                     }
@@ -56,8 +58,8 @@ impl Session {
                 self.credit = self.credit.saturating_add(blocks);
                 Ok(false)
             }
-            Message::Rejected { track, why } => {
-                self.on_rejected(track, why, setting, lasting.trouble, context)?;
+            Message::Rejected { track, why, holder } => {
+                self.on_rejected(track, (why, holder), setting, lasting.trouble, context)?;
                 Ok(false)
             }
             Message::Compared {
@@ -198,7 +200,7 @@ impl Session {
     pub(super) fn on_rejected(
         &mut self,
         number: u32,
-        why: WhyRejected,
+        (why, holder): (WhyRejected, Option<Holder>),
         setting: &JobSetting,
         trouble: &mut Option<Trouble>,
         context: &mut Context,
@@ -221,13 +223,23 @@ impl Session {
             WhyRejected::Scope => self.stop(number, JobState::Failed, setting, trouble, context),
             WhyRejected::Diverged => self.stop(number, JobState::Diverged, setting, trouble, context),
             WhyRejected::OwnOrigin => track.state = State::Stopped,
-            WhyRejected::Held => {
+            WhyRejected::Held if setting.cameras.is_empty() => {
                 again(LEASE_TIME);
-                let why = format!(
-                    "another peer hauls camera {} into {}/{}",
-                    track.key.camera, setting.peer, setting.archive
-                );
-                let action = "Switch one of the two jobs off; a camera comes from one source at a time.".to_string();
+                track.state = State::Elsewhere;
+            }
+            WhyRejected::Held | WhyRejected::Taken => {
+                again(LEASE_TIME);
+                let (camera, to) = (&track.key.camera, (&setting.peer, &setting.archive));
+                let who = match holder {
+                    Some(Holder::Recorder(name)) => {
+                        format!("{}/{} records camera {camera} itself, by recorder {name}", to.0, to.1)
+                    }
+                    Some(Holder::Peer(name)) => format!("camera {camera} comes into {}/{} from its peer {name}", to.0, to.1),
+                    None => format!("camera {camera} comes into {}/{} from somebody else", to.0, to.1),
+                };
+                let why = format!("{who}; a camera comes from one source");
+                let action =
+                    "Leave the camera out of this job, or end the other source there; it is tried again by itself.".to_string();
                 *trouble = Some(Trouble {
                     state: JobState::Waiting,
                     why,

@@ -125,11 +125,11 @@ impl Session {
     }
 
     /// At the end of the log: tracks whose last blocks are missing here.
-    pub(super) fn state_missing_ends(&mut self, archive: &Archive, stats: &mut Stats, context: &mut Context) {
+    pub(super) fn state_missing_ends(&mut self, asks_tags: bool, archive: &Archive, stats: &mut Stats, context: &mut Context) {
         for number in core::mem::take(&mut self.suspects) {
             let track = &self.tracks[number as usize];
             let entry = archive.catalog.track(track.id);
-            let to = track.end(entry.durable_next);
+            let to = track.end(entry.durable_next, asks_tags);
             if track.state == State::Open && track.next < to {
                 let hash = if to == entry.durable_next {
                     entry.durable_hash

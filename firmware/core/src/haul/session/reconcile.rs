@@ -296,6 +296,12 @@ impl Session {
                         reconcile.stage = Stage::Settling;
                         return;
                     }
+                    for known in &reconcile.known {
+                        if !reconcile.lacking.contains(&(known.track, known.number)) {
+                            let key = &self.tracks[known.track as usize].key;
+                            lasting.done.add(key, known.number);
+                        }
+                    }
                     full.compared += reconcile.asks.iter().map(|ask| ask.has.count()).sum::<u64>();
                     full.sent += reconcile.filled;
                     full.lost += reconcile.lacking.len() as u64;
@@ -330,7 +336,7 @@ impl Session {
         context: &mut Context,
     ) -> bool {
         let now_utc_ns = context.now.utc_ns;
-        let taken = |begin_utc_ns: i64| sieve.judge(begin_utc_ns, now_utc_ns) == Judged::Taken;
+        let taken = |seen: Seen| sieve.judge(seen, now_utc_ns) == Judged::Taken;
         let (tracks, numbers) = (&self.tracks, &self.numbers);
         let number_of = |id: TrackId| {
             let number = numbers.get(&id).copied();
@@ -338,7 +344,7 @@ impl Session {
         };
         loop {
             let mut note = |log_sequence: u64, id: TrackId, entry: &Entry| {
-                if let Some(track) = number_of(id).filter(|_| taken(entry.begin_utc_ns)) {
+                if let Some(track) = number_of(id).filter(|_| taken(Seen::indexed(id, entry))) {
                     known.push(Known {
                         track,
                         number: entry.track_sequence,
@@ -351,10 +357,15 @@ impl Session {
             match walk.poll(archive, &mut note, context) {
                 Step::Block { sequence, span, header } => {
                     context.give(span);
-                    let Some(origin) = header.origin.as_ref().filter(|origin| taken(origin.begin_utc_ns)) else {
-                        continue;
-                    };
-                    if let Some(track) = archive.catalog.find(&origin.key).and_then(number_of) {
+                    let Some(origin) = &header.origin else { continue };
+                    let id = archive.catalog.find(&origin.key).filter(|id| {
+                        taken(Seen {
+                            track: *id,
+                            number: origin.track_sequence,
+                            begin_utc_ns: origin.begin_utc_ns,
+                        })
+                    });
+                    if let Some(track) = id.and_then(number_of) {
                         known.push(Known {
                             track,
                             number: origin.track_sequence,
@@ -464,6 +475,7 @@ impl Session {
         match bytes {
             Some(bytes) if taken => {
                 self.full_told = false;
+                lasting.done.add(&self.tracks[track as usize].key, number);
                 stats.acknowledged(bytes, context.now.at);
                 stats.back_filled += 1;
             }

@@ -11,7 +11,7 @@ use crate::archive::TrackId;
 use crate::archive::walk::Wish;
 use crate::control::types::GapReason;
 use crate::format::checkpoint::Entry;
-use crate::haul::sieve::{Judged, Sieve};
+use crate::haul::sieve::{Judged, Seen, Sieve};
 
 /// Track sequences that are left out on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,16 +35,23 @@ impl Track {
         }
     }
 
+    /// What was left out may be wanted now.
+    pub(super) fn reconsider(&mut self) {
+        self.passed.retain(|passed| passed.reason != GapReason::Filtered);
+    }
+
     /// Everything below was sent or stated.
     pub(super) fn go_on(&mut self, next: u64) {
         self.next = next;
         self.passed.retain(|passed| passed.to > next);
     }
 
-    /// Where the blocks end of which something is to be said now: what lies behind the period of a run is left to another.
-    pub(super) fn end(&self, durable_next: u64) -> u64 {
+    /// Where the blocks end of which something is to be said now: what lies behind the period of a run is left to another, and what
+    /// a filter leaves out that asks for tags may get them yet.
+    pub(super) fn end(&self, durable_next: u64, asks_tags: bool) -> u64 {
+        let is_open = |reason| reason == GapReason::NotRetrieved || asks_tags;
         match self.passed.last() {
-            Some(last) if last.to >= durable_next && last.reason == GapReason::NotRetrieved => last.from,
+            Some(last) if last.to >= durable_next && is_open(last.reason) => last.from,
             Some(_) | None => durable_next,
         }
     }
@@ -69,7 +76,7 @@ impl Wanted<'_> {
         if track.state != State::Open || (entry.track_sequence < track.next && !entry.fill) {
             return Wish::Leave;
         }
-        match self.sieve.judge(entry.begin_utc_ns, self.now_utc_ns) {
+        match self.sieve.judge(Seen::indexed(id, entry), self.now_utc_ns) {
             Judged::Taken => Wish::Take,
             // The tip has passed it: nothing is stated of it any more.
             Judged::Filtered | Judged::OutOfPeriod if entry.track_sequence < track.next => Wish::Leave,

@@ -246,7 +246,11 @@ pub fn seeds() -> Vec<Seed> {
         duplicate,
     };
     let opened = || [frame(north, &hello()), frame(north | WAITS, &open(0, Kind::Video))].concat();
-    let rejected = |why| Message::Rejected { track: 0, why };
+    let rejected = |why| Message::Rejected {
+        track: 0,
+        why,
+        holder: None,
+    };
     let joined = |parts: &[Vec<u8>]| parts.concat();
     let seeds = vec![
         ("hello", frame(north, &hello())),
