@@ -29,10 +29,11 @@ const TOP: [&str; 12] = [
 ];
 
 /// Which of our crates each of our crates may use (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("hal", &[]),
     ("blockhaul-core", &["hal"]),
-    ("drivers-uring", &["hal"]),
+    ("drivers-cards", &["hal"]),
+    ("drivers-uring", &["hal", "drivers-cards"]),
     ("drivers-sim", &["hal"]),
     ("blockhauld", &["hal", "blockhaul-core", "drivers-uring"]),
     ("blockhaul", &["hal", "blockhaul-core"]),
@@ -41,7 +42,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("qemu-agent", &[]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
     ("blockhaul-bench", &["hal", "drivers-uring", "blockhaul-tests"]),
-    ("blockhaul-fuzz", &["hal", "blockhaul-core"]),
+    ("blockhaul-fuzz", &["hal", "blockhaul-core", "drivers-cards"]),
 ];
 
 /// The only crate with `unsafe`.

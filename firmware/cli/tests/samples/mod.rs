@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+mod cards;
 mod notes;
 mod presence;
 
@@ -478,6 +479,7 @@ pub fn samples() -> Vec<Sample> {
         appliance(),
         vec![device()],
         archives::samples(),
+        cards::samples(),
         recorders(),
         pairing(),
         jobs(),
