@@ -390,7 +390,8 @@ impl Session {
         lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> bool {
-        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
+        let under_way = haul_blocks(archive.superblock.block_bytes) as usize;
+        while self.sending < under_way && self.credit > 0 && lasting.run.blocks_left() > 0 {
             if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
                 self.ask_at = Some(self.ask_at.map_or(again, |at| at.min(again)));
                 return false;
