@@ -14,7 +14,7 @@ mod scrub;
 mod silence;
 mod stop;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -36,6 +36,7 @@ use crate::journal::{Code, Journal};
 use crate::limits;
 use crate::memory::{NoMemory, Pool};
 use crate::purpose::Purpose;
+use crate::ready::ReadyList;
 use crate::recorder::{Door, Recorder};
 use crate::retention::keeper::Keeper;
 use crate::settings::{JobSetting, Settings};
@@ -100,6 +101,10 @@ pub(crate) struct Parts {
     pub creations: BTreeMap<usize, (Creation, ClientId)>,
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
+    /// Jobs that read an archive, by its place.
+    readers: BTreeMap<usize, BTreeSet<usize>>,
+    /// Recorders that wait for room or memory.
+    waiting_recorders: BTreeSet<usize>,
     /// Of each archive, by its place; and of questions, by numbers that no archive has.
     keepers: BTreeMap<usize, Keeper>,
     next_keeper: usize,
@@ -142,9 +147,9 @@ impl Appliance {
             history: History::read_back(journal.records()),
             journal,
             entropy: Entropy::new(board.seed),
-            ready: VecDeque::new(),
+            ready: ReadyList::default(),
             timers: Timers::default(),
-            starved: Vec::new(),
+            starved: ReadyList::default(),
         };
         let parts = Parts {
             fingerprint: board.fingerprint,
@@ -158,6 +163,8 @@ impl Appliance {
             creations: BTreeMap::new(),
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
+            readers: BTreeMap::new(),
+            waiting_recorders: BTreeSet::new(),
             keepers: BTreeMap::new(),
             next_keeper: limits::ARCHIVE_PLACES_MAX,
             incoming: BTreeMap::new(),
@@ -345,6 +352,7 @@ impl Parts {
         let mut job = Job::new(index, setting, archive, routes, peer.key, context.now.at);
         job.held = !self.settings.hauling;
         self.jobs.push(Some(job));
+        self.readers.entry(archive).or_default().insert(index);
         context.wake(Ready::Job(index));
         self.guards_changed(archive, context);
     }
@@ -575,6 +583,9 @@ impl Parts {
     pub fn retire_job(&mut self, index: usize) {
         if let Some(job) = &mut self.jobs[index] {
             job.deleted = true;
+            if let Some(readers) = self.readers.get_mut(&job.archive) {
+                readers.remove(&index);
+            }
         }
     }
 }

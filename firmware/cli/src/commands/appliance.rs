@@ -70,7 +70,13 @@ pub fn events(context: &Context, events: &Events) -> Result<Exit, Failure> {
         },
         Style::More,
     )?;
-    while let Some(answer) = client.receive(None)? {
+    loop {
+        let answer = match client.receive(None) {
+            // Nothing new since then is nothing wrong.
+            Err(failure) if failure.exit == Exit::NotFound => break,
+            answer => answer?,
+        };
+        let Some(answer) = answer else { break };
         if context.json {
             context.print_object(&answer.parameters)?;
         } else {

@@ -219,8 +219,7 @@ impl Session {
         let Some(mut reconcile) = self.reconciling.take() else {
             return;
         };
-        let opens = |track: &Track| matches!(track.state, State::Again | State::Opening);
-        if !self.tracks.iter().any(opens) && archive.gives() {
+        if self.again == 0 && self.tips_awaited == 0 && archive.gives() {
             self.go_on(&mut reconcile, &mut full, archive, lasting, context);
         }
         self.reconciling = Some(reconcile);
