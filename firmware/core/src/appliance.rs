@@ -31,6 +31,7 @@ use crate::haul::compare::Compares;
 use crate::haul::history::History;
 use crate::haul::incoming::{Grant, Incoming};
 use crate::haul::job::Job;
+use crate::haul::pace::NicPaces;
 use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
 use crate::journal::{Code, Journal};
 use crate::limits;
@@ -146,6 +147,7 @@ impl Appliance {
             tags: Tags::default(),
             history: History::read_back(journal.records()),
             journal,
+            nics: NicPaces::default(),
             entropy: Entropy::new(board.seed),
             ready: ReadyList::default(),
             timers: Timers::default(),
@@ -272,6 +274,7 @@ impl Parts {
             self.open_archive(index, archive.name.clone(), archive.uuid, archive.volume.clone(), context);
         }
         self.settings = settings;
+        context.shared.nics.set(&self.settings.nics);
         for recorder in self.settings.recorders.clone() {
             self.open_recorder(&recorder, context);
         }

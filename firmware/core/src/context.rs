@@ -6,6 +6,7 @@ use hal::{Memory, Moment, Op, Ops, Span, Tag};
 use crate::control::types::RunRecord;
 use crate::entropy::Entropy;
 use crate::haul::history::History;
+use crate::haul::pace::NicPaces;
 use crate::journal::{Code, Journal};
 use crate::memory::Pool;
 use crate::purpose::Purpose;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub tags: Tags<Purpose>,
     /// Events for people.
     pub journal: Journal,
+    /// How much may be sent over interfaces.
+    pub nics: NicPaces,
     /// Random numbers.
     pub entropy: Entropy,
     /// Parts that have something to decide after this event.

@@ -10,7 +10,7 @@ use hal::{Digest, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
-use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate, Retention};
+use crate::control::types::{JobMode, JobPlan, NicRate, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
 use crate::macros::Macro;
 
@@ -38,6 +38,9 @@ pub struct Settings {
     /// Grants.
     #[serde(default, rename = "grant", skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantSetting>,
+    /// Rates of network interfaces.
+    #[serde(default, rename = "nic", skip_serializing_if = "Vec::is_empty")]
+    pub nics: Vec<NicRate>,
     /// Jobs.
     #[serde(default, rename = "job", skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobSetting>,
@@ -72,6 +75,7 @@ impl Default for Settings {
             recorders: Vec::new(),
             peers: Vec::new(),
             grants: Vec::new(),
+            nics: Vec::new(),
             jobs: Vec::new(),
             macros: Vec::new(),
         }

@@ -244,7 +244,7 @@ impl Session {
         }
         let mut held = None;
         while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
-            if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
+            if let Err(again) = lasting.may_send(context) {
                 self.ask_at = Some(again);
                 break;
             }
@@ -481,6 +481,10 @@ impl Session {
         self.sending += 1;
         lasting.run.sent_blocks += 1;
         lasting.pace.spend(u64::from(payload_bytes + SECTOR_BYTES));
+        context
+            .shared
+            .nics
+            .spend(lasting.nic, u64::from(payload_bytes + SECTOR_BYTES));
         // The body is a part of the block; all of the block is lent with it and comes back with it.
         let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + payload_bytes);
         self.said_at = context.now.at;

@@ -390,7 +390,7 @@ impl Session {
         context: &mut Context,
     ) -> bool {
         while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
-            if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
+            if let Err(again) = lasting.may_send(context) {
                 self.ask_at = Some(self.ask_at.map_or(again, |at| at.min(again)));
                 return false;
             }
