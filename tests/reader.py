@@ -188,10 +188,13 @@ class Header:
         self.origin_archive = sector[256:272]
         self.camera = sector[288:352].rstrip(b"\0").decode()
         self.kind = KINDS.get(kind)
-        zero = any(sector[458:512]) or any(sector[512 + min(init_bytes, 3072) : 3584])
+        zero = any(sector[458:464]) or any(sector[496:512]) or any(sector[512 + min(init_bytes, 3072) : 3584])
         if self.kind is None or container > 2 or clock > 2 or flags > 7 or init_bytes > 3072 or zero:
             raise Bad("field")
         if payload_bytes != self.payload_bytes:
+            raise Bad("field")
+        path, begin, file_bytes, at = struct.unpack_from("<QqQQ", sector, 464)
+        if any(sector[464:496]) and (max(file_bytes, at) > 1 << 62 or at + payload_bytes > file_bytes):
             raise Bad("field")
 
 

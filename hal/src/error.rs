@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum IoError {
     /// The sector exists but cannot be read or written (EIO, EREMOTEIO, EBADMSG).
     Media,
+    /// What lies there contradicts itself: a file system of a card that is damaged.
+    Damaged,
     /// The device is no longer there (ENODEV, ENXIO, ENOMEDIUM, ESHUTDOWN).
     Gone,
     /// No such file or device at that path (ENOENT, ENOTDIR).
@@ -37,6 +39,7 @@ impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             IoError::Media => "media error",
+            IoError::Damaged => "damaged file system",
             IoError::Gone => "device gone",
             IoError::NotFound => "not found",
             IoError::Exists => "exists already",

@@ -4,7 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, DeviceFacts, FeedId, Fingerprint, IoError, LinkError, LinkId, Message, NicFacts, Span, Tag, VolumeFacts};
+use crate::{
+    CardFacts, CardListing, CardLook, ClientId, DeviceFacts, FeedId, Fingerprint, IoError, LinkError, LinkId, Message, NicFacts,
+    Span, Tag, VolumeFacts,
+};
 
 /// What a control client may do, from its user and group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +59,27 @@ pub enum Event {
         disks: Vec<DeviceFacts>,
         /// Network interfaces.
         nics: Vec<NicFacts>,
+    },
+    /// [`crate::Op::OpenCard`] has finished.
+    CardOpened {
+        /// The op's.
+        tag: Tag,
+        /// What was found. [`IoError::Unsupported`]: no file system that is known.
+        result: Result<CardFacts, IoError>,
+    },
+    /// [`crate::Op::ListCard`] has finished.
+    CardListed {
+        /// The op's.
+        tag: Tag,
+        /// What was found.
+        result: Result<CardListing, IoError>,
+    },
+    /// [`crate::Op::LookCard`] has finished.
+    CardLooked {
+        /// The op's.
+        tag: Tag,
+        /// What was found. [`IoError::NotFound`]: there is no such file any more.
+        result: Result<CardLook, IoError>,
     },
     /// [`crate::Op::ListPrograms`] has finished.
     Programs {

@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod card;
 mod disk;
 mod error;
 mod event;
@@ -26,10 +27,11 @@ mod net;
 mod op;
 mod time;
 
+pub use card::{CARD_DAMAGE_MAX, CARD_FILES_MAX, CARD_PATH_BYTES_MAX, CardFacts, CardFile, CardForm, CardListing, CardLook};
 pub use disk::{Access, DeviceFacts, FlushClass, VolumeFacts, VolumeForm};
 pub use error::{IoError, LinkError};
 pub use event::{Event, ProgramEnd, Role};
-pub use id::{ClientId, Digest, FeedId, Fingerprint, LinkId, ParseIdError, Tag, Uuid, VolumeId};
+pub use id::{CardId, ClientId, Digest, FeedId, Fingerprint, LinkId, ParseIdError, Tag, Uuid, VolumeId};
 pub use machine::{Machine, Ops};
 pub use memory::{Memory, PAGE_BYTES, Span};
 pub use net::{MESSAGE_BYTES_MAX, Message, NicFacts, Route};

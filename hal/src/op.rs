@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{Access, ClientId, FeedId, Fingerprint, Instant, LinkId, Message, Route, Span, Tag, VolumeId};
+use crate::{Access, CardId, ClientId, FeedId, Fingerprint, Instant, LinkId, Message, Route, Span, Tag, VolumeId};
 
 /// One request to the machine. The event that answers it is named at each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,50 @@ pub enum Op {
         tag: Tag,
         /// An open volume.
         volume: VolumeId,
+    },
+
+    /// Open the file system of a card, or a folder, for reading: it is looked at, and nothing is written. [`crate::Event::CardOpened`].
+    OpenCard {
+        /// Returned with the event.
+        tag: Tag,
+        /// What it will be called. Not in use.
+        card: CardId,
+        /// Absolute path of a device, partition, image or folder.
+        path: String,
+    },
+    /// List every file of a card. [`crate::Event::CardListed`].
+    ListCard {
+        /// Returned with the event.
+        tag: Tag,
+        /// An open card.
+        card: CardId,
+    },
+    /// Look at one file: its entry and its place, read anew. [`crate::Event::CardLooked`].
+    LookCard {
+        /// Returned with the event.
+        tag: Tag,
+        /// An open card.
+        card: CardId,
+        /// Path on the card.
+        path: String,
+    },
+    /// Read into all of `into` from the file that was looked at last, at the place it had then. [`crate::Event::Done`].
+    ReadCard {
+        /// Returned with the event.
+        tag: Tag,
+        /// An open card.
+        card: CardId,
+        /// Byte offset in the file.
+        at_bytes: u64,
+        /// Lent until the event. It does not reach behind the end of the file.
+        into: Span,
+    },
+    /// Let go of a card once everything in flight on it has finished. [`crate::Event::Done`].
+    CloseCard {
+        /// Returned with the event.
+        tag: Tag,
+        /// An open card.
+        card: CardId,
     },
 
     /// Which keys may come in through listeners, from now on. Replaces the set before; links of keys that are no longer in it

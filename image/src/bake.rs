@@ -8,8 +8,9 @@ use crate::board::Board;
 use crate::initramfs::{self, ExtraFile};
 use crate::kernel::Kernel;
 use crate::modules::Modules;
+use crate::sbom::Part;
 use crate::tree::{Tree, make_folder, read, write};
-use crate::{Result, daemon};
+use crate::{Result, daemon, sbom};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -65,6 +66,11 @@ impl Image {
         self.folder.join("initramfs.cpio")
     }
 
+    /// What it is made of, see [`crate::sbom`].
+    pub fn sbom(&self) -> PathBuf {
+        self.folder.join("sbom.cdx.json")
+    }
+
     /// Opens the image that was baked last for `board`.
     pub fn open(tree: &Tree, board: &str) -> Result<Image> {
         let folder = tree.images().join(board);
@@ -86,7 +92,7 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
         Some(path) => path.clone(),
         None => {
             eprintln!("Building the daemon for {} ...", board.target);
-            daemon::build(tree, &board.target)?
+            daemon::build(tree, daemon::DAEMON, &board.target)?
         }
     };
     let program = daemon::load(&program)?;
@@ -101,6 +107,7 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
     let initramfs = initramfs::pack(&board, &program, &modules, &files.collect::<Result<Vec<_>>>()?);
     within_budget(&board, initramfs.len() as u64)?;
 
+    let target = board.target.clone();
     let folder = tree.images().join(&board.name);
     make_folder(&folder)?;
     let vmlinuz = read(&kernel.image)?;
@@ -119,6 +126,16 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
     write(&image.vmlinuz(), &vmlinuz)?;
     write(&image.vmlinux(), &read(&kernel.vmlinux)?)?;
     write(&image.initramfs(), &initramfs)?;
+    let init = Part {
+        name: "init",
+        content: &program,
+    };
+    let parts = [init].into_iter().chain(modules.iter().map(|module| Part {
+        name: &module.name,
+        content: &module.bytes,
+    }));
+    let bill = sbom::of_image(tree, &image.board, &target, &image.kernel_package, &parts.collect::<Vec<_>>())?;
+    write(&image.sbom(), format!("{bill:#}\n").as_bytes())?;
     write_description(&image, &image.folder.join("image.toml"))?;
     Ok(image)
 }

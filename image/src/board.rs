@@ -34,6 +34,9 @@ pub struct Board {
     pub daemon: Daemon,
     /// Where the daemon's state is kept: the serial of a disk, or the name of a partition. In memory if there is none.
     pub state_volume: Option<String>,
+    /// The vendor's own programs: path and arguments, with blanks between. They are started when the daemon is ready.
+    #[serde(default)]
+    pub programs: Vec<String>,
     /// Network interfaces with a fixed address; the others are only set up.
     #[serde(default)]
     pub nics: Vec<Nic>,
@@ -147,6 +150,15 @@ impl Board {
                 return Err(format!("{:?} is not an absolute path of a file in the image.", file.to));
             }
         }
+        if let Some(line) = board
+            .programs
+            .iter()
+            .find(|line| !line.starts_with('/') || line.contains('\n'))
+        {
+            return Err(format!(
+                "the program {line:?} does not begin with an absolute path in the image."
+            ));
+        }
         if let Some(word) = board.daemon.arguments.iter().find(|word| word.contains('\n')) {
             return Err(format!("the daemon argument {word:?} holds a line break."));
         }
@@ -188,6 +200,13 @@ mod tests {
             assert!(Board::parse("b", &text).unwrap_err().contains("absolute path"), "{place}");
         }
         Board::parse("b", &format!("{MINIMAL}[[files]]\nfrom = 'x'\nto = '/etc/x'\n")).unwrap();
+    }
+
+    #[test]
+    fn a_program_is_named_by_its_place() {
+        let with = |line: &str| Board::parse("b", &format!("programs = ['{line}']\n{MINIMAL}"));
+        assert!(with("capture --front").unwrap_err().contains("absolute path"));
+        with("/opt/vendor/capture --front").unwrap();
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Builds the daemon for an image: released, static, stripped, in a target directory of its own.
+//! Builds programs for an image, above all the daemon: released, static, stripped, in a target directory of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,8 +6,11 @@ use std::process::Command;
 use crate::tree::{Tree, read};
 use crate::{Result, elf, process};
 
-/// Builds `blockhauld` for `target` and returns where it lies.
-pub fn build(tree: &Tree, target: &str) -> Result<PathBuf> {
+/// The package that is the daemon.
+pub const DAEMON: &str = "blockhauld";
+
+/// Builds the program of `package` for `target` and returns where it lies.
+pub fn build(tree: &Tree, package: &str, target: &str) -> Result<PathBuf> {
     let folder = tree.images().join("cargo");
     // Paths of the machine it was built on have no place in an image.
     let registry = std::env::var_os("CARGO_HOME")
@@ -25,7 +28,7 @@ pub fn build(tree: &Tree, target: &str) -> Result<PathBuf> {
             "build",
             "--quiet",
             "--package",
-            "blockhauld",
+            package,
             "--release",
             "--config",
             "profile.release.strip=true",
@@ -35,8 +38,8 @@ pub fn build(tree: &Tree, target: &str) -> Result<PathBuf> {
         .arg(&folder)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     process::run(&mut command, "cargo")
-        .map_err(|error| format!("The daemon cannot be built. {error} If the target is missing: rustup target add {target}"))?;
-    Ok(folder.join(target).join("release/blockhauld"))
+        .map_err(|error| format!("{package} cannot be built. {error} If the target is missing: rustup target add {target}"))?;
+    Ok(folder.join(target).join("release").join(package))
 }
 
 /// Reads a daemon and makes sure that it runs where there is nothing but itself.

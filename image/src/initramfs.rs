@@ -2,8 +2,9 @@
 //!
 //! The daemon's first-process duties read exactly these files, one item per line:
 //! `/etc/blockhaul/arguments`, `/etc/blockhaul/modules` (file names in `/lib/modules`),
-//! `/etc/blockhaul/state` (the serial of a disk or the name of a partition; empty for memory) and
-//! `/etc/blockhaul/nics` (`eth0 10.0.2.15/24 10.0.2.2`; the gateway may be missing).
+//! `/etc/blockhaul/state` (the serial of a disk or the name of a partition; empty for memory),
+//! `/etc/blockhaul/nics` (`eth0 10.0.2.15/24 10.0.2.2`; the gateway may be missing) and
+//! `/etc/blockhaul/programs` (path and arguments, with blanks between).
 
 use crate::board::Board;
 use crate::cpio::Archive;
@@ -50,6 +51,7 @@ pub fn pack(board: &Board, daemon: &[u8], modules: &[Module], files: &[ExtraFile
     );
     archive.file("etc/blockhaul/state", 0o644, &lines(board.state_volume.iter().cloned()));
     archive.file("etc/blockhaul/nics", 0o644, &lines(nics));
+    archive.file("etc/blockhaul/programs", 0o644, &lines(board.programs.iter().cloned()));
     for file in files {
         archive.file(&file.to, if file.executable { 0o755 } else { 0o644 }, &file.content);
     }

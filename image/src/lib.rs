@@ -13,11 +13,13 @@ pub mod board;
 pub mod compression;
 pub mod cpio;
 pub mod daemon;
+pub mod deb;
 pub mod elf;
 pub mod initramfs;
 pub mod kernel;
 pub mod modules;
 pub mod process;
+pub mod sbom;
 pub mod tree;
 pub mod vmlinux;
 

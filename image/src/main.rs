@@ -9,9 +9,11 @@ use clap::{Parser, Subcommand};
 use image::Result;
 use image::bake::{self, Image, Options};
 use image::board::Board;
-use image::tree::Tree;
+use image::tree::{Tree, read};
+use image::{deb, sbom};
 
 const DEFAULT_BOARD: &str = "qemu-x86-64";
+const DEFAULT_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Bakes blockhaul into appliance images.
 #[derive(Parser)]
@@ -43,6 +45,21 @@ enum Command {
         #[arg(default_value = DEFAULT_BOARD)]
         board: String,
     },
+    /// Build a Debian package of daemon and command, for systems that are not images.
+    Deb {
+        /// The Rust target, which says the architecture.
+        #[arg(default_value = DEFAULT_TARGET)]
+        target: String,
+    },
+    /// Show what the image that was baked last is made of, with versions and licences.
+    Sbom {
+        /// The board.
+        #[arg(default_value = DEFAULT_BOARD)]
+        board: String,
+        /// Print the CycloneDX document itself.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -66,7 +83,7 @@ fn run(command: Command) -> Result<()> {
             let image = bake::build(&tree, &board, &Options { daemon, fetch_kernel })?;
             print_sizes(&image);
             println!(
-                "\nIn {}: initramfs.cpio, vmlinuz, vmlinux, image.toml",
+                "\nIn {}: initramfs.cpio, vmlinuz, vmlinux, image.toml, sbom.cdx.json",
                 tree.show(&image.folder)
             );
         }
@@ -76,7 +93,26 @@ fn run(command: Command) -> Result<()> {
             }
         }
         Command::Size { board } => print_sizes(&Image::open(&tree, &board)?),
+        Command::Deb { target } => println!("{}", tree.show(&deb::build(&tree, &target)?)),
+        Command::Sbom { board, json } => print_bill(&Image::open(&tree, &board)?, json)?,
     }
+    Ok(())
+}
+
+fn print_bill(image: &Image, json: bool) -> Result<()> {
+    let text = read(&image.sbom())?;
+    if json {
+        print!("{}", String::from_utf8_lossy(&text));
+        return Ok(());
+    }
+    let bill = serde_json::from_slice(&text).map_err(|error| format!("{} is damaged: {error}.", image.sbom().display()))?;
+    let rows = sbom::table(&bill);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (kind, name, version) = (width(0), width(1), width(2));
+    for row in &rows {
+        println!("{:<kind$}  {:<name$}  {:<version$}  {}", row[0], row[1], row[2], row[3]);
+    }
+    println!("\n{} components; the document is {}", rows.len(), image.sbom().display());
     Ok(())
 }
 

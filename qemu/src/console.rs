@@ -47,6 +47,11 @@ impl Console {
         Some(line.clone())
     }
 
+    /// Whether a line with `text` is there, wherever.
+    pub fn has(&self, text: &str) -> bool {
+        self.lines().iter().any(|line| line.contains(text))
+    }
+
     /// A line that says the kernel has failed.
     pub fn fatal(&self) -> Option<String> {
         self.lines()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use image::Result;
 use image::bake::Image;
 use image::tree::write;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::console::Console;
 use crate::disk::Disk;
@@ -24,6 +24,28 @@ const POLL: Duration = Duration::from_millis(20);
 /// makes traces hard to read.
 const TEST_COMMAND_LINE: &str = "nokaslr mitigations=off cryptomgr.notests";
 
+/// What a machine consists of, and where its logs go.
+pub struct Parts<'a> {
+    /// What it boots.
+    pub image: &'a Image,
+    /// The first file system, if it is not the image's own.
+    pub initramfs: Option<&'a Path>,
+    /// The folder of the scenario.
+    pub folder: &'a Path,
+    /// The name of its logs there.
+    pub name: &'a str,
+    /// Its disks.
+    pub disks: &'a [Disk],
+    /// Arguments of its network interfaces.
+    pub nics: Vec<String>,
+    /// When its clock starts, if that is not now.
+    pub clock: Option<&'a str>,
+    /// What it gets besides.
+    pub more: Vec<String>,
+    /// When the scenario must have ended.
+    pub deadline: Instant,
+}
+
 /// A running machine.
 pub struct Machine {
     emulator: Child,
@@ -34,8 +56,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts a machine with `image` and `disks`; its logs go to `folder`, under `name`.
-    pub fn start(image: &Image, folder: &Path, name: &str, disks: &[Disk], deadline: Instant) -> Result<Machine> {
+    /// Starts a machine.
+    pub fn start(parts: Parts<'_>) -> Result<Machine> {
+        let Parts { image, folder, name, .. } = parts;
         let log = |kind: &str| folder.join(format!("{name}.{kind}"));
         let console = Console::new(log("console.log"));
         let errors = log("emulator.log");
@@ -43,23 +66,15 @@ impl Machine {
         let mut command = Command::new("setpriv");
         // Its own files are named relative to the folder: a comma in a path would mean something to the emulator.
         command.current_dir(folder).args(["--pdeathsig", "KILL", EMULATOR]);
-        command.args([
-            "-accel",
-            "tcg",
-            "-M",
-            "q35",
-            "-cpu",
-            "max",
-            "-m",
-            &image.memory_mib.to_string(),
-        ]);
+        let memory_mib = image.memory_mib.to_string();
+        command.args(["-accel", "tcg", "-M", "q35", "-cpu", "max", "-m", &memory_mib]);
         command.args(["-nodefaults", "-display", "none", "-no-reboot", "-qmp", "stdio"]);
         command.arg("-serial").arg(format!("file:{name}.console.log"));
-        command
-            .arg("-kernel")
-            .arg(image.vmlinux())
-            .arg("-initrd")
-            .arg(image.initramfs());
+        if let Some(clock) = parts.clock {
+            command.arg("-rtc").arg(format!("base={clock}"));
+        }
+        let initramfs = parts.initramfs.map_or_else(|| image.initramfs(), Path::to_path_buf);
+        command.arg("-kernel").arg(image.vmlinux()).arg("-initrd").arg(initramfs);
         command
             .arg("-append")
             .arg(format!("{} {TEST_COMMAND_LINE}", image.command_line));
@@ -72,14 +87,9 @@ impl Machine {
             "-device",
             "virtio-rng-pci",
         ]);
-        command.args(["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0"]);
-        for (index, disk) in disks.iter().enumerate() {
-            command
-                .arg("-drive")
-                .arg(format!("if=none,id=disk{index},format=raw,file={}", disk.file));
-            command
-                .arg("-device")
-                .arg(format!("virtio-blk-pci,drive=disk{index},serial={}", disk.serial));
+        command.args(parts.nics).args(parts.more);
+        for (index, disk) in parts.disks.iter().enumerate() {
+            command.args(disk.arguments(index));
         }
         write(&log("command"), format!("{command:?}\n").as_bytes())?;
         let error_file = File::create(&errors).map_err(|error| format!("{} cannot be created: {error}.", errors.display()))?;
@@ -95,9 +105,9 @@ impl Machine {
             console,
             qmp: Qmp::new(input, output),
             errors,
-            deadline,
+            deadline: parts.deadline,
         };
-        machine.command("qmp_capabilities")?;
+        machine.monitor("qmp_capabilities", json!({}))?;
         Ok(machine)
     }
 
@@ -123,15 +133,37 @@ impl Machine {
 
     /// Presses the power button for a moment.
     pub fn press_power_button(&mut self) -> Result<()> {
-        self.command("system_powerdown")
+        self.monitor("system_powerdown", json!({})).map(drop)
+    }
+
+    /// Tells the emulator to do something to the machine.
+    pub fn monitor(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        let done = self.qmp.execute(command, arguments, self.deadline);
+        done.map_err(|error| self.explain(&error))
+    }
+
+    /// Waits for something that the emulator says.
+    pub fn event(&mut self, name: &str) -> Result<Value> {
+        self.qmp.event(name, self.deadline).map_err(|error| self.explain(&error))
+    }
+
+    /// The plug is pulled.
+    pub fn cut_power(mut self) -> Result<()> {
+        self.emulator
+            .kill()
+            .and_then(|()| self.emulator.wait())
+            .map(drop)
+            .map_err(|error| format!("The emulator cannot be ended: {error}."))
+    }
+
+    /// Whether a line with `text` is on the console.
+    pub fn has_said(&self, text: &str) -> bool {
+        self.console.has(text)
     }
 
     /// Waits until the machine has switched itself off, and makes sure that it did so of its own accord.
     pub fn expect_power_off(&mut self) -> Result<()> {
-        let event = self
-            .qmp
-            .event("SHUTDOWN", self.deadline)
-            .map_err(|error| self.explain(&error))?;
+        let event = self.event("SHUTDOWN")?;
         let reason = event["data"]["reason"].as_str().unwrap_or("unknown").to_owned();
         if reason != "guest-shutdown" {
             return Err(self.explain(&format!("The machine ended for another reason: {reason}.")));
@@ -155,13 +187,6 @@ impl Machine {
         }
     }
 
-    fn command(&mut self, name: &str) -> Result<()> {
-        self.qmp
-            .execute(name, json!({}), self.deadline)
-            .map(drop)
-            .map_err(|error| self.explain(&error))
-    }
-
     fn ended(&mut self) -> Result<bool> {
         let status = self
             .emulator
@@ -171,7 +196,7 @@ impl Machine {
     }
 
     /// Puts beside what went wrong what a person needs to find out why.
-    fn explain(&self, what: &str) -> String {
+    pub fn explain(&self, what: &str) -> String {
         let said = std::fs::read_to_string(&self.errors).unwrap_or_default();
         let said = if said.is_empty() {
             String::new()

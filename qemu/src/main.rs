@@ -4,15 +4,19 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod cache;
 mod console;
+mod dice;
 mod disk;
+mod guest;
 mod machine;
 mod manifest;
+mod pair;
 mod qmp;
 mod report;
 mod scenario;
+mod scenarios;
 mod setup;
-mod smoke;
 
 use std::process::ExitCode;
 

@@ -3,13 +3,29 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use image::Result;
+use blockhaul_tests::programs::{Profile, Programs};
 use image::bake::Image;
 use image::tree::{Tree, make_folder};
+use image::{Result, daemon};
 
 use crate::manifest::Entry;
 use crate::report::Report;
-use crate::smoke;
+use crate::scenarios;
+
+/// Programs that are built for scenarios.
+struct Tools {
+    command: PathBuf,
+    agent: PathBuf,
+}
+
+impl Tools {
+    fn build(tree: &Tree) -> Result<Tools> {
+        Ok(Tools {
+            command: Programs::build(Profile::Dev)?.command,
+            agent: daemon::build(tree, "qemu-agent", TARGET)?,
+        })
+    }
+}
 
 /// What a scenario has to work with.
 pub struct Stage<'a> {
@@ -17,14 +33,34 @@ pub struct Stage<'a> {
     pub image: &'a Image,
     /// Where its disks, logs and sockets are; empty at the start.
     pub folder: PathBuf,
+    /// A folder for sockets, whose path is short.
+    pub sockets: PathBuf,
+    /// The command line, `blockhaul`.
+    pub command: PathBuf,
+    /// What is laid over the image; see `qemu/agent`.
+    pub agent: PathBuf,
+    /// The independent reader of the formats.
+    pub reader: PathBuf,
     /// When it must have ended.
     pub deadline: Instant,
 }
 
+/// What the agent is built for.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 type Scenario = fn(&Stage<'_>, &mut Report) -> Result<()>;
 
 /// All scenarios.
-const SCENARIOS: &[(&str, Scenario)] = &[("smoke", smoke::play)];
+const SCENARIOS: &[(&str, Scenario)] = &[
+    ("smoke", scenarios::smoke::play),
+    ("haul", scenarios::haul::play),
+    ("power", scenarios::power::play),
+    ("disk", scenarios::disk::play),
+    ("network", scenarios::network::play),
+    ("full", scenarios::full::play),
+    ("clock", scenarios::clock::play),
+    ("crash", scenarios::crash::play),
+];
 
 /// The names of all scenarios.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -33,11 +69,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Plays the `wanted` ones; fails if one fails, after all were played.
 pub fn play(tree: &Tree, image: &Image, wanted: &[&Entry]) -> Result<()> {
+    let tools = Tools::build(tree)?;
     let mut failed = Vec::new();
     for entry in wanted {
         println!("{}: {}", entry.name, entry.summary);
         let begin = Instant::now();
-        match play_one(tree, image, entry) {
+        match play_one(tree, image, &tools, entry) {
             Ok(()) => println!("{}: passed in {:.1} s\n", entry.name, begin.elapsed().as_secs_f32()),
             Err(error) => {
                 println!(
@@ -57,7 +94,7 @@ pub fn play(tree: &Tree, image: &Image, wanted: &[&Entry]) -> Result<()> {
     }
 }
 
-fn play_one(tree: &Tree, image: &Image, entry: &Entry) -> Result<()> {
+fn play_one(tree: &Tree, image: &Image, tools: &Tools, entry: &Entry) -> Result<()> {
     let (_, scenario) = SCENARIOS
         .iter()
         .find(|(name, _)| *name == entry.name)
@@ -66,9 +103,14 @@ fn play_one(tree: &Tree, image: &Image, entry: &Entry) -> Result<()> {
     // What the last run left is of no use any more; if it cannot be removed, creating the disks will say so.
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder)?;
+    let sockets = tempfile::tempdir().map_err(|error| format!("There is no folder for sockets: {error}."))?;
     let stage = Stage {
         image,
         folder,
+        sockets: sockets.path().to_path_buf(),
+        command: tools.command.clone(),
+        agent: tools.agent.clone(),
+        reader: tree.root.join("tests/reader.py"),
         deadline: Instant::now() + entry.limit(),
     };
     let mut report = Report::new();

@@ -29,17 +29,19 @@ const TOP: [&str; 12] = [
 ];
 
 /// Which of our crates each of our crates may use (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("hal", &[]),
     ("blockhaul-core", &["hal"]),
-    ("drivers-uring", &["hal"]),
+    ("drivers-cards", &["hal"]),
+    ("drivers-uring", &["hal", "drivers-cards"]),
     ("drivers-sim", &["hal"]),
     ("blockhauld", &["hal", "blockhaul-core", "drivers-uring"]),
     ("blockhaul", &["hal", "blockhaul-core"]),
     ("image", &[]),
-    ("qemu", &["hal", "blockhaul-core", "image"]),
+    ("qemu", &["hal", "blockhaul-core", "image", "blockhaul-tests"]),
+    ("qemu-agent", &[]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
-    ("blockhaul-fuzz", &["hal", "blockhaul-core"]),
+    ("blockhaul-fuzz", &["hal", "blockhaul-core", "drivers-cards"]),
 ];
 
 /// The only crate with `unsafe`.

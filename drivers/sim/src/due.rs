@@ -1,8 +1,9 @@
 //! What can become due, and where it is handled.
 
-use hal::{Event, FeedId, IoError, LinkError, VolumeId};
+use hal::{Event, FeedId, IoError, LinkError, Op, VolumeId};
 
 use crate::client::CallerId;
+use crate::memory::Lent;
 use crate::{DiskId, FeederId, Machines, SiteId};
 
 /// Something that happens at a later time. It looks up whom it is about and does nothing if they are gone.
@@ -12,6 +13,13 @@ pub(crate) enum Due {
     Post { site: SiteId, run: u64, event: Box<Event> },
     /// A disk operation completes.
     Disk { disk: DiskId, number: u64 },
+    /// A card answers.
+    Card {
+        site: SiteId,
+        run: u64,
+        op: Box<Op>,
+        lent: Option<Lent>,
+    },
     /// The oldest save of the settings completes.
     Save { site: SiteId, run: u64 },
     /// A file is made.
@@ -65,6 +73,11 @@ impl Machines {
                 }
             }
             Due::Disk { disk, number } => self.complete(disk, number),
+            Due::Card { site, run, op, lent } => {
+                if self.is_alive(site, run) {
+                    self.on_card_due(site, *op, lent);
+                }
+            }
             Due::Save { site, run } => {
                 if self.is_alive(site, run) {
                     self.saved(site);

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod card;
 mod client;
 mod disk;
 mod due;
@@ -43,6 +44,7 @@ mod world;
 mod wound;
 mod writes;
 
+pub use card::{OTHER_BYTE, SimCard, SimFile};
 pub use client::CallerId;
 pub use disk::{Beyond, Disk, DiskId, Snapshot};
 pub use fault::{Effect, Fault, IoKind, Struck};

@@ -152,6 +152,7 @@ impl Machines {
         site.running = false;
         site.inbox.clear();
         site.volumes.clear();
+        site.open_cards.clear();
         site.trusted.clear();
         site.links.clear();
         site.feeds.clear();

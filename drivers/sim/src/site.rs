@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 
-use hal::{Access, ClientId, ClockQuality, Event, FeedId, Fingerprint, Instant, LinkId, Moment, NicFacts, Tag, VolumeId};
+use hal::{Access, CardId, ClientId, ClockQuality, Event, FeedId, Fingerprint, Instant, LinkId, Moment, NicFacts, Tag, VolumeId};
 
+use crate::card::{OpenCard, SimCard};
 use crate::feed::Feed;
 use crate::memory::Lent;
 use crate::program::Program;
@@ -81,6 +82,8 @@ pub struct Site {
     pub(crate) trusted: Vec<Fingerprint>,
     pub(crate) links: BTreeMap<LinkId, (u64, usize)>,
     pub(crate) accepted: u64,
+    pub(crate) cards: BTreeMap<String, SimCard>,
+    pub(crate) open_cards: BTreeMap<CardId, OpenCard>,
     pub(crate) feeds: BTreeMap<FeedId, Feed>,
     pub(crate) clients: BTreeMap<ClientId, CallerId>,
     pub(crate) connected: u64,
@@ -128,6 +131,8 @@ impl Site {
             trusted: Vec::new(),
             links: BTreeMap::new(),
             accepted: 0,
+            cards: BTreeMap::new(),
+            open_cards: BTreeMap::new(),
             feeds: BTreeMap::new(),
             clients: BTreeMap::new(),
             connected: 0,

@@ -26,6 +26,7 @@ impl Machines {
                     disks: present
                         .filter(|(_, disk)| disk.present && disk.model.form != hal::VolumeForm::File)
                         .map(|(path, disk)| disk.device_facts(path))
+                        .chain(here.cards.iter().map(|(path, card)| card.device_facts(path)))
                         .collect(),
                     nics: here.nics.clone(),
                 };
@@ -97,6 +98,11 @@ impl Machines {
                 self.command(site, volume, tag, IoKind::Discard, at_bytes, length_bytes);
             }
             Op::Close { tag, volume } => self.close(site, volume, tag),
+            op @ (Op::OpenCard { .. }
+            | Op::ListCard { .. }
+            | Op::LookCard { .. }
+            | Op::ReadCard { .. }
+            | Op::CloseCard { .. }) => self.ask_card(site, op),
             Op::TrustKeys { keys } => self.trust(site, keys),
             Op::Dial { link, route, expect } => self.dial(site, link, route, expect),
             Op::Receive { link, into } => self.receive(site, link, into),

@@ -3,7 +3,8 @@
 //! The only crate with `unsafe`. What is bounded, and why, is in [`limits`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod clock;
+mod card;
+mod clock;
 mod control;
 mod dial;
 pub mod disk;

@@ -20,6 +20,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 
+use crate::card::{Answer, Cards};
 use crate::control;
 use crate::dial;
 use crate::disk::Disks;
@@ -55,6 +56,7 @@ pub struct UringMachine {
     world: Rc<World>,
     tls: Rc<Tls>,
     scribe: Rc<Scribe>,
+    cards: Cards,
     found: Found,
     programs: PathBuf,
     /// Lanes that end by themselves once the machine stops; then their sockets are gone.
@@ -108,6 +110,7 @@ impl UringMachine {
             world: Rc::clone(&world),
             tls: Rc::clone(&tls),
             scribe: Rc::clone(&scribe),
+            cards: Cards::default(),
             found,
             programs: setup.programs,
             doors: Vec::new(),
@@ -164,6 +167,16 @@ impl UringMachine {
     #[expect(clippy::async_yields_async, reason = "the lane's handle is wanted, not its end")]
     fn spawn(&self, lane: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
         self.runtime.block_on(async { tokio_uring::spawn(lane) })
+    }
+
+    /// A lane that waits for what a card answers, and tells it.
+    fn answer<T: 'static>(&self, answer: Answer<T>, event: impl FnOnce(Result<T, IoError>) -> Event + 'static) {
+        let world = Rc::clone(&self.world);
+        self.spawn(async move {
+            // A card whose thread is gone answers nothing.
+            let result = answer.await.unwrap_or(Err(IoError::Gone));
+            world.push(event(result));
+        });
     }
 
     fn link(&self, link: hal::LinkId) -> Option<Rc<Link>> {
@@ -317,6 +330,37 @@ impl hal::Machine for UringMachine {
             | Op::Flush { .. }
             | Op::Discard { .. }
             | Op::Close { .. } => self.disks.submit(op),
+
+            Op::OpenCard { tag, card, path } => {
+                let answer = self.cards.open(card, path);
+                self.answer(answer, move |result| Event::CardOpened { tag, result });
+            }
+            Op::ListCard { tag, card } => {
+                let answer = self.cards.list(card);
+                self.answer(answer, move |result| Event::CardListed { tag, result });
+            }
+            Op::LookCard { tag, card, path } => {
+                let answer = self.cards.look(card, path);
+                self.answer(answer, move |result| Event::CardLooked { tag, result });
+            }
+            Op::ReadCard {
+                tag,
+                card,
+                at_bytes,
+                into,
+            } => {
+                let mut lent = self.arena.lend(into);
+                let answer = self.cards.read(card, at_bytes, into.length_bytes as usize);
+                self.answer(answer, move |result: Result<Vec<u8>, IoError>| {
+                    let result = result.map(|bytes| lent.copy_from_slice(&bytes));
+                    drop(lent);
+                    Event::Done { tag, result }
+                });
+            }
+            Op::CloseCard { tag, card } => {
+                self.cards.close(card);
+                self.world.push(Event::Done { tag, result: Ok(()) });
+            }
 
             Op::TrustKeys { keys } => self.trust(keys),
             Op::Dial { link: id, route, expect } => {

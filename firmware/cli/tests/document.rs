@@ -41,6 +41,7 @@ fn there_is_one_description_for_each_interface() {
         "",
         ".Appliance",
         ".Archive",
+        ".Card",
         ".Config",
         ".Device",
         ".Grant",

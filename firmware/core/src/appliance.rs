@@ -6,6 +6,7 @@
 //! it, so that an event costs the same however many parts there are.
 
 mod again;
+mod cards;
 mod decisions;
 mod holders;
 mod keeping;
@@ -113,6 +114,7 @@ pub(crate) struct Parts {
     /// Comparisons of links that are gone, until their last read has finished.
     pub abandoned: BTreeMap<LinkId, Compares>,
     scrubs: BTreeMap<usize, scrub::Scrub>,
+    pub cards: cards::Cards,
     feeds: BTreeMap<FeedId, usize>,
     links: BTreeMap<LinkId, usize>,
     next_volume: u32,
@@ -172,6 +174,7 @@ impl Appliance {
             incoming: BTreeMap::new(),
             abandoned: BTreeMap::new(),
             scrubs: BTreeMap::new(),
+            cards: cards::Cards::default(),
             feeds: BTreeMap::new(),
             links: BTreeMap::new(),
             next_volume: 1,
@@ -285,6 +288,7 @@ impl Parts {
             self.keep(index, context);
         }
         self.trust_keys(context);
+        self.begin_cards(context);
     }
 
     pub fn open_archive(&mut self, index: usize, name: crate::Name, uuid: hal::Uuid, path: String, context: &mut Context) {
@@ -413,10 +417,12 @@ impl Parts {
                 }
                 other => unreachable!("{other:?} opens nothing"),
             },
-            Event::Devices { tag, disks, nics } => {
-                if let Purpose::Devices(client) = context.shared.tags.take(tag) {
-                    self.answer_devices(client, disks, nics, context);
-                }
+            Event::Devices { tag, disks, nics } => match context.shared.tags.take(tag) {
+                Purpose::Devices(client) => self.answer_devices(client, disks, nics, context),
+                _ => self.on_devices(&disks, context),
+            },
+            event @ (Event::CardOpened { .. } | Event::CardListed { .. } | Event::CardLooked { .. }) => {
+                self.on_card(event, context);
             }
             Event::Programs { tag, names } => {
                 if let Purpose::Programs(client) = context.shared.tags.take(tag) {
@@ -435,6 +441,7 @@ impl Parts {
                     (Code::DeviceRemoved, "removed")
                 };
                 context.say(code, &path, format!("Device {path} was {verb}."));
+                self.on_device(path, added, context);
             }
             Event::NicChanged { nic } => {
                 let (code, verb) = if nic.up {
@@ -547,6 +554,7 @@ impl Parts {
                         }
                     }
                     Reader::Scrub(index) => self.on_scrub_read(index, sequence, result, context),
+                    Reader::Card(card) => self.cards.on_survey(card, sequence, result, archive, context),
                 }
             }
             Purpose::Seek(reader, index, _) => {
@@ -572,11 +580,18 @@ impl Parts {
                         }
                     }
                     Reader::Reconcile(_) => unreachable!("it knows where to begin"),
-                    Reader::Scrub(_) => unreachable!("it begins where it is told"),
+                    Reader::Scrub(_) | Reader::Card(_) => unreachable!("it begins where it is told"),
                 }
             }
             Purpose::Settings => self.on_saved(result, context),
-            Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Devices(_) | Purpose::Programs(_) | Purpose::Program(_) => {
+            Purpose::Card(index, task) => self.on_card_done(index, task, result, context),
+            Purpose::Probe(..) => {}
+            Purpose::FindCards
+            | Purpose::Send(..)
+            | Purpose::Deliver(..)
+            | Purpose::Devices(_)
+            | Purpose::Programs(_)
+            | Purpose::Program(_) => {
                 unreachable!("answered by events of their own")
             }
         }

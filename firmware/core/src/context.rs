@@ -62,6 +62,8 @@ pub enum Ready {
     Again,
     /// Rules on events.
     Macros,
+    /// A card.
+    Card(usize),
 }
 
 /// One event's surroundings.

@@ -103,6 +103,24 @@ pub enum Code {
     DeviceSilent,
     /// It has answered.
     DeviceAnswers,
+    /// A known card is there.
+    CardFound,
+    /// A card that nobody knows is there.
+    CardUnknown,
+    /// A card was pulled.
+    CardRemoved,
+    /// All files of a card that are closed are here.
+    CardTaken,
+    /// A file of a card changed while it was read.
+    CardFileChanged,
+    /// A file of a card cannot be read.
+    CardFileUnreadable,
+    /// The file system of a card is damaged.
+    CardDamaged,
+    /// Another card is where one should be.
+    CardSwapped,
+    /// The same card is there twice.
+    CardCloned,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -174,6 +192,15 @@ impl Code {
             Code::DeviceRemoved => ("device-removed", Info),
             Code::DeviceSilent => ("device-silent", Critical),
             Code::DeviceAnswers => ("device-answers", Info),
+            Code::CardFound => ("card-found", Info),
+            Code::CardUnknown => ("card-unknown", Info),
+            Code::CardRemoved => ("card-removed", Info),
+            Code::CardTaken => ("card-taken", Info),
+            Code::CardFileChanged => ("card-file-changed", Warning),
+            Code::CardFileUnreadable => ("card-file-unreadable", Warning),
+            Code::CardDamaged => ("card-damaged", Warning),
+            Code::CardSwapped => ("card-swapped", Warning),
+            Code::CardCloned => ("card-cloned", Warning),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
             Code::MacroBegun => ("macro-begun", Info),

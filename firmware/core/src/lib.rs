@@ -11,6 +11,7 @@ extern crate alloc;
 mod appliance;
 pub mod archive;
 pub mod calendar;
+pub mod card;
 mod context;
 pub mod control;
 mod entropy;

@@ -30,6 +30,25 @@ pub enum Purpose {
     Programs(ClientId),
     /// A program of a macro that is under way.
     Program(u64),
+    /// A card, by its place.
+    Card(usize, CardTask),
+    /// A look at something that may be a card, by its number.
+    Probe(u64, CardTask),
+    /// The list of devices, to look for cards.
+    FindCards,
+}
+
+/// What an op of a card is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CardTask {
+    /// Opening it.
+    Open,
+    /// Listing its files.
+    List,
+    /// Looking at a file, or reading it.
+    Import,
+    /// Letting go of it.
+    Close,
 }
 
 impl Purpose {
@@ -43,7 +62,7 @@ impl Purpose {
                 Some((archive, TRANSFER_WITHIN))
             }
             Purpose::Creation(..) | Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Settings | Purpose::Devices(_) => None,
-            Purpose::Programs(_) | Purpose::Program(_) => None,
+            Purpose::Programs(_) | Purpose::Program(_) | Purpose::Card(..) | Purpose::Probe(..) | Purpose::FindCards => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use hal::{Digest, Uuid};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::card::profile::CardSetting;
 use crate::control::types::{JobMode, JobPlan, NicRate, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
 use crate::macros::Macro;
@@ -44,6 +45,9 @@ pub struct Settings {
     /// Jobs.
     #[serde(default, rename = "job", skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobSetting>,
+    /// Cards of cameras.
+    #[serde(default, rename = "card", skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<CardSetting>,
     /// Macros.
     #[serde(default, rename = "macro", skip_serializing_if = "Vec::is_empty")]
     pub macros: Vec<Macro>,
@@ -77,6 +81,7 @@ impl Default for Settings {
             grants: Vec::new(),
             nics: Vec::new(),
             jobs: Vec::new(),
+            cards: Vec::new(),
             macros: Vec::new(),
         }
     }
@@ -242,6 +247,7 @@ impl Settings {
         twice("archive", &mut self.archives.iter().map(|archive| &archive.name))?;
         twice("recorder", &mut self.recorders.iter().map(|recorder| &recorder.name))?;
         twice("peer", &mut self.peers.iter().map(|peer| &peer.name))?;
+        twice("card", &mut self.cards.iter().map(|card| &card.name))?;
         twice("macro", &mut self.macros.iter().map(|rule| &rule.name))?;
         twice("job", &mut self.jobs.iter().map(|job| &job.name))?;
         let archive = |name: &Name| self.archives.iter().any(|archive| archive.name == *name);
@@ -251,6 +257,16 @@ impl Settings {
                 return Err(format!(
                     "recorder {} names the archive {}, which is not there",
                     recorder.name, recorder.archive
+                ));
+            }
+        }
+        for card in &self.cards {
+            card.check()
+                .map_err(|refusal| format!("card {}: {}", card.name, refusal.sentence))?;
+            if !archive(&card.archive) {
+                return Err(format!(
+                    "card {} names the archive {}, which is not there",
+                    card.name, card.archive
                 ));
             }
         }

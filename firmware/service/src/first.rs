@@ -1,84 +1,179 @@
-//! The daemon's duties when it is the first process of an appliance image: what comes before its ordinary start, and what
-//! comes after its ordinary end.
+//! The first process of an appliance image: it makes the machine ready, starts the daemon as its child, and stays beside it to
+//! its end.
 //!
-//! It is not a service manager: the daemon is the only program of the image. What it does is told by files baked into the
-//! image below `/etc/blockhaul`, one item per line: `arguments`, `modules`, `nics`, `state`.
+//! It is not a service manager: it knows the daemon and the vendor's own programs, and starts nothing else. What it does is told
+//! by files baked into the image below `/etc/blockhaul`, one item per line: `arguments`, `modules`, `nics`, `programs`, `state`.
+//! The daemon is the same program, started once more; so its failure is not the kernel's, and all orphans come here.
 //! Invariants: nothing here runs unless this is process 1; whatever goes wrong is said on the console in a sentence; the
-//! machine is never left without a first process.
+//! machine is never left without a first process, and never runs on for long without a daemon.
 
+mod crashes;
 mod disks;
 mod modules;
 mod mounts;
 mod nics;
 mod power;
+mod programs;
+mod signs;
+mod watchdog;
 
 use std::ffi::OsString;
+use std::process::Command;
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{WaitOptions, getpid, wait};
+use nix::sys::signal::SigSet;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
 use rustix::system::{RebootCommand, reboot};
+
+use crashes::Crashes;
+use programs::Programs;
+use signs::{Sign, Signs};
+use watchdog::Watchdog;
 
 /// Where the files of the image lie that say what to do.
 const SETTINGS: &str = "/etc/blockhaul";
 
-/// Orphans are collected this often. There are none as long as the daemon is alone.
-const REAP_PERIOD: Duration = Duration::from_secs(1);
+/// This program, as it lies in an image.
+const DAEMON: &str = "/init";
+
+/// Children that ended are looked for this often at least, and the watchdog is fed.
+const TICK: Duration = Duration::from_secs(1);
 
 /// After a failed start the machine restarts after this time, long enough to read the console.
 const RESTART_DELAY: Duration = Duration::from_secs(30);
 
-/// What the daemon needs to know for its ordinary start.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Its arguments, without the program's name: the kernel gives process 1 none.
-    pub arguments: Vec<OsString>,
+/// A daemon that crashed is started again after this time.
+const CRASH_DELAY: Duration = Duration::from_secs(1);
+
+/// An ordered stop that takes longer than this is given up; the archives recover as after a power cut.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// What asks for the end of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    PowerOff,
+    Restart,
 }
 
-/// Makes the machine ready: mounts, modules, network interfaces, state directory, power button.
-///
-/// Returns nothing where this is not the first process; then there is nothing to do here.
-pub fn prepare() -> Result<Option<Prepared>, String> {
-    if !getpid().is_init() {
-        return Ok(None);
+impl Asked {
+    fn end(self) -> ! {
+        match self {
+            Asked::PowerOff => end("switching off", RebootCommand::PowerOff),
+            Asked::Restart => end("restarting", RebootCommand::Restart),
+        }
     }
+}
+
+/// Does the duties of a first process to the machine's end. Returns where this is another process; then nothing was done.
+pub fn run_if_first() {
+    if !getpid().is_init() {
+        return;
+    }
+    let Err(reason) = run();
+    fail(&reason)
+}
+
+fn run() -> Result<std::convert::Infallible, String> {
     say("first process of this machine, preparing it");
     mounts::system()?;
+    // Before anything is started that could be told to stop.
+    let (ask, asked) = channel();
+    power::watch_signals(ask.clone())?;
     modules::load_all(lines("modules"));
+    let mut watchdog = Watchdog::find();
     nics::set_up(lines("nics"));
     disks::report();
     mounts::state(lines("state").first().map(String::as_str))?;
-    power::watch();
-    start_thread("reaper", || {
-        loop {
-            reap();
-            thread::sleep(REAP_PERIOD);
+    power::watch_button(&ask);
+    let mut signs = Signs::open()?;
+    let mut programs = Programs::new(&lines("programs"));
+    let mut crashes = Crashes::default();
+    let mut daemon = start_daemon()?;
+    let mut stopping: Option<(Asked, Instant)> = None;
+    loop {
+        let now = Instant::now();
+        match signs.wait(TICK) {
+            Some(Sign::Ready) => programs.start_all(),
+            Some(Sign::Alive) | None => {}
         }
-    });
-    Ok(Some(Prepared {
-        arguments: lines("arguments").into_iter().map(OsString::from).collect(),
-    }))
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid != daemon {
+                programs.ended(pid, status, now);
+                continue;
+            }
+            daemon = match (stopping, status.terminating_signal()) {
+                (Some((asked, _)), _) => asked.end(),
+                (None, None) if status.exit_status() == Some(0) => Asked::PowerOff.end(),
+                (None, None) => return Err(format!("the daemon ended: {}", ending(status))),
+                (None, Some(_)) if crashes.too_many(now) => {
+                    return Err(format!(
+                        "the daemon crashed again and again, the last time: {}",
+                        ending(status)
+                    ));
+                }
+                (None, Some(_)) => {
+                    say(&format!("the daemon crashed ({}) and is started again", ending(status)));
+                    thread::sleep(CRASH_DELAY);
+                    start_daemon()?
+                }
+            };
+        }
+        if let (Ok(asked), None) = (asked.try_recv(), stopping) {
+            programs.stop_all();
+            if let Err(error) = kill_process(daemon, Signal::TERM) {
+                say(&format!("the daemon cannot be told to stop: {error}"));
+            }
+            stopping = Some((asked, now + STOP_LIMIT));
+        }
+        if let Some((asked, _)) = stopping.filter(|(_, limit)| *limit <= now) {
+            say(&format!("the daemon did not stop within {} s", STOP_LIMIT.as_secs()));
+            asked.end();
+        }
+        if stopping.is_none() {
+            programs.restart_due(now);
+        }
+        watchdog.feed(signs.last(), now);
+    }
 }
 
-/// Collects all children that ended.
-pub fn reap() {
-    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+fn start_daemon() -> Result<Pid, String> {
+    let arguments = lines("arguments").into_iter().map(OsString::from);
+    let mut command = Command::new(DAEMON);
+    command.env_clear().args(arguments);
+    signs::announce(&mut command);
+    spawn(&mut command).map_err(|error| format!("the daemon cannot be started: {error}"))
 }
 
-/// Switches the machine off. The daemon has stopped by now; what is mounted is written back and let go.
-pub fn power_off() -> ! {
-    end("switching off", RebootCommand::PowerOff)
+/// Starts a child that gets all signals. A child has the mask of whoever starts it, and here they are held back, so they are let
+/// through for that moment; one that comes just then is lost, and has to be sent again.
+fn spawn(command: &mut Command) -> std::io::Result<Pid> {
+    let held = SigSet::thread_get_mask()?;
+    SigSet::empty().thread_set_mask()?;
+    let child = command.spawn();
+    held.thread_set_mask()?;
+    child.map(|child| Pid::from_child(&child))
 }
 
-/// Says why the daemon could not start or go on, waits so that it can be read, and restarts the machine.
-pub fn fail(reason: &str) -> ! {
+/// How a process ended, for people.
+fn ending(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no reason known".to_owned(),
+    }
+}
+
+/// Says why the machine cannot go on, waits so that it can be read, and restarts it.
+fn fail(reason: &str) -> ! {
     say(reason);
     say(&format!(
         "the daemon does not run; the machine restarts in {} s",
         RESTART_DELAY.as_secs()
     ));
     thread::sleep(RESTART_DELAY);
-    end("restarting", RebootCommand::Restart)
+    Asked::Restart.end()
 }
 
 fn end(what: &str, command: RebootCommand) -> ! {
@@ -115,7 +210,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ordinary_process_prepares_nothing() {
-        assert!(prepare().expect("nothing is done").is_none());
+    fn an_ordinary_process_does_nothing_of_it() {
+        run_if_first();
+    }
+
+    #[test]
+    fn an_end_is_said_for_people() {
+        // The status is wanted as the first process gets it, so it is not the child that is asked.
+        #[allow(clippy::zombie_processes)]
+        let ended = |script: &str| {
+            let child = Command::new("sh").args(["-c", script]).spawn().expect("a shell");
+            let pid = Pid::from_child(&child);
+            let status = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+            ending(status.expect("a child").expect("it ended").1)
+        };
+        assert_eq!(ended("exit 3"), "exit 3");
+        assert_eq!(ended("kill -SEGV $$"), "signal 11");
     }
 }

@@ -1,6 +1,7 @@
 //! `blockhauld`, the daemon: reads its few options, gets the machine, hands it to the core, and ends in good order.
 //!
-//! It decides nothing that the core could decide. Order of the start: duties as the first process if it is that, options,
+//! It decides nothing that the core could decide. As the first process of a machine it does the duties of
+//! that, and the daemon is its child. Order of the start: options,
 //! protection, machine (state folder and identity, block memory, rings, sockets), core, pump.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -27,22 +28,15 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    first::run_if_first();
     let log = log::start();
-    let (is_first, given) = match first::prepare() {
-        Ok(Some(prepared)) => (true, prepared.arguments),
-        Ok(None) => (false, std::env::args_os().skip(1).collect()),
-        Err(reason) => first::fail(&reason),
-    };
-    let code = daemon(given, is_first);
+    let code = daemon(std::env::args_os().skip(1).collect());
     log.finish();
-    if is_first {
-        first::power_off();
-    }
     // Not by returning: the runtime would wait for a thread that asks a name server or a hung device.
     std::process::exit(code.into())
 }
 
-fn daemon(given: Vec<OsString>, is_first: bool) -> u8 {
+fn daemon(given: Vec<OsString>) -> u8 {
     let arguments = match arguments::parse(given) {
         Ok(Request::Run(arguments)) => arguments,
         Ok(Request::Help) => {
@@ -53,7 +47,6 @@ fn daemon(given: Vec<OsString>, is_first: bool) -> u8 {
             println!("blockhauld {VERSION}");
             return 0;
         }
-        Err(sentence) if is_first => first::fail(&sentence),
         Err(sentence) => {
             eprint!("blockhauld: {sentence}\n\n{USAGE}");
             return EXIT_USAGE;
@@ -63,9 +56,6 @@ fn daemon(given: Vec<OsString>, is_first: bool) -> u8 {
         Ok(()) => 0,
         Err(sentence) => {
             tracing::error!("{sentence}");
-            if is_first {
-                first::fail(&sentence);
-            }
             1
         }
     }
@@ -126,7 +116,7 @@ fn run(arguments: Arguments) -> Result<(), String> {
         pump::End::Forced => tracing::warn!("asked to stop a second time: stopped at once"),
     }
     tracing::info!("stopped");
-    // Leaving drops the machine, which would wait for a hung device. The first process must not exit: it powers off.
+    // Leaving drops the machine, which would wait for a hung device.
     if end == pump::End::Forced {
         std::mem::forget(machine);
     }

@@ -17,6 +17,14 @@ const FREE_BYTES: usize = 64 << 10;
 /// What a whole appliance with its machine may take, most of which is its block memory.
 const APPLIANCE_BYTES: usize = 16 << 20;
 
+/// What reading a small card may take: its windows, and folders of the longest that are read.
+const CARD_BYTES: usize = 24 << 20;
+
+/// The same for what an input does to the reader of a card.
+pub fn of_card<T>(what: impl FnOnce() -> T) -> T {
+    at_most(CARD_BYTES, what)
+}
+
 /// Does something, and panics if meanwhile more than `times` the input and a little was allocated at once.
 pub fn within<T>(times: usize, input: &[u8], what: impl FnOnce() -> T) -> T {
     at_most(times * input.len() + FREE_BYTES, what)

@@ -49,7 +49,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 13] = [
+pub const TARGETS: [&Target; 16] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -63,6 +63,9 @@ pub const TARGETS: [&Target; 13] = [
     &targets::volume::TARGET,
     &targets::event::TARGET,
     &targets::netlink::TARGET,
+    &targets::card::FAT,
+    &targets::card::EXFAT,
+    &targets::card::EXT,
 ];
 
 /// The target of that name.

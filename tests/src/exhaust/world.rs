@@ -232,6 +232,11 @@ impl World {
             | Op::CloseFeed { .. }
             | Op::Deliver { .. }
             | Op::Dismiss { .. }
+            | Op::OpenCard { .. }
+            | Op::ListCard { .. }
+            | Op::LookCard { .. }
+            | Op::ReadCard { .. }
+            | Op::CloseCard { .. }
             | Op::Stop => return Err(format!("{op:?} was not expected here")),
         }
         Ok(())

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod card;
 mod disk;
 mod found;
 mod haul;
@@ -73,6 +74,23 @@ const STORIES: &[Story] = &[
         "a disk hangs for long",
         disk::silence,
         &["device-silent", "recording-dropped", "device-answers", "recording-resumed"],
+    ),
+    (
+        "a card is put in, made known, taken, pulled and put elsewhere",
+        card::life,
+        &["card-unknown", "card-found", "card-taken", "card-removed"],
+    ),
+    ("cards and power come and go", card::interrupted, &["card-removed"]),
+    ("a camera writes over what is being taken", card::overwritten, &["gap"]),
+    (
+        "files change, cannot be read, folders are damaged",
+        card::changed,
+        &["card-file-changed", "card-file-unreadable", "card-damaged", "gap"],
+    ),
+    (
+        "copies of a card, and another in its place",
+        card::strangers,
+        &["card-cloned", "card-swapped"],
     ),
     ("a job runs once", haul::run, &["run-started", "caught-up", "run-completed"]),
     ("the target is full", haul::full_target, &["target-full"]),

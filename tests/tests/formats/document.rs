@@ -233,6 +233,7 @@ fn the_tables_of_the_block_header() {
         &fields,
     );
 
+    let file = origin.file.unwrap();
     let fields = [
         ("UUID of the archive", origin.key.origin.0.to_vec()),
         ("epoch of the origin", pair(origin.epoch.counter, origin.epoch.nonce)),
@@ -258,7 +259,12 @@ fn the_tables_of_the_block_header() {
             "length of the init data, 0 to 3,072",
             number(structures::INIT.len() as u64, 2),
         ),
-        ("zero", zeros(54)),
+        ("zero", zeros(6)),
+        ("of a block that was taken from a file", number(file.path, 8)),
+        ("time when the file began", time(file.begin_ns)),
+        ("size of the file", number(file.size_bytes, 8)),
+        ("where in the file the payload begins", number(file.at_bytes, 8)),
+        ("zero", zeros(16)),
         ("init data, the rest zero", padded(structures::INIT, INIT_BYTES_MAX)),
     ];
     let rows = table("Origin part of a data block:");

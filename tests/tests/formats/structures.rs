@@ -3,7 +3,7 @@
 use blockhaul_core::Kind;
 use blockhaul_core::control::types::{GapReason, Mode};
 use blockhaul_core::format::checkpoint::{Fills, NO_TRACK, PART_HEAD_BYTES, PartHead};
-use blockhaul_core::format::header::{self, Epoch};
+use blockhaul_core::format::header::{self, Epoch, FromFile};
 use blockhaul_core::format::notes::{MarkHead, MarkPoint, TagRange};
 use blockhaul_core::format::record::{GapRange, decode_records, encode_records};
 use blockhaul_core::format::{
@@ -105,6 +105,12 @@ pub fn header_parts() -> (Placement, Origin) {
         begin_boot_ns: 0x4142,
         payload_digest: Digest(counting(0x50)),
         previous_origin: Digest(counting(0x70)),
+        file: Some(FromFile {
+            path: 0xf1f2_f3f4,
+            begin_ns: 0xf5f6_f7f8,
+            size_bytes: 0x7fff_ffff,
+            at_bytes: 0xfafb,
+        }),
     };
     let placement = Placement {
         kind: BlockKind::Data,

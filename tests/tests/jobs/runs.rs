@@ -108,6 +108,13 @@ fn a_run_may_be_bound_to_every_event_that_there_is() {
     for code in blockhaul_tests::sim::all_codes() {
         let run = json!({ "name": "out", "bounds": { "event": code } });
         pair.stage.ask(pair.lobby, "Job.Run", run);
+        let shown = pair.stage.ask(pair.lobby, "Job.Show", json!({ "name": "out" }));
+        if shown["job"]["state"] != "idle" {
+            let other = json!({ "name": "out", "bounds": { "blocks": 1 } });
+            let why = pair.stage.refused(pair.lobby, "Job.Run", other);
+            assert!(why.contains("bounds stay"), "{why}");
+            pair.stage.ask(pair.lobby, "Job.Stop", json!({ "name": "out" }));
+        }
     }
 }
 

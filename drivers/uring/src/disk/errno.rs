@@ -4,7 +4,7 @@ use hal::IoError;
 use rustix::io::Errno;
 
 /// The meaning of an error of the kernel.
-pub(super) fn meaning(errno: Errno) -> IoError {
+pub(crate) fn meaning(errno: Errno) -> IoError {
     match errno {
         // What the block layer says of a bad sector, a damaged transfer, or a command the device did not finish.
         Errno::IO

@@ -15,7 +15,7 @@ mod health;
 mod holders;
 mod ioctl;
 mod listing;
-mod open;
+pub(crate) mod open;
 mod order;
 mod ring;
 mod slow;
@@ -31,6 +31,7 @@ use std::sync::Arc;
 use hal::{Access, Event, IoError, Op, Span, Tag, VolumeFacts, VolumeId};
 
 use crate::memory::Arena;
+pub(crate) use errno::meaning;
 use errno::meaning_of;
 use flight::Flight;
 use open::Opened;
@@ -110,7 +111,12 @@ impl Disks {
                 length_bytes,
             } => self.discard(tag, volume, at_bytes, length_bytes),
             Op::Close { tag, volume } => self.close(tag, volume),
-            Op::TrustKeys { .. }
+            Op::OpenCard { .. }
+            | Op::ListCard { .. }
+            | Op::LookCard { .. }
+            | Op::ReadCard { .. }
+            | Op::CloseCard { .. }
+            | Op::TrustKeys { .. }
             | Op::Dial { .. }
             | Op::Receive { .. }
             | Op::Send { .. }

@@ -23,15 +23,42 @@ const ALIGNMENT_BYTES_FALLBACK: u32 = 4096;
 const FILE_BIT: u64 = 1 << 63;
 
 /// An open volume.
-pub(super) struct Opened {
-    pub(super) file: OwnedFd,
-    pub(super) facts: VolumeFacts,
+pub(crate) struct Opened {
+    pub(crate) file: OwnedFd,
+    pub(crate) facts: VolumeFacts,
     /// The block device that it is, or that its file system lies on.
     pub(super) device: Option<DeviceNumber>,
 }
 
+/// Opens a card or an image of one for reading. A card that is mounted here, or held by somebody, is busy.
+pub(crate) fn open_to_read(path: &str) -> Result<Opened, IoError> {
+    let is_device = rustix::fs::stat(path)
+        .map(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice)
+        .map_err(meaning)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    if is_device {
+        // Direct: what the page cache has may be older than the card.
+        return open_with(path, Access::ReadOnly, flags | OFlags::DIRECT | OFlags::EXCL);
+    }
+    match open_with(path, Access::ReadOnly, flags | OFlags::DIRECT) {
+        // File systems in memory know no direct I/O.
+        Err(IoError::Unsupported) => open_with(path, Access::ReadOnly, flags),
+        result => result,
+    }
+}
+
 /// Opens the thing at an absolute path. Links are followed: `/dev/disk/by-id` consists of them.
 pub(super) fn open(path: &str, access: Access) -> Result<Opened, IoError> {
+    let is_device = || rustix::fs::stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
+    let flags = match access {
+        Access::Exclusive if is_device() => OFlags::RDWR | OFlags::EXCL,
+        Access::Exclusive => OFlags::RDWR,
+        Access::ReadOnly => OFlags::RDONLY,
+    };
+    open_with(path, access, flags | OFlags::DIRECT | OFlags::CLOEXEC)
+}
+
+fn open_with(path: &str, access: Access, flags: OFlags) -> Result<Opened, IoError> {
     if !path.starts_with('/') {
         return Err(IoError::Unsupported);
     }
@@ -42,13 +69,6 @@ pub(super) fn open(path: &str, access: Access) -> Result<Opened, IoError> {
         FileType::RegularFile => false,
         _ => return Err(IoError::Unsupported),
     };
-    let flags = OFlags::DIRECT
-        | OFlags::CLOEXEC
-        | match access {
-            Access::Exclusive if is_device => OFlags::RDWR | OFlags::EXCL,
-            Access::Exclusive => OFlags::RDWR,
-            Access::ReadOnly => OFlags::RDONLY,
-        };
     let file = patiently(|| rustix::fs::open(path, flags, Mode::empty())).map_err(|errno| match errno {
         // What some drivers say of a write-protected device.
         Errno::ACCESS | Errno::PERM if is_device && is_read_only(&seen) => IoError::ReadOnly,

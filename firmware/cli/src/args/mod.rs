@@ -4,6 +4,7 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod card;
 pub mod config;
 pub mod grant;
 pub mod job;
@@ -86,6 +87,9 @@ pub enum Command {
     /// Archives: the logs of blocks
     #[command(subcommand)]
     Archive(archive::Archive),
+    /// Cards of cameras: files that are taken into an archive whenever the card is there
+    #[command(subcommand)]
+    Card(card::Card),
     /// Recorders: sockets that take a stream into an archive
     #[command(subcommand)]
     Recorder(recorder::Recorder),
@@ -166,6 +170,12 @@ mod tests {
             "archive list",
             "archive info card",
             "archive verify card",
+            "card list",
+            "card info /dev/sdb1",
+            "card info /mnt/card --pattern **.mp4",
+            "card add dash --archive card --path /dev/sdb1 --profile dashcam --camera front --zone Europe/Berlin --settle 2m",
+            "card add door --archive card --path /mnt/door --pattern %c/**.mp4",
+            "card remove dash",
             "recorder create r1 --archive card --camera lobby --kind audio --listen unix:/run/lobby.sock",
             "recorder list",
             "recorder remove r1",
@@ -261,6 +271,8 @@ mod tests {
             ("retention set card --max-age 30", "30d"),
             ("retention set card --guards any-of:", "any-of:JOB,JOB"),
             ("tag set --archive a --camera b --blocks 9 x", "100..200"),
+            ("card add a --archive b --path /x --pattern %q", "%Y %m %d"),
+            ("card add a --archive b --path /x", "--profile"),
             ("archive scrub a --rate fast", "10MiB/s"),
             ("fly", "unrecognized subcommand"),
         ] {

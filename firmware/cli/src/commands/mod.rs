@@ -2,6 +2,7 @@
 
 mod appliance;
 mod archive;
+mod card;
 mod config;
 mod doctor;
 mod export;
@@ -150,6 +151,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Identity => appliance::identity(context),
         Command::Device(device) => appliance::device(context, &device),
         Command::Archive(archive) => archive::run(context, archive),
+        Command::Card(card) => card::run(context, card),
         Command::Recorder(recorder) => recorder::run(context, recorder),
         Command::Record(record) => record::run(context, record),
         Command::Peer(peer) => peer::run(context, peer),

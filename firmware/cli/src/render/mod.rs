@@ -4,6 +4,7 @@
 
 pub mod appliance;
 pub mod archive;
+pub mod card;
 pub mod config;
 pub mod difference;
 pub mod job;

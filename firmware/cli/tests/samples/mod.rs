@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+mod cards;
 mod notes;
 mod presence;
 
@@ -483,6 +484,7 @@ pub fn samples() -> Vec<Sample> {
         appliance(),
         device(),
         archives::samples(),
+        cards::samples(),
         recorders(),
         pairing(),
         jobs(),

@@ -37,6 +37,7 @@ impl Parts {
                 Ready::Silence => self.look_for_silence(context),
                 Ready::Again => self.read_again(context),
                 Ready::Macros => self.decide_macros(context),
+                Ready::Card(index) => self.decide_card(index, context),
             }
         }
         self.mind_silence(context);
@@ -83,6 +84,7 @@ impl Parts {
                     }
                 }
                 (Owner::Recorder(_), SettledWhat::Record(_)) | (Owner::Archive, _) => {}
+                (Owner::Card(card), what) => self.cards.on_settled(card, what, entry.durable, context),
                 (Owner::Client(client), _) => self.on_noted(client, &archive, entry.durable, context),
                 (Owner::Link(link), what) => {
                     if let Some(incoming) = self.incoming.get_mut(&link) {
@@ -115,6 +117,7 @@ impl Parts {
             for recorder in &self.waiting_recorders {
                 context.wake(Ready::Recorder(*recorder));
             }
+            self.cards.wake_those_of(index, context);
             for incoming in self.incoming.values().filter(|incoming| incoming.waits_for(index)) {
                 context.wake(Ready::Incoming(incoming.link));
             }

@@ -48,6 +48,7 @@ impl Parts {
         for incoming in self.incoming.values_mut() {
             incoming.hang_up(context);
         }
+        self.cards.wake_all(context);
         context.say(Code::Stopped, "appliance", "The appliance stops in good order.".to_string());
     }
 
@@ -195,6 +196,7 @@ impl Parts {
         let busy = self.recorders.values().any(|recorder| !recorder.is_finished())
             || self.archives.iter().flatten().any(|archive| !archive.is_at_rest())
             || !self.incoming.is_empty()
+            || !self.cards.are_quiet()
             || self.changes.is_saving();
         if busy && context.now.at < until {
             return;

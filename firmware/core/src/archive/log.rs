@@ -40,6 +40,8 @@ pub enum Owner {
     Archive,
     /// A control client that waits for its note.
     Client(ClientId),
+    /// A card whose files are taken, by its place.
+    Card(usize),
 }
 
 /// A data block on its way into the log. Its origin part is in the header sector of `span` already; the payload follows it

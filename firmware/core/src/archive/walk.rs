@@ -37,6 +37,8 @@ pub enum Reader {
     Compare(LinkId),
     /// The reading for damage in the background of the archive in that place.
     Scrub(usize),
+    /// A card whose files are compared with what is there.
+    Card(usize),
 }
 
 impl Reader {
@@ -48,6 +50,7 @@ impl Reader {
             Reader::Keeper(id) => Ready::Keeper(id),
             Reader::Compare(link) => Ready::Incoming(link),
             Reader::Scrub(index) => Ready::Scrub(index),
+            Reader::Card(index) => Ready::Card(index),
         }
     }
 }

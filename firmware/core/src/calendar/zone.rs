@@ -54,6 +54,18 @@ impl Zone {
         utc_s + self.offset_s(utc_s)
     }
 
+    /// What a local time is ahead of UTC. Of a time that is there twice the first one counts.
+    pub fn offset_of_local_s(&self, local_s: i64) -> i64 {
+        // No zone is further from UTC than that, so the earlier offset is the one before any change near by.
+        let earlier = self.offset_s(local_s - 86_400);
+        let later = self.offset_s(local_s - earlier);
+        if self.offset_s(local_s - later) == later {
+            later
+        } else {
+            earlier
+        }
+    }
+
     fn offset_s(&self, utc_s: i64) -> i64 {
         i64::from(self.rules.to_offset(stamp(utc_s)).seconds())
     }

@@ -21,6 +21,7 @@ use super::{refuse, reply};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::refusal;
+use crate::card::profile::CardSetting;
 use crate::context::Context;
 use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
@@ -69,6 +70,10 @@ pub enum Change {
     FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// A card.
+    AddCard(CardSetting),
+    /// No card of that name.
+    RemoveCard(Name),
     /// A macro.
     AddMacro(Macro),
     /// No macro of that name.
@@ -125,6 +130,8 @@ impl Change {
             Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
             Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::AddCard(card) => format!("Card {} was added: its files go to archive {}.", card.name, card.archive),
+            Change::RemoveCard(name) => format!("Card {name} was removed."),
             Change::AddMacro(rule) => format!("Macro {} was made: on {}.", rule.name, rule.on),
             Change::RemoveMacro(name) => format!("Macro {name} was removed."),
             Change::EnableMacro(name, true) => format!("Macro {name} was enabled."),
@@ -340,6 +347,15 @@ impl Parts {
             }
             Change::SwitchService(on) => {
                 self.switch_service(on, context);
+                done(context);
+            }
+            Change::AddCard(setting) => {
+                self.add_card(setting, context);
+                self.find_cards(context);
+                done(context);
+            }
+            Change::RemoveCard(name) => {
+                self.remove_card(&name, context);
                 done(context);
             }
             Change::AddMacro(_) | Change::RemoveMacro(_) | Change::EnableMacro(..) => done(context),

@@ -3,6 +3,7 @@
 
 mod appliance;
 mod archive;
+mod card;
 mod config;
 mod device;
 mod grant;
@@ -50,7 +51,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 13] = [
+static INTERFACES: [Interface; 14] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -62,6 +63,12 @@ static INTERFACES: [Interface; 13] = [
         description: include_str!("io.blockhaul.Archive.varlink"),
         methods: archive::METHODS,
         call: Parts::call_archive,
+    },
+    Interface {
+        name: "io.blockhaul.Card",
+        description: include_str!("io.blockhaul.Card.varlink"),
+        methods: card::METHODS,
+        call: Parts::call_card,
     },
     Interface {
         name: "io.blockhaul.Config",

@@ -166,7 +166,7 @@ fn wants_answer(method: &str) -> bool {
 }
 
 /// Answers a call.
-fn reply(client: ClientId, parameters: &impl Serialize, continues: bool, context: &mut Context) {
+pub(crate) fn reply(client: ClientId, parameters: &impl Serialize, continues: bool, context: &mut Context) {
     let parameters = serde_json::to_value(parameters).unwrap_or_default();
     send(
         client,
@@ -190,7 +190,7 @@ pub fn answer_refused(client: ClientId, code: RefusalCode, sentence: String, nex
 }
 
 /// Answers a call with an error of ours.
-fn refuse(client: ClientId, refusal: &Refusal, context: &mut Context) {
+pub(crate) fn refuse(client: ClientId, refusal: &Refusal, context: &mut Context) {
     let parameters = serde_json::to_value(refusal).unwrap_or_default();
     let error = Some(alloc::format!("io.blockhaul.{:?}", refusal.code));
     send(

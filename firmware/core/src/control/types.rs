@@ -5,6 +5,7 @@
 
 mod appliance;
 mod archive;
+mod card;
 mod config;
 mod device;
 mod grant;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use appliance::*;
 pub use archive::*;
+pub use card::*;
 pub use config::*;
 pub use device::*;
 pub use grant::*;

@@ -16,6 +16,9 @@ pub const MAGIC: [u8; 8] = *b"bhblock\0";
 pub const ORIGIN_AT: usize = 256;
 /// Where the digest of the payload is, in every kind of block.
 const DIGEST_AT: usize = 392;
+/// Where it is said which file of a card the payload came from.
+const FILE_AT: usize = 464;
+const FILE_BYTES: usize = 32;
 /// Where the init data begins.
 pub const INIT_AT: usize = 512;
 /// First byte behind origin part and init data: what the origin hash covers ends here.
@@ -103,6 +106,21 @@ pub struct Origin {
     pub payload_digest: Digest,
     /// Hash of the origin part before this one in the track; zero for track sequence 0.
     pub previous_origin: Digest,
+    /// If it was taken from a card.
+    pub file: Option<FromFile>,
+}
+
+/// Where on a camera's card the payload of a block came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FromFile {
+    /// First eight bytes of the BLAKE3 of its path on the card.
+    pub path: u64,
+    /// When it began: nanoseconds since 1970 in steps of a millisecond, and behind that a number for path and size.
+    pub begin_ns: i64,
+    /// Size of the file in bytes; at least 1.
+    pub size_bytes: u64,
+    /// Where in it the payload begins.
+    pub at_bytes: u64,
 }
 
 /// A header that has passed its checks.
@@ -138,6 +156,12 @@ pub fn encode_origin(sector: &mut [u8], origin: &Origin, init: &[u8]) {
     put(sector, DIGEST_AT, &origin.payload_digest.0);
     put(sector, 424, &origin.previous_origin.0);
     put(sector, 456, &(init.len() as u16).to_le_bytes());
+    if let Some(file) = &origin.file {
+        put(sector, FILE_AT, &file.path.to_le_bytes());
+        put(sector, FILE_AT + 8, &file.begin_ns.to_le_bytes());
+        put(sector, FILE_AT + 16, &file.size_bytes.to_le_bytes());
+        put(sector, FILE_AT + 24, &file.at_bytes.to_le_bytes());
+    }
     put(sector, INIT_AT, init);
 }
 
@@ -153,7 +177,8 @@ pub fn decode_origin(sector: &[u8]) -> Result<Origin, FormatError> {
     let init_bytes = usize::from(u16_at(sector, 456));
     if flags > 7
         || init_bytes > INIT_BYTES_MAX
-        || !all_zero(&sector[458..INIT_AT])
+        || !all_zero(&sector[458..FILE_AT])
+        || !all_zero(&sector[FILE_AT + FILE_BYTES..INIT_AT])
         || !all_zero(&sector[INIT_AT + init_bytes..ORIGIN_END])
     {
         return Err(FormatError::Field);
@@ -180,7 +205,25 @@ pub fn decode_origin(sector: &[u8]) -> Result<Origin, FormatError> {
         begin_boot_ns: u64_at(sector, 384),
         payload_digest: Digest(array_at(sector, DIGEST_AT)),
         previous_origin: Digest(array_at(sector, 424)),
+        file: file_at(sector)?,
     })
+}
+
+/// All zero, or a file that the payload fits into.
+fn file_at(sector: &[u8]) -> Result<Option<FromFile>, FormatError> {
+    if all_zero(&sector[FILE_AT..FILE_AT + FILE_BYTES]) {
+        return Ok(None);
+    }
+    let file = FromFile {
+        path: u64_at(sector, FILE_AT),
+        begin_ns: i64_at(sector, FILE_AT + 8),
+        size_bytes: count_at(sector, FILE_AT + 16)?,
+        at_bytes: count_at(sector, FILE_AT + 24)?,
+    };
+    if file.at_bytes + u64::from(u32_at(sector, 356)) > file.size_bytes {
+        return Err(FormatError::Field);
+    }
+    Ok(Some(file))
 }
 
 fn clock_from(number: u8) -> Result<ClockQuality, FormatError> {
@@ -330,6 +373,12 @@ pub(crate) mod tests {
             begin_boot_ns: 77,
             payload_digest: Digest([5; 32]),
             previous_origin: NO_HASH,
+            file: Some(FromFile {
+                path: 0x0102_0304_0506_0708,
+                begin_ns: 1_763_700_000_000_000_123,
+                size_bytes: 5000,
+                at_bytes: 4000,
+            }),
         };
         let placement = Placement {
             kind: BlockKind::Data,

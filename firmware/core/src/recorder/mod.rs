@@ -399,6 +399,7 @@ impl Recorder {
             begin_boot_ns: begun.at.boot_ns,
             payload_digest: Digest(*blake3::hash(payload).as_bytes()),
             previous_origin: tip.hash,
+            file: None,
         };
         header::encode_origin(sector, &origin, self.scanner.init());
         let hash = header::origin_hash(sector);
@@ -471,7 +472,7 @@ impl Recorder {
 }
 
 /// Stream bytes that one block takes: whole packets, whatever the container is.
-fn capacity_bytes(block_bytes: u32) -> u32 {
+pub(crate) fn capacity_bytes(block_bytes: u32) -> u32 {
     payload_capacity_bytes(block_bytes) / PACKET_BYTES * PACKET_BYTES
 }
 

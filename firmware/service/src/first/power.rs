@@ -1,14 +1,14 @@
-//! The power button: a press asks the daemon to stop in order, exactly as a signal does.
+//! What asks for the end of the machine: a press of the power button, or a signal to the first process.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
+use std::sync::mpsc::Sender;
 
-use rustix::process::{Signal, getpid, kill_process};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::system::{RebootCommand, reboot};
 
-use super::{power_off, say, start_thread};
+use super::{Asked, say, start_thread};
 
 /// Values of `linux/input-event-codes.h`.
 const EV_KEY: u16 = 1;
@@ -17,17 +17,43 @@ const KEY_POWER: u16 = 116;
 /// `struct input_event` on a 64-bit machine: time (16 bytes), type, code, value.
 const EVENT_BYTES: usize = 24;
 
-/// An ordered stop that takes longer than this is given up; the archives recover as after a power cut.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Takes signals from now on: TERM switches the machine off, INT (which the three keys send) restarts it.
+pub(super) fn watch_signals(ask: Sender<Asked>) -> Result<(), String> {
+    let refused = |error: nix::errno::Errno| format!("signals cannot be waited for: {error}");
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    // All threads after this one inherit it, so that the signals come to the one that waits.
+    signals.thread_block().map_err(refused)?;
+    if let Err(error) = reboot(RebootCommand::CadOff) {
+        say(&format!(
+            "the three keys restart the machine at once, as the kernel refuses to leave them: {error}"
+        ));
+    }
+    start_thread("signals", move || {
+        while let Ok(signal) = signals.wait() {
+            let asked = if signal == Signal::SIGINT {
+                Asked::Restart
+            } else {
+                Asked::PowerOff
+            };
+            say(&format!("{signal} received, stopping"));
+            // Nobody listens any more once the machine is on its way down.
+            let _ = ask.send(asked);
+        }
+    });
+    Ok(())
+}
 
 /// Watches every device that has a power key.
-pub(super) fn watch() {
+pub(super) fn watch_button(ask: &Sender<Asked>) {
     let devices = devices();
     if devices.is_empty() {
         say("no power button found: stop the machine through the control socket or by a signal");
     }
     for device in devices {
-        start_thread("power-button", move || wait_for_press(device));
+        let ask = ask.clone();
+        start_thread("power-button", move || wait_for_press(device, &ask));
     }
 }
 
@@ -54,7 +80,7 @@ fn has_key(words: &str, key: u16) -> bool {
         .is_some_and(|bits| bits >> (key % 64) & 1 == 1)
 }
 
-fn wait_for_press(device: PathBuf) {
+fn wait_for_press(device: PathBuf, ask: &Sender<Asked>) {
     let mut event = [0_u8; EVENT_BYTES];
     let outcome = File::open(&device).and_then(|mut file| {
         while !is_press(&event) {
@@ -66,12 +92,8 @@ fn wait_for_press(device: PathBuf) {
         return say(&format!("the power button {} cannot be read: {error}", device.display()));
     }
     say("power button pressed, stopping");
-    if let Err(error) = kill_process(getpid(), Signal::TERM) {
-        say(&format!("the daemon cannot be told to stop: {error}"));
-    }
-    thread::sleep(STOP_LIMIT);
-    say(&format!("the daemon did not stop within {} s", STOP_LIMIT.as_secs()));
-    power_off()
+    // Nobody listens any more once the machine is on its way down.
+    let _ = ask.send(Asked::PowerOff);
 }
 
 fn is_press(event: &[u8; EVENT_BYTES]) -> bool {

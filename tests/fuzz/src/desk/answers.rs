@@ -112,6 +112,13 @@ impl Desk {
                 Event::Sent { tag, link, result }
             }
             Op::HangUp { link } => return self.hang_up(link, LinkError::HungUp),
+            Op::OpenCard { tag, .. } => Event::CardOpened {
+                tag,
+                result: Err(hal::IoError::NotFound),
+            },
+            Op::ListCard { .. } | Op::LookCard { .. } | Op::ReadCard { .. } | Op::CloseCard { .. } => {
+                unreachable!("no card was ever opened here")
+            }
             Op::ListPrograms { tag } => Event::Programs {
                 tag,
                 names: vec!["beep".to_owned()],

@@ -1,5 +1,6 @@
 //! The targets, one decoder a file.
 
+pub mod card;
 pub mod checkpoint;
 pub mod container;
 pub mod control;

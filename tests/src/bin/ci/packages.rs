@@ -10,12 +10,16 @@ use blockhaul_tests::programs::find;
 use crate::steps;
 
 /// A program, and the package of Debian and its children that has it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("git", "git"),
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
     ("ip", "iproute2"),
     ("mke2fs", "e2fsprogs"),
+    ("mkfs.fat", "dosfstools"),
+    ("mkfs.exfat", "exfatprogs"),
+    ("fsck.exfat", "exfatprogs"),
+    ("mcopy", "mtools"),
     ("losetup", "mount"),
     ("qemu-storage-daemon", "qemu-utils"),
     ("zstd", "zstd"),

@@ -89,12 +89,12 @@ pub const STEPS: [Step; 15] = [
     },
     Step {
         name: "image",
-        what: "cargo image build",
+        what: "cargo image build, sbom and deb",
         run: image,
     },
     Step {
         name: "qemu",
-        what: "cargo qemu smoke: the image boots",
+        what: "cargo qemu quick: images boot, haul, and lose power",
         run: qemu,
     },
 ];
@@ -224,10 +224,12 @@ fn demo() -> Result<()> {
 }
 
 fn image() -> Result<()> {
-    run_cargo(&["image", "build"])
+    run_cargo(&["image", "build"])?;
+    run_cargo(&["image", "sbom"])?;
+    run_cargo(&["image", "deb"])
 }
 
 fn qemu() -> Result<()> {
     run_cargo(&["qemu", "setup"])?;
-    run_cargo(&["qemu", "smoke"])
+    run_cargo(&["qemu", "quick"])
 }

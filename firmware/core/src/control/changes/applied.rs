@@ -112,6 +112,7 @@ impl Change {
             Change::AddJob(_) => settings.jobs.len(),
             Change::AddMacro(_) => settings.macros.len(),
             Change::SetNicRate(_) => settings.nics.len(),
+            Change::AddCard(_) => settings.cards.len(),
             _ => 0,
         };
         if adds_to >= NAMED_MAX {
@@ -271,6 +272,24 @@ impl Change {
                         }
                         settings.jobs.retain(|job| job.name != *name);
                     }
+                }
+            }
+            Change::AddCard(setting) => {
+                setting.check()?;
+                archive(settings, &setting.archive)?;
+                if settings.cards.iter().any(|card| card.name == setting.name) {
+                    return Err(taken("card", &setting.name));
+                }
+                if let Some(other) = settings.cards.iter().find(|card| card.origin == setting.origin) {
+                    let sentence = format!("That card is known already, as {}.", other.name);
+                    let next = format!("blockhaul card remove {}", other.name);
+                    return Err(refusal(RefusalCode::Refused, sentence, next));
+                }
+                settings.cards.push(setting.clone());
+            }
+            Change::RemoveCard(name) => {
+                if !remove(&mut settings.cards, |card| card.name == *name) {
+                    return Err(not_found("card", name));
                 }
             }
             Change::AddMacro(rule) => {

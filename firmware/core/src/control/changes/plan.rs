@@ -136,6 +136,9 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
     for recorder in from.recorders.iter().filter(|recorder| !to.recorders.contains(recorder)) {
         steps.push(Change::RemoveRecorder(recorder.name.clone()));
     }
+    for card in from.cards.iter().filter(|card| !to.cards.contains(card)) {
+        steps.push(Change::RemoveCard(card.name.clone()));
+    }
     for peer in from.peers.iter().filter(|peer| !to.peers.contains(peer)) {
         steps.push(Change::RemovePeer(peer.name.clone()));
     }
@@ -171,6 +174,9 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
     }
     for recorder in to.recorders.iter().filter(|recorder| !from.recorders.contains(recorder)) {
         steps.push(Change::AddRecorder(recorder.clone()));
+    }
+    for card in to.cards.iter().filter(|card| !from.cards.contains(card)) {
+        steps.push(Change::AddCard(card.clone()));
     }
     for job in &to.jobs {
         let stays = from

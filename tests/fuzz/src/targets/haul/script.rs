@@ -151,6 +151,7 @@ fn block_or_fill(how: u8, payload: &[u8], fill: bool) -> Vec<u8> {
         begin_boot_ns: 30,
         payload_digest: Digest(*blake3::hash(payload).as_bytes()),
         previous_origin: NO_HASH,
+        file: None,
     };
     let mut sector = [0; SECTOR_BYTES as usize];
     encode_origin(&mut sector, &origin, b"");

@@ -4,7 +4,7 @@
 use image::Result;
 
 use crate::disk::Disk;
-use crate::machine::Machine;
+use crate::machine::{Machine, Parts};
 use crate::report::Report;
 use crate::scenario::Stage;
 
@@ -36,7 +36,19 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
 }
 
 fn boot_and_stop(stage: &Stage<'_>, report: &mut Report, name: &str, disks: &[Disk]) -> Result<()> {
-    let mut machine = Machine::start(stage.image, &stage.folder, name, disks, stage.deadline)?;
+    let mut machine = Machine::start(Parts {
+        image: stage.image,
+        initramfs: None,
+        folder: &stage.folder,
+        name,
+        disks,
+        nics: ["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0"]
+            .map(str::to_owned)
+            .to_vec(),
+        clock: None,
+        more: Vec::new(),
+        deadline: stage.deadline,
+    })?;
     let awaited = [
         "first process",
         "kernel modules loaded",

@@ -1,0 +1,10 @@
+//! The scenarios, one file each. Each begins with blank disks and ends with a judgement from outside.
+
+pub mod clock;
+pub mod crash;
+pub mod disk;
+pub mod full;
+pub mod haul;
+pub mod network;
+pub mod power;
+pub mod smoke;

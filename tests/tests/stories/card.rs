@@ -1,0 +1,212 @@
+//! A camera's card is put into the appliance: an OpenIPC tree on FAT32, an Axis tree on ext4, a folder; with real media from ffmpeg. It is
+//! taken in, while the daemon is killed again and again, hauled to the store, exported there, and compared with what the camera wrote.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use blockhaul_tests::Result;
+use serde_json::Value;
+
+use crate::stage::{CARD, Stage, VAULT, ask, create_file, events, refused, wait_until};
+
+/// Runs a program, which must go well.
+fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(arguments).env("MTOOLS_SKIP_CHECK", "1").output();
+    let output = output.map_err(|error| format!("{program} cannot be run ({error}): `cargo ci` installs it"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+/// A film of so many seconds in a container, from ffmpeg.
+fn film(path: &Path, seconds: u32, number: usize) -> Result<Vec<u8>> {
+    fs::create_dir_all(path.parent().unwrap()).map_err(|error| error.to_string())?;
+    let source = format!("testsrc=size=320x240:rate=10:duration={seconds},hue=h={}", number * 40);
+    let shown = path.display().to_string();
+    let arguments = [
+        "-v", "error", "-y", "-f", "lavfi", "-i", &source, "-c:v", "mpeg4", "-b:v", "600k", "-g", "10", &shown,
+    ];
+    run("ffmpeg", &arguments)?;
+    // An hour old, as on a card that was carried here.
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let file = fs::File::options()
+        .write(true)
+        .open(path)
+        .map_err(|error| error.to_string())?;
+    file.set_modified(old).map_err(|error| error.to_string())?;
+    fs::read(path).map_err(|error| error.to_string())
+}
+
+/// Films under names of a camera, in order of time; and all of their bytes.
+fn films(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        all.extend(film(&folder.join(name), 2, number)?);
+    }
+    Ok(all)
+}
+
+const OPENIPC: [&str; 4] = [
+    "2026-11-19/22-00.mp4",
+    "2026-11-19/22-01.mp4",
+    "2026-11-20/00-00.mp4",
+    "2026-11-20/00-01.mp4",
+];
+const AXIS: [&str; 3] = [
+    "axis-ACCC8E000001/20261119/22/20261119_220000_AB12_ACCC8E000001/20261119_22/20261119_220000_0001.mkv",
+    "axis-ACCC8E000001/20261119/22/20261119_220000_AB12_ACCC8E000001/20261119_22/20261119_220500_0002.mkv",
+    "axis-ACCC8E000001/20261119/23/20261119_230000_AB13_ACCC8E000001/20261119_23/20261119_230000_0003.mkv",
+];
+
+fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
+    let image = folder.join("openipc.img");
+    let shown = image.display().to_string();
+    fs::File::create(&image)
+        .and_then(|file| file.set_len(48 << 20))
+        .map_err(|error| error.to_string())?;
+    run("mkfs.fat", &["-F", "32", "-s", "1", "-i", "12345678", &shown])?;
+    for day in ["2026-11-19", "2026-11-20"] {
+        let from = tree.join(day).display().to_string();
+        run("mcopy", &["-s", "-m", "-i", &shown, &from, "::"])?;
+    }
+    Ok(image)
+}
+
+fn ext4(folder: &Path, tree: &Path) -> Result<PathBuf> {
+    let image = folder.join("axis.img");
+    let (tree, shown) = (tree.display().to_string(), image.display().to_string());
+    run("mke2fs", &["-q", "-t", "ext4", "-d", &tree, &shown, "32M"])?;
+    Ok(image)
+}
+
+fn card(stage: &Stage, name: &str) -> Result<Value> {
+    let all = stage.source.call(&["card", "list"])?;
+    let cards = all["cards"].as_array().cloned().unwrap_or_default();
+    Ok(cards.into_iter().find(|card| card["name"] == name).unwrap_or_default())
+}
+
+fn taken(stage: &Stage, name: &str) -> Result<Value> {
+    let mut seen = Value::Null;
+    wait_until(&format!("card {name} to be taken"), || {
+        seen = card(stage, name)?;
+        Ok(seen["state"] == "taken" && seen["files_waiting"] == 0)
+    })
+    .map_err(|why| format!("{why}; it is {seen}\n{}", stage.last_words()))?;
+    Ok(seen)
+}
+
+fn export(stage: &Stage, camera: &str) -> Result<Vec<u8>> {
+    let file = stage.folder.path().join("out");
+    let shown = file.display().to_string();
+    let words = ["export", "--archive", VAULT, "--camera", camera, "--force", "-o", &shown];
+    let ended = ask(&stage.target, &words)?;
+    assert_eq!(ended.exit, 0, "{ended:?}");
+    fs::read(&file).map_err(|error| error.to_string())
+}
+
+fn same(what: &str, found: &[u8], expected: &[u8]) -> Result<()> {
+    if blake3::hash(found) == blake3::hash(expected) {
+        return Ok(());
+    }
+    Err(format!(
+        "{what}: {} bytes came, {} were written, and they differ",
+        found.len(),
+        expected.len()
+    ))
+}
+
+#[test]
+fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<()> {
+    let mut stage = Stage::set()?;
+    create_file(&stage.source, CARD, ("48MiB", "append"))?;
+    create_file(&stage.target, VAULT, ("64MiB", "append"))?;
+    let grant = ["grant", "create", "--peer", "camera", "--archive", VAULT];
+    let token = stage.target.text(&grant, "token")?;
+    let folder = stage.folder.path().to_owned();
+    let token_file = folder.join("token");
+    fs::write(&token_file, &token).map_err(|error| error.to_string())?;
+    let token_file = token_file.display().to_string();
+    let to = format!("store/{VAULT}");
+    let job = ["job", "create", "haul", "--from", CARD, "--to", &to, "--mode", "always"];
+    stage.source.call(&[&job[..], &["--token-file", &token_file]].concat())?;
+
+    let openipc = films(&folder.join("openipc"), &OPENIPC)?;
+    let axis = films(&folder.join("axis"), &AXIS)?;
+    let loose = films(&folder.join("loose"), &["a.ts", "b.ts"])?;
+    let fat = fat32(&folder, &folder.join("openipc"))?.display().to_string();
+    let ext = ext4(&folder, &folder.join("axis"))?.display().to_string();
+    let plain = folder.join("loose").display().to_string();
+
+    let found = stage.source.call(&["card", "info", &fat])?;
+    assert_eq!(
+        (&found["facts"]["form"], &found["files"]),
+        (&"fat32".into(), &4.into()),
+        "{found}"
+    );
+    refused(&stage.source, &["card", "info", "/nowhere"], 10, "cannot be read")?;
+    let not_a_card = folder.join("token").display().to_string();
+    refused(&stage.source, &["card", "info", &not_a_card], 1, "not supported")?;
+
+    let add = |name: &str, path: &str, more: &[&str]| {
+        let words = ["card", "add", name, "--archive", CARD, "--path", path];
+        stage.source.call(&[&words[..], more].concat()).map(drop)
+    };
+    add("street", &fat, &["--profile", "openipc", "--camera", "street"])?;
+    add("lobby", &ext, &["--profile", "axis"])?;
+    add("loose", &plain, &["--pattern", "*.ts", "--camera", "loose"])?;
+    refused(
+        &stage.source,
+        &[
+            "card",
+            "add",
+            "again",
+            "--archive",
+            CARD,
+            "--path",
+            &fat,
+            "--profile",
+            "any",
+            "--camera",
+            "x",
+        ],
+        12,
+        "known already",
+    )?;
+    for pause_ms in [0, 30, 100, 300] {
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        stage.source.kill();
+        stage.source.start()?;
+    }
+    for name in ["street", "lobby", "loose"] {
+        let card = taken(&stage, name)?;
+        assert_eq!(
+            (&card["files_lost"], &card["files_unreadable"]),
+            (&0.into(), &0.into()),
+            "{card}"
+        );
+    }
+    stage.caught_up()?;
+    same("OpenIPC on FAT32", &export(&stage, "street")?, &openipc)?;
+    same("Axis on ext4", &export(&stage, "accc8e000001")?, &axis)?;
+    same("a folder", &export(&stage, "loose")?, &loose)?;
+
+    // The same again: nothing comes twice.
+    stage.source.stop()?;
+    stage.source.start()?;
+    for name in ["street", "lobby", "loose"] {
+        assert_eq!(taken(&stage, name)?["files"], 0, "{name}");
+    }
+    assert!(events(&stage.source, "gap")?.is_empty());
+    stage.caught_up()?;
+    same("OpenIPC again", &export(&stage, "street")?, &openipc)?;
+    stage.source.call(&["card", "remove", "loose"])?;
+    assert_eq!(ask(&stage.source, &["archive", "verify", CARD])?.exit, 0);
+    assert_eq!(ask(&stage.target, &["archive", "verify", VAULT])?.exit, 0);
+    Ok(())
+}
