@@ -11,6 +11,7 @@ mod decisions;
 mod holders;
 mod keeping;
 mod links;
+mod places;
 mod scrub;
 mod silence;
 mod stop;
@@ -373,27 +374,6 @@ impl Parts {
     pub fn new_volume(&mut self) -> VolumeId {
         self.next_volume += 1;
         VolumeId(self.next_volume)
-    }
-
-    pub fn archive_place(&self, name: &crate::Name) -> Option<usize> {
-        self.archives
-            .iter()
-            .flatten()
-            .find(|archive| archive.name == *name)
-            .map(|archive| archive.index)
-    }
-
-    pub fn archive_named(&self, name: &crate::Name) -> Option<&Archive> {
-        self.archives.iter().flatten().find(|archive| archive.name == *name)
-    }
-
-    /// Jobs that have not been deleted.
-    pub fn live_jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.iter().flatten().filter(|job| !job.deleted)
-    }
-
-    pub fn job_place(&self, name: &crate::Name) -> Option<usize> {
-        self.live_jobs().find(|job| job.setting.name == *name).map(|job| job.index)
     }
 
     /// What happened.
