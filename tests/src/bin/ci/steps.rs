@@ -79,7 +79,7 @@ pub const STEPS: [Step; 15] = [
     },
     Step {
         name: "demo",
-        what: "cargo demo",
+        what: "cargo demo, and cargo demo -- --card",
         run: demo,
     },
     Step {
@@ -220,7 +220,8 @@ fn seeded_bugs() -> Result<()> {
 }
 
 fn demo() -> Result<()> {
-    run_cargo(&["demo"])
+    run_cargo(&["demo"])?;
+    run_cargo(&["demo", "--", "--card"])
 }
 
 fn image() -> Result<()> {
