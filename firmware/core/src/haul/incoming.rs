@@ -29,7 +29,7 @@ use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
 use crate::format::{COUNT_MAX, Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
 use crate::journal::Code;
-use crate::limits::{CREDIT_MAX, HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX};
+use crate::limits::{HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX, haul_blocks};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 
@@ -261,9 +261,9 @@ impl Incoming {
 
     /// Lends block memory for coming bodies, up to the credit.
     fn lend(&mut self, archive: &Archive, context: &mut Context) {
-        while (self.lent.len() as u32) < CREDIT_MAX {
+        let block_bytes = archive.superblock.block_bytes;
+        while (self.lent.len() as u32) < haul_blocks(block_bytes) {
             // The first is never kept back, so that no link stands still because others have more.
-            let block_bytes = archive.superblock.block_bytes;
             let spare = context.take_spare(block_bytes);
             let span = if self.lent.is_empty() {
                 spare.or_else(|| context.take(block_bytes))

@@ -38,7 +38,7 @@ use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, ORIGIN_AT};
 use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
 use crate::journal::Code;
-use crate::limits::{CLOCK_LOOK, LEASE_TIME, OPENS_MAX, READ_AHEAD};
+use crate::limits::{CLOCK_LOOK, LEASE_TIME, OPENS_MAX, haul_blocks};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 use crate::settings::JobSetting;
@@ -243,7 +243,8 @@ impl Session {
             return;
         }
         let mut held = None;
-        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
+        let under_way = haul_blocks(archive.superblock.block_bytes) as usize;
+        while self.sending < under_way && self.credit > 0 && lasting.run.blocks_left() > 0 {
             if let Err(again) = lasting.may_send(context) {
                 self.ask_at = Some(again);
                 break;
@@ -340,7 +341,8 @@ impl Session {
         }
         // A block that did not fit its digest there is read with proof: it may be damaged here.
         let depth = if self.bad_digests > 0 { Depth::Proof } else { Depth::Checksum };
-        self.walk = Some(Walk::new(self.reader, depth, sequence, below, false, READ_AHEAD));
+        let ahead = haul_blocks(archive.superblock.block_bytes) as usize;
+        self.walk = Some(Walk::new(self.reader, depth, sequence, below, false, ahead));
         self.seek_again = false;
         let behind = |track: &Track| track.state == State::Open && track.next < archive.catalog.track(track.id).durable_next;
         self.suspects = (0..self.tracks.len())

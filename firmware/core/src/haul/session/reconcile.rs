@@ -389,7 +389,8 @@ impl Session {
         lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> bool {
-        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
+        let under_way = haul_blocks(archive.superblock.block_bytes) as usize;
+        while self.sending < under_way && self.credit > 0 && lasting.run.blocks_left() > 0 {
             if let Err(again) = lasting.may_send(context) {
                 self.ask_at = Some(self.ask_at.map_or(again, |at| at.min(again)));
                 return false;
