@@ -75,6 +75,8 @@ pub const QUARANTINE_MAX: usize = 10_000;
 /// Records waiting to be written per archive: every track may ask for a lease and a gap at once.
 pub const RECORDS_WAITING_MAX: usize = 2 * TRACKS_MAX;
 
+/// Name of a network interface (IFNAMSIZ of Linux, less the zero at its end).
+pub const NIC_NAME_BYTES_MAX: usize = 15;
 /// Tags that a job asks for, or that its blocks get.
 pub const TAGS_OF_JOB_MAX: usize = 16;
 /// Blocks that a job has brought over get their tags that often at most while a run is on: each time costs a block of the log.

@@ -108,7 +108,19 @@ fn a_run_may_be_bound_to_every_event_that_there_is() {
     for code in blockhaul_tests::sim::all_codes() {
         let run = json!({ "name": "out", "bounds": { "event": code } });
         pair.stage.ask(pair.lobby, "Job.Run", run);
+        pair.stage
+            .ask(pair.lobby, "Job.Wait", json!({ "name": "out", "wait_for": "idle" }));
     }
+    // One that is on is joined, but not with other bounds.
+    pair.stage.world.machines.partition(pair.lobby, pair.vault, true);
+    pair.stage.ask(pair.lobby, "Job.Run", json!({ "name": "out" }));
+    assert_eq!(
+        pair.stage.ask(pair.lobby, "Job.Run", json!({ "name": "out" }))["joined"],
+        true
+    );
+    let bounds = json!({ "name": "out", "bounds": { "blocks": 1 } });
+    let why = pair.stage.refused(pair.lobby, "Job.Run", bounds);
+    assert!(why.contains("bounds stay"), "{why}");
 }
 
 #[test]

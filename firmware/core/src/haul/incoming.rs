@@ -104,6 +104,8 @@ struct Track {
     id: TrackId,
     key: TrackKey,
     state: State,
+    /// When it was opened, or brought something last.
+    brought_at: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -338,7 +340,15 @@ impl Incoming {
         } else if key.origin == archive.uuid {
             Some(WhyRejected::OwnOrigin)
         } else if holder.is_some() {
-            Some(if is_same { WhyRejected::Held } else { WhyRejected::Taken })
+            Some(match is_same {
+                true => WhyRejected::Held(
+                    archive
+                        .catalog
+                        .find(&key)
+                        .map_or(0, |id| archive.catalog.track(id).durable_next),
+                ),
+                false => WhyRejected::Taken,
+            })
         } else if place.is_none() {
             Some(WhyRejected::TooMany)
         } else {
@@ -357,19 +367,21 @@ impl Incoming {
                 id,
                 key,
                 state: State::Settling,
+                brought_at: context.now.at,
             });
         }
         let entry = &mut self.tracks[number as usize];
         match (why, place) {
             (None, Some(id)) => {
                 entry.id = id;
+                entry.brought_at = context.now.at;
                 self.numbers.insert(id, number);
                 entry.state = State::Settling;
                 self.open_cameras.insert((entry.key.camera.clone(), number));
                 self.open_settled(number, archive, context);
             }
             (why, _) => {
-                let holder = holder.filter(|_| matches!(why, Some(WhyRejected::Held | WhyRejected::Taken)));
+                let holder = holder.filter(|_| matches!(why, Some(WhyRejected::Held(_) | WhyRejected::Taken)));
                 self.reject_for(number, why.unwrap_or(WhyRejected::TooMany), holder, context);
             }
         }

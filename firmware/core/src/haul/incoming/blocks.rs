@@ -69,9 +69,10 @@ impl Incoming {
         archive: &mut Archive,
         context: &mut Context,
     ) -> Verdict {
-        let Some(track) = self.tracks.get(number as usize) else {
+        let Some(track) = self.tracks.get_mut(number as usize) else {
             return Verdict::Nonsense;
         };
+        track.brought_at = context.now.at;
         if track.state == State::Stopped {
             // What was under way when the track was stopped.
             return Verdict::Ignored;
