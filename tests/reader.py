@@ -142,6 +142,17 @@ class Superblock:
         self.archive = sector[16:32]
         self.generation = struct.unpack_from("<Q", sector, 32)[0]
         self.block_bytes, _, self.volume_bytes, self.slots_at, self.slots, self.segment = struct.unpack_from("<IIQQQI", sector, 72)
+        powers = [1 << power for power in range(25)]
+        fits = (
+            self.block_bytes in powers[16:]
+            and self.segment in powers[:11]
+            and self.slots % self.segment == 0
+            and self.slots >= 8 * self.segment
+            and self.slots_at % SECTOR == 0
+            and self.slots_at + self.slots * self.block_bytes <= self.volume_bytes
+        )
+        if not fits:
+            raise Bad("field")
         self.epoch = struct.unpack_from("<QQ", sector, 120)
         self.epoch_start, self.durable, self.checkpoint = struct.unpack_from("<QQQ", sector, 136)
         self.label = sector[160:224].rstrip(b"\0").decode()
@@ -280,7 +291,7 @@ class Archive:
                 known = superblock.epoch_of(sequence) is not None
                 if not linked or header.epoch[0] < last_epoch or not (known or header.epoch[0] < superblock.epoch[0]):
                     header = None
-            if header is not None and sequence >= committed:
+            if header is not None and (sequence >= committed or header.block_kind == SYSTEM):
                 try:
                     self.payload(sequence, header)
                 except Bad:

@@ -57,6 +57,11 @@ impl Appliance {
         self.options.extend([option.to_owned(), value.to_owned()]);
     }
 
+    /// Another build of the daemon from the next start on.
+    pub fn set_program(&mut self, program: &Path) {
+        self.program = program.to_path_buf();
+    }
+
     /// Folder for whatever belongs to it.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -104,6 +109,11 @@ impl Appliance {
         }
     }
 
+    /// Process of the daemon; 0 if it does not run.
+    pub fn pid(&self) -> u32 {
+        self.daemon.as_ref().map_or(0, Child::id)
+    }
+
     /// How the daemon ended, if it did.
     pub fn exited(&mut self) -> Option<std::process::ExitStatus> {
         self.daemon.as_mut().and_then(|daemon| daemon.try_wait().ok().flatten())
@@ -141,7 +151,7 @@ impl Appliance {
 
     /// What each thread of the daemon does or waits for, as the kernel tells root: for one that does not answer.
     pub fn threads(&self) -> String {
-        let pid = self.daemon.as_ref().map_or(0, Child::id);
+        let pid = self.pid();
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         let told = tasks.map(|task| {
             let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();

@@ -8,6 +8,7 @@ pub mod appliance;
 pub mod client;
 pub mod crash;
 pub mod exhaust;
+pub mod notes;
 mod peer;
 pub mod picture;
 pub mod programs;

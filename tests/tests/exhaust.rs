@@ -13,7 +13,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn scenario(name: &str, faults: u32, crashes: u32) -> Scenario {
-    Scenario::named(name).unwrap().with(faults, crashes)
+    Scenario::named(name).unwrap().with((faults, crashes, true))
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn two_slots_are_exhausted_without_faults_and_twice_the_same() {
     let second = run(&scenario, LIMITS, |_| {}).unwrap();
     assert!(first.exhausted);
     assert!(first.ends > 0, "every way ends somewhere");
-    assert!(first.states > 100, "{first:?}");
+    assert!(first.states > 30 && first.transitions > 60, "{first:?}");
     assert_eq!(
         (first.states, first.transitions, first.depth),
         (second.states, second.transitions, second.depth)

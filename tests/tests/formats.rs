@@ -4,6 +4,7 @@
 //! - `structures`: single structures with fixed values, byte for byte.
 //! - `document`: the tables of the document, field by field, against those bytes.
 //! - `volumes`: whole small volumes, opened by the product on a simulated machine and read by the reader.
+//! - `histories`: the volumes that simulated histories leave, with all that can happen to a disk, read by both.
 //! - `scenario`: how those volumes came to be. `dump` is how they are kept.
 //!
 //! `cargo test -p blockhaul-tests --test formats -- --ignored` writes golden files that are not there; it never changes one.
@@ -14,6 +15,8 @@
 mod document;
 #[path = "formats/dump.rs"]
 mod dump;
+#[path = "formats/histories.rs"]
+mod histories;
 #[path = "formats/reader.rs"]
 mod reader;
 #[path = "formats/scenario.rs"]

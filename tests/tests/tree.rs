@@ -29,7 +29,7 @@ const TOP: [&str; 12] = [
 ];
 
 /// Which of our crates each of our crates may use (`docs/architecture.md`).
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("hal", &[]),
     ("blockhaul-core", &["hal"]),
     ("drivers-cards", &["hal"]),
@@ -41,6 +41,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("qemu", &["hal", "blockhaul-core", "image", "blockhaul-tests"]),
     ("qemu-agent", &[]),
     ("blockhaul-tests", &["hal", "blockhaul-core", "drivers-sim"]),
+    ("blockhaul-bench", &["hal", "drivers-uring", "blockhaul-tests"]),
     ("blockhaul-fuzz", &["hal", "blockhaul-core", "drivers-cards"]),
 ];
 

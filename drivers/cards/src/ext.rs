@@ -3,7 +3,7 @@
 //! Where a file lies is not told: its times (nanoseconds, and one that nobody can set) and its size stand for that.
 //! Invariant: a look loads the file system anew, so that nothing cached is believed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use ext4_view::{Ext4, Ext4Error, Ext4Read, File, FileType, Metadata, Timestamp};
 use hal::{CardFacts, CardFile, CardForm, CardListing, CardLook, IoError, Uuid};
 
 use crate::bytes::{u16_at, u32_at, u64_at};
-use crate::limits::{DEPTH_MAX, EXT_VOLUME_BYTES_MAX};
+use crate::limits::{DEPTH_MAX, EXT_GROUP_BLOCKS_MIN, EXT_READS_MAX, EXT_READS_MIN, EXT_VOLUME_BYTES_MAX};
 use crate::listing::{Lister, join};
 use crate::{Bytes, Card, name};
 
@@ -33,12 +33,15 @@ impl fmt::Display for Carried {
 
 impl Error for Carried {}
 
-/// The bytes of the card, for one load after the other.
+/// The bytes of the card, for one load after the other, and how many reads the call that is on may still make: the library goes
+/// round in circles on some damaged volumes.
 #[derive(Clone)]
-struct Shared(Rc<RefCell<Box<dyn Bytes>>>);
+struct Shared(Rc<RefCell<Box<dyn Bytes>>>, Rc<Cell<u64>>);
 
 impl Ext4Read for Shared {
     fn read(&mut self, start_byte: u64, dst: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
+        let left = self.1.get().checked_sub(1).ok_or(Carried(IoError::Damaged))?;
+        self.1.set(left);
         self.0
             .borrow_mut()
             .read(start_byte, dst)
@@ -66,6 +69,8 @@ pub struct Ext {
     bytes: Shared,
     file: Option<File>,
     size_bytes: u64,
+    /// Reads of one call at most.
+    reads_max: u64,
 }
 
 impl Ext {
@@ -76,6 +81,10 @@ impl Ext {
         let size_bytes = blocks.saturating_mul(block_bytes);
         // What the volume claims is what the library reserves memory for.
         if size_bytes == 0 || size_bytes > EXT_VOLUME_BYTES_MAX || size_bytes > bytes.size_bytes() {
+            return Err(IoError::Damaged);
+        }
+        // The library keeps a row for each group, however small the superblock says that they are.
+        if u32_at(superblock, 32) < EXT_GROUP_BLOCKS_MIN {
             return Err(IoError::Damaged);
         }
         let mut ids = [0; 16];
@@ -102,15 +111,17 @@ impl Ext {
         };
         let ext = Ext {
             facts,
-            bytes: Shared(Rc::new(RefCell::new(bytes))),
+            bytes: Shared(Rc::new(RefCell::new(bytes)), Rc::new(Cell::new(0))),
             file: None,
             size_bytes: 0,
+            reads_max: (EXT_READS_MIN + 2 * blocks).min(EXT_READS_MAX),
         };
         ext.load()?;
         Ok(ext)
     }
 
     fn load(&self) -> Result<Ext4, IoError> {
+        self.bytes.1.set(self.reads_max);
         Ext4::load(Box::new(self.bytes.clone())).map_err(|error| meaning(&error))
     }
 }
@@ -222,6 +233,7 @@ impl Card for Ext {
         if end > self.size_bytes {
             return Err(IoError::Short);
         }
+        self.bytes.1.set(self.reads_max);
         file.seek_to(at_bytes).map_err(|error| meaning(&error))?;
         let mut done = 0;
         while done < into.len() {

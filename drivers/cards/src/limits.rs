@@ -18,5 +18,11 @@ pub const EXTENTS_MAX: usize = 262_144;
 pub const WINDOW_BYTES: usize = 64 << 10;
 /// Longest name in UTF-16 units, of FAT and exFAT alike.
 pub const NAME_UNITS_MAX: usize = 255;
+/// Fewest blocks of a group of ext4: `mke2fs` makes none smaller.
+pub const EXT_GROUP_BLOCKS_MIN: u32 = 256;
+/// Reads of ext4 that one call may make, besides two for each block of the volume.
+pub const EXT_READS_MIN: u64 = 16_384;
+/// And at most: a listing of `hal::CARD_FILES_MAX` files takes a tenth of it.
+pub const EXT_READS_MAX: u64 = 4 << 20;
 /// Largest ext4 journal inode or group table is bounded by the size of the volume; larger volumes than this are refused: 64 TiB.
 pub const EXT_VOLUME_BYTES_MAX: u64 = 64 << 40;

@@ -12,7 +12,7 @@ use hal::{Access, DeviceFacts, FlushClass, IoError, Tag, VolumeFacts, VolumeId};
 use crate::memory::Lent;
 use crate::mood::{Mood, TEAR_BYTES};
 use crate::wound::{Cause, Wounds};
-use crate::{DiskLatency, DiskModel, Effect, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
+use crate::{DiskLatency, DiskModel, Effect, FailedReads, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
 
 /// Which disk of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +102,8 @@ pub struct Disk {
     pub wounds: Wounds,
     /// What its faults struck.
     pub struck: Vec<Struck>,
+    /// By place and length in bytes: reads that fail there, one after another.
+    pub failed_reads: BTreeMap<(u64, u64), FailedReads>,
     pub(crate) name: String,
     pub(crate) present: bool,
     pub(crate) insertion: u32,
@@ -129,6 +131,7 @@ impl Disk {
             counterfeit: None,
             wounds: Wounds::default(),
             struck: Vec::new(),
+            failed_reads: BTreeMap::new(),
             name,
             present: true,
             insertion: 0,

@@ -124,6 +124,17 @@ impl Struck {
     }
 }
 
+/// Reads that fail at one place, and none that succeeded since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedReads {
+    /// How many.
+    pub times: u64,
+    /// Virtual time of the first.
+    pub since_ns: u64,
+    /// What the first was told.
+    pub error: IoError,
+}
+
 /// Notes that a fault struck.
 pub(crate) fn note(struck: &mut Vec<Struck>, on: IoKind, effect: Effect, now_ns: u64) {
     let same =

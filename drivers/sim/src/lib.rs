@@ -47,7 +47,7 @@ mod writes;
 pub use card::{OTHER_BYTE, SimCard, SimFile};
 pub use client::CallerId;
 pub use disk::{Beyond, Disk, DiskId, Snapshot};
-pub use fault::{Effect, Fault, IoKind, Struck};
+pub use fault::{Effect, FailedReads, Fault, IoKind, Struck};
 pub use feeder::{Fate, FeederId, Script, Stretch};
 pub use image::Image;
 pub use machine::SimMachine;

@@ -7,7 +7,7 @@ use hal::{Access, Event, IoError, Span, Tag, VolumeFacts, VolumeId};
 use crate::disk::Beyond;
 use crate::disk::{Flying, Holder};
 use crate::due::Due;
-use crate::fault::{note, strike};
+use crate::fault::{FailedReads, note, strike};
 use crate::memory::Use;
 use crate::site::Volume;
 use crate::wound::Cause;
@@ -230,6 +230,9 @@ impl Machines {
             at_bytes
         };
         let memory = &mut sites[flying.site.0].memory;
+        if kind == IoKind::Read && !matches!(effect, Some(Effect::Error(_))) {
+            disk.failed_reads.remove(&(at_bytes, length_bytes));
+        }
         match (kind, effect) {
             (IoKind::Read, _) => {
                 let Some(lent) = flying.lent else { return Ok(()) };
@@ -237,6 +240,13 @@ impl Machines {
                 match effect {
                     Some(Effect::Error(error)) => {
                         into.fill(0xee);
+                        let failed = disk.failed_reads.entry((at_bytes, length_bytes));
+                        let failed = failed.or_insert(FailedReads {
+                            times: 0,
+                            since_ns: *now_ns,
+                            error,
+                        });
+                        failed.times += 1;
                         return Err(error);
                     }
                     Some(Effect::Nothing) => into.fill(0),

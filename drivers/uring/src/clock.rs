@@ -2,6 +2,9 @@
 //!
 //! Not a source of order: [`hal::Instant`] is, and it counts suspend in (`CLOCK_BOOTTIME`).
 
+use core::cell::Cell;
+use core::time::Duration;
+
 use hal::{ClockQuality, Instant, Moment};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -10,13 +13,31 @@ const FIRST_PLAUSIBLE_UTC_S: i64 = 1_704_067_200;
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// Every clock, now.
-pub fn now() -> Moment {
-    let wall = clock_gettime(ClockId::Realtime);
-    Moment {
-        at: instant(),
-        utc_ns: total_ns(wall),
-        quality: quality(wall.tv_sec, kernel_says_synchronized()),
+/// How long it is believed whether a time service keeps the clock: asking is a system call, and the time is read at every event.
+const QUALITY_KEPT: Duration = Duration::from_secs(1);
+
+/// All clocks.
+#[derive(Debug, Default)]
+pub struct Clocks {
+    /// When the kernel was asked whether a time service keeps its clock, and what it said.
+    synchronized: Cell<Option<(Instant, bool)>>,
+}
+
+impl Clocks {
+    /// Every clock, now.
+    pub fn now(&self) -> Moment {
+        let (at, wall) = (instant(), clock_gettime(ClockId::Realtime));
+        let known = self
+            .synchronized
+            .get()
+            .filter(|(asked_at, _)| at.since(*asked_at) < QUALITY_KEPT);
+        let (_, synchronized) = known.unwrap_or_else(|| (at, kernel_says_synchronized()));
+        self.synchronized.set(known.or(Some((at, synchronized))));
+        Moment {
+            at,
+            utc_ns: total_ns(wall),
+            quality: quality(wall.tv_sec, synchronized),
+        }
     }
 }
 
@@ -26,7 +47,7 @@ pub fn instant() -> Instant {
 }
 
 /// Time until `at`; zero if it is over.
-pub fn until(at: Instant) -> core::time::Duration {
+pub fn until(at: Instant) -> Duration {
     at.since(instant())
 }
 
@@ -77,7 +98,7 @@ mod tests {
         let system = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .expect("after 1970");
-        let ours_s = now().utc_ns / NS_PER_S;
+        let ours_s = Clocks::default().now().utc_ns / NS_PER_S;
         assert!((ours_s - system.as_secs() as i64).abs() <= 2);
     }
 
@@ -91,6 +112,6 @@ mod tests {
 
     #[test]
     fn past_deadlines_are_due_at_once() {
-        assert_eq!(until(Instant::from_ns(0)), core::time::Duration::ZERO);
+        assert_eq!(until(Instant::from_ns(0)), Duration::ZERO);
     }
 }

@@ -21,6 +21,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::calls::Calls;
 use crate::errno;
 use crate::feed::{self, Door, Feed};
 use crate::limits::{
@@ -31,8 +32,6 @@ use crate::memory::Lent;
 use crate::role::Doorkeeper;
 use crate::world::World;
 
-/// What is read at once.
-const READ_BYTES: usize = 4096;
 /// After an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Said to a client before it is dismissed for a call that is too long.
@@ -258,16 +257,13 @@ async fn read_calls(
     } else {
         CALL_BYTES_MAX
     };
-    let mut buffer = Vec::with_capacity(READ_BYTES);
-    let mut searched = 0;
+    let mut calls = Calls::new(longest);
     loop {
         let mut verdict = None;
-        if let Some(nul) = buffer[searched..].iter().position(|byte| *byte == 0) {
-            let message: Vec<u8> = buffer.drain(..=searched + nul).take(searched + nul).collect();
-            searched = 0;
-            if message.len() > longest {
-                return NoCalls::TooLong;
-            }
+        let Ok(call) = calls.take() else {
+            return NoCalls::TooLong;
+        };
+        if let Some(message) = call {
             let upgrade = wants_upgrade(&message);
             client.forget_answer();
             world.push(Event::Call {
@@ -283,15 +279,11 @@ async fn read_calls(
                 // Many calls in one read must not keep the other clients waiting.
                 tokio::task::yield_now().await;
             }
-        } else if buffer.len() > longest {
-            return NoCalls::TooLong;
         } else {
-            searched = buffer.len();
-            buffer.reserve(READ_BYTES);
             tokio::select! {
                 biased;
                 decided = client.verdict() => verdict = Some(decided),
-                read = read_half.read_buf(&mut buffer) => if !matches!(read, Ok(1..)) { return NoCalls::Gone },
+                read = read_half.read_buf(calls.room()) => if !matches!(read, Ok(1..)) { return NoCalls::Gone },
             }
         }
         if let Some(Verdict::Adopt(feed)) = verdict {
@@ -305,7 +297,7 @@ async fn read_calls(
                 &feed,
                 Door::Client {
                     half: read_half,
-                    rest: buffer,
+                    rest: calls.into_rest(),
                     ended: false,
                 },
             )

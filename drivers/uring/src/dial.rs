@@ -5,21 +5,17 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hal::{Event, Fingerprint, LinkError, Route};
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use crate::errno;
-use crate::frame::{HEADER_BYTES, Header};
-use crate::limits::{DIAL_DEADLINE, READ_AHEAD_BYTES};
+use crate::frame::Header;
+use crate::limits::DIAL_DEADLINE;
 use crate::link::{self, Link};
+use crate::tls::handshake::{self, Proven};
 use crate::tls::{self, Tls};
 use crate::world::World;
 
@@ -43,9 +39,7 @@ pub(crate) async fn run(world: Rc<World>, tls: Rc<Tls>, link: Rc<Link>, route: R
     }
 }
 
-type Stream = TlsStream<BufReader<TcpStream>>;
-
-async fn call(tls: &Tls, route: &Route, expect: Fingerprint) -> Result<(Stream, SocketAddr), LinkError> {
+async fn call(tls: &Tls, route: &Route, expect: Fingerprint) -> Result<(Proven, SocketAddr), LinkError> {
     let deadline = Instant::now() + DIAL_DEADLINE;
     let addresses = timeout_at(deadline, resolve(route))
         .await
@@ -94,7 +88,7 @@ async fn call_address(
     nic: Option<&str>,
     expect: Fingerprint,
     share: Duration,
-) -> Result<Stream, LinkError> {
+) -> Result<Proven, LinkError> {
     let deadline = Instant::now() + share;
     let stream = match timeout_at(deadline, connect(address, nic)).await {
         Ok(Ok(stream)) => stream,
@@ -134,19 +128,14 @@ async fn connect_error(error: &io::Error, nic: Option<&str>) -> LinkError {
     }
 }
 
-async fn prove(tls: &Tls, stream: TcpStream, expect: Fingerprint) -> Result<Stream, LinkError> {
+async fn prove(tls: &Tls, stream: TcpStream, expect: Fingerprint) -> Result<Proven, LinkError> {
     let (config, _) = tls.dialler(expect).map_err(|_| LinkError::NotTls)?;
-    // A name is never sent (no SNI) and never compared; the type wants one.
-    let name = ServerName::try_from("blockhaul").map_err(|_| LinkError::NotTls)?;
-    let connector = TlsConnector::from(Arc::clone(&config));
-    let connected = connector
-        .connect(name, BufReader::with_capacity(READ_AHEAD_BYTES, stream))
-        .await;
-    let mut stream = connected.map_err(|error| tls::meaning(&error))?;
-    let mut head = [0; HEADER_BYTES];
-    stream.read_exact(&mut head).await.map_err(|error| tls::meaning(&error))?;
-    match Header::of_bytes(&head) {
-        Ok(Header::WELCOME) => Ok(stream),
-        _ => Err(LinkError::Malformed),
+    let proven = handshake::dial(stream, config).await;
+    let mut proven = proven.map_err(|error| tls::meaning(&error))?;
+    let welcome = proven.receive().await.map_err(|error| tls::meaning(&error))?;
+    if welcome == Header::WELCOME.to_bytes() {
+        Ok(proven)
+    } else {
+        Err(LinkError::Malformed)
     }
 }

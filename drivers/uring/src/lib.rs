@@ -3,6 +3,7 @@
 //! The only crate with `unsafe`. What is bounded, and why, is in [`limits`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod calls;
 mod card;
 mod clock;
 mod control;

@@ -14,14 +14,17 @@ pub const UNPROVEN_MAX: usize = 256;
 pub const UNPROVEN_PER_ADDRESS_MAX: usize = 16;
 /// Links that were accepted and are up: one for each job of many peers, and few enough for the descriptors of a process.
 pub const ACCEPTED_MAX: usize = 1024;
-/// What one connection reads ahead of TLS: two full records per system call. It is also most of what a stranger can cost.
+/// Longest flight of a handshake that is read: certificates with one key are under 2 KiB. It is also most of what a stranger can cost.
 pub const READ_AHEAD_BYTES: usize = 32 * 1024;
 /// All strangers together, read-ahead only. TLS itself takes up to 64 KiB more while a handshake message is being joined.
 pub const UNPROVEN_BYTES_MAX: usize = UNPROVEN_MAX * READ_AHEAD_BYTES;
 /// A send that does not move for so long is on a dead path; the core's heartbeat gives up at the same age.
 pub const SEND_STALL_DEADLINE: Duration = Duration::from_secs(15);
-/// Most bytes that count as one move of a send: small enough that a slow line moves within [`SEND_STALL_DEADLINE`].
-pub const SEND_PIECE_BYTES: usize = 64 * 1024;
+/// Sealed bytes that are handed to the kernel in one call: sixteen records, which stay in the second cache of a core. What counts as a
+/// move is any byte of them.
+pub const SEND_BATCH_BYTES: usize = 256 * 1024;
+/// What is read of a link at once, into one buffer that all links share; it stays in the second cache of a core.
+pub const RECEIVE_BYTES: usize = 256 * 1024;
 /// TCP asks a silent peer after this.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// And again after this, until [`SEND_STALL_DEADLINE`] is over.

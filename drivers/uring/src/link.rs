@@ -1,30 +1,35 @@
 //! One link that is up: frames out and frames in, over a stream that is already proven. Not how it came up (`dial.rs`,
 //! `listener.rs`).
 //!
-//! Two straight lines, one out and one in, that do not wait for each other: a send that is stuck stops no receiving.
+//! Two straight lines, one out (`outflow.rs`) and one in (`inflow.rs`), that do not wait for each other: a send that is stuck stops no
+//! receiving.
 //!
 //! Invariants: sends finish in order; when the link ends every send is answered and every lent span returned before
 //! `LinkDown`, which is the last event of the link.
 
+mod inflow;
+mod outflow;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
 use hal::{Event, Fingerprint, LinkError, LinkId, Message, Tag};
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::frame::{HEADER_BYTES, Header};
-use crate::limits::{HANG_UP_DEADLINE, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, SEND_PIECE_BYTES, SEND_STALL_DEADLINE};
+use crate::limits::{HANG_UP_DEADLINE, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, SEND_STALL_DEADLINE};
 use crate::memory::Lent;
 use crate::tls;
+use crate::tls::handshake::Proven;
 use crate::world::World;
+use inflow::Inflow;
+use outflow::Outflow;
 
 /// Goodbye to a peer that closed or broke the rules: worth one try, not a wait.
 const FAREWELL_DEADLINE: Duration = Duration::from_secs(1);
@@ -35,8 +40,8 @@ pub(crate) struct Link {
     /// The key of one that was accepted; none if it was dialled.
     accepted: Option<Fingerprint>,
     sends: RefCell<VecDeque<Outgoing>>,
-    /// The send that is being written.
-    sending: Cell<Option<Tag>>,
+    /// Sends that are being written, in order.
+    sending: RefCell<VecDeque<Tag>>,
     credit: RefCell<VecDeque<Lent>>,
     end: Cell<End>,
     sender: Notify,
@@ -73,7 +78,7 @@ impl Link {
             id,
             accepted,
             sends: RefCell::default(),
-            sending: Cell::new(None),
+            sending: RefCell::default(),
             credit: RefCell::default(),
             end: Cell::new(End::Open),
             sender: Notify::new(),
@@ -137,11 +142,22 @@ impl Link {
         }
     }
 
+    /// Everything that was being written has been handed to the kernel.
+    fn all_sent(&self, world: &World) {
+        for tag in self.sending.take() {
+            world.push(Event::Sent {
+                tag,
+                link: self.id,
+                result: Ok(()),
+            });
+        }
+    }
+
     /// Answers what is open and says that the link is down. No future that holds a span of the link may be alive.
     pub(crate) fn down(&self, world: &World, why: LinkError) {
         world.links.borrow_mut().remove(&self.id);
         let link = self.id;
-        if let Some(tag) = self.sending.take() {
+        for tag in self.sending.take() {
             world.push(Event::Sent {
                 tag,
                 link,
@@ -162,25 +178,33 @@ impl Link {
 }
 
 /// Runs a link from up to down.
-pub(crate) async fn run(world: &World, link: &Link, stream: impl AsyncRead + AsyncWrite) {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let why = frames(world, link, &mut reader, &mut writer).await;
+pub(crate) async fn run(world: &World, link: &Link, proven: Proven) {
+    let Proven {
+        mut stream,
+        sealer,
+        opener,
+        unopened,
+    } = proven;
+    let mut outflow = Outflow::new(sealer);
+    let mut inflow = Inflow::new(opener, unopened);
+    let (mut reader, mut writer) = stream.split();
+    let why = frames(world, link, (&mut inflow, &mut reader), (&mut outflow, &mut writer)).await;
     if matches!(why, LinkError::Closed | LinkError::Malformed | LinkError::KeyRefused) {
         // The result does not matter: the link is down for us either way.
-        let _ = timeout(FAREWELL_DEADLINE, writer.shutdown()).await;
+        let _ = timeout(FAREWELL_DEADLINE, outflow.goodbye(&mut writer)).await;
     }
-    drop((reader, writer));
+    drop((inflow, outflow, stream));
     link.down(world, why);
 }
 
 async fn frames(
     world: &World,
     link: &Link,
-    reader: &mut (impl AsyncRead + Unpin),
-    writer: &mut (impl AsyncWrite + Unpin),
+    (inflow, reader): (&mut Inflow, &mut ReadHalf<'_>),
+    (outflow, writer): (&mut Outflow, &mut WriteHalf<'_>),
 ) -> LinkError {
-    let mut receiving = pin!(receive_frames(world, link, reader));
-    let mut sending = pin!(send_frames(world, link, writer));
+    let mut receiving = pin!(receive_frames(world, link, inflow, reader));
+    let mut sending = pin!(send_frames(world, link, outflow, writer));
     let sent = tokio::select! {
         biased;
         why = link.was_cut() => return why,
@@ -202,110 +226,36 @@ async fn frames(
 }
 
 /// Takes frames until there are no more.
-async fn receive_frames(world: &World, link: &Link, reader: &mut (impl AsyncRead + Unpin)) -> LinkError {
+async fn receive_frames(world: &World, link: &Link, inflow: &mut Inflow, reader: &mut ReadHalf<'_>) -> LinkError {
     loop {
-        match receive_frame(link, reader).await {
-            Ok((message, body)) => {
-                let body = body.map(|(lent, body_bytes)| lent.span().part(0, body_bytes));
-                world.push(Event::Frame {
-                    link: link.id,
-                    message,
-                    body,
-                });
-            }
-            Err(why) => return why,
+        if let Err(why) = inflow.receive(world, link, reader).await {
+            return why;
         }
-        // Many small frames in one read must not keep the other lanes waiting.
+        // One link that never pauses must not keep the other lanes waiting.
         tokio::task::yield_now().await;
     }
 }
 
-async fn receive_frame(link: &Link, reader: &mut (impl AsyncRead + Unpin)) -> Result<(Message, Option<(Lent, u32)>), LinkError> {
-    let mut head = [0; HEADER_BYTES];
-    let first = reader.read(&mut head).await.map_err(|error| broken(&error))?;
-    if first == 0 {
-        return Err(LinkError::Closed);
-    }
-    reader.read_exact(&mut head[first..]).await.map_err(|error| broken(&error))?;
-    let header = Header::of_frame(&head).map_err(|_| LinkError::Malformed)?;
-    let mut lent = match header.body_bytes {
-        0 => None,
-        _ => Some(link.credit.borrow_mut().pop_front().ok_or(LinkError::Malformed)?),
-    };
-    if lent.as_ref().is_some_and(|lent| lent.span().length_bytes < header.body_bytes) {
-        return Err(LinkError::Malformed);
-    }
-    let mut message = Message::new();
-    message
-        .resize(usize::from(header.message_bytes), 0)
-        .map_err(|_| LinkError::Malformed)?;
-    reader.read_exact(&mut message).await.map_err(|error| broken(&error))?;
-    if let Some(lent) = &mut lent {
-        reader
-            .read_exact(&mut lent[..header.body_bytes as usize])
-            .await
-            .map_err(|error| broken(&error))?;
-    }
-    Ok((message, lent.map(|lent| (lent, header.body_bytes))))
-}
-
 /// Sends what is queued until the core hangs up and all of it was sent; then says goodbye.
-async fn send_frames(world: &World, link: &Link, writer: &mut (impl AsyncWrite + Unpin)) -> Result<(), LinkError> {
+async fn send_frames(world: &World, link: &Link, outflow: &mut Outflow, writer: &mut WriteHalf<'_>) -> Result<(), LinkError> {
     loop {
         let next = link.sends.borrow_mut().pop_front();
         match next {
             Some(outgoing) => {
-                let tag = outgoing.tag;
-                link.sending.set(Some(tag));
-                send_frame(&outgoing, writer).await?;
-                drop(outgoing);
-                link.sending.set(None);
-                world.push(Event::Sent {
-                    tag,
-                    link: link.id,
-                    result: Ok(()),
-                });
+                link.sending.borrow_mut().push_back(outgoing.tag);
+                let body = outgoing.body.as_deref().unwrap_or_default();
+                outflow.send(&outgoing.message, body, writer).await?;
+                // Short frames leave together. A body has left the memory, but is not said to have left before the bytes have.
+                if outflow.is_full() || link.sends.borrow().is_empty() {
+                    outflow.write(writer).await?;
+                    drop(outgoing);
+                    link.all_sent(world);
+                    tokio::task::yield_now().await;
+                }
             }
-            None if link.end.get() == End::HangUp => return moves(writer.shutdown()).await,
+            None if link.end.get() == End::HangUp => return outflow.goodbye(writer).await,
             None => link.sender.notified().await,
         }
-    }
-}
-
-/// Header, message and the start of the body leave in one piece.
-async fn send_frame(outgoing: &Outgoing, writer: &mut (impl AsyncWrite + Unpin)) -> Result<(), LinkError> {
-    let body: &[u8] = outgoing.body.as_deref().unwrap_or_default();
-    let message_bytes = u16::try_from(outgoing.message.len()).expect("a message is at most 512 bytes");
-    let body_bytes = u32::try_from(body.len()).expect("a span has a 32-bit length");
-    let mut head: heapless::Vec<u8, { HEADER_BYTES + hal::MESSAGE_BYTES_MAX }> = heapless::Vec::new();
-    let header = Header {
-        message_bytes,
-        body_bytes,
-    }
-    .to_bytes();
-    for part in [&header[..], &outgoing.message] {
-        head.extend_from_slice(part).expect("a header and the longest message fit");
-    }
-    let mut head = head.as_slice();
-    let mut body = body;
-    while !(head.is_empty() && body.is_empty()) {
-        let piece = &body[..body.len().min(SEND_PIECE_BYTES)];
-        let written = moves(writer.write_vectored(&[IoSlice::new(head), IoSlice::new(piece)])).await?;
-        if written == 0 {
-            return Err(LinkError::Lost);
-        }
-        let of_head = written.min(head.len());
-        head = &head[of_head..];
-        body = &body[written - of_head..];
-    }
-    moves(writer.flush()).await
-}
-
-/// One move of a send, which must happen before the deadline.
-async fn moves<T>(step: impl Future<Output = io::Result<T>>) -> Result<T, LinkError> {
-    match timeout(SEND_STALL_DEADLINE, step).await {
-        Ok(result) => result.map_err(|error| broken(&error)),
-        Err(_) => Err(LinkError::TimedOut),
     }
 }
 
@@ -316,6 +266,11 @@ fn broken(error: &io::Error) -> LinkError {
         LinkError::NotTls => LinkError::Lost,
         why => why,
     }
+}
+
+/// The same for an error of TLS itself.
+fn broken_tls(error: rustls::Error) -> LinkError {
+    broken(&io::Error::other(error))
 }
 
 /// Options of every TCP connection.

@@ -7,18 +7,18 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hal::{Event, Fingerprint, LinkError};
-use tokio::io::{AsyncWriteExt, BufReader};
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::frame::Header;
-use crate::limits::{ACCEPTED_MAX, HANDSHAKE_DEADLINE, READ_AHEAD_BYTES, UNPROVEN_MAX, UNPROVEN_PER_ADDRESS_MAX};
+use crate::limits::{ACCEPTED_MAX, HANDSHAKE_DEADLINE, UNPROVEN_MAX, UNPROVEN_PER_ADDRESS_MAX};
 use crate::link::{self, Link};
+use crate::tls::handshake::{self, Proven};
 use crate::tls::{self, Shown, Tls};
 use crate::world::World;
 
@@ -131,7 +131,7 @@ async fn receive(world: Rc<World>, tls: Rc<Tls>, stream: TcpStream, address: Soc
     let Ok((config, shown)) = tls.accepter() else {
         return turn_away(&world, address, None, LinkError::NotTls);
     };
-    let proving = prove(&world, &tls, TlsAcceptor::from(config), &shown, stream);
+    let proving = prove(&world, &tls, config, &shown, stream);
     let proven = timeout(HANDSHAKE_DEADLINE, proving).await.unwrap_or(Err(LinkError::TimedOut));
     drop(stranger);
     let (stream, key) = match proven {
@@ -151,13 +151,13 @@ async fn receive(world: Rc<World>, tls: Rc<Tls>, stream: TcpStream, address: Soc
 async fn prove(
     world: &World,
     tls: &Tls,
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     shown: &Shown,
     stream: TcpStream,
-) -> Result<(TlsStream<BufReader<TcpStream>>, Fingerprint), LinkError> {
+) -> Result<(Proven, Fingerprint), LinkError> {
     link::tune(&stream).map_err(|_| LinkError::Lost)?;
-    let accepted = acceptor.accept(BufReader::with_capacity(READ_AHEAD_BYTES, stream)).await;
-    let mut stream = accepted.map_err(|error| tls::meaning(&error))?;
+    let proven = handshake::accept(stream, config).await;
+    let mut proven = proven.map_err(|error| tls::meaning(&error))?;
     let key = shown.key().ok_or(LinkError::KeyRefused)?;
     // The set may have changed while the handshake went on.
     if !tls::is_trusted(&tls.trusted, key) {
@@ -172,14 +172,11 @@ async fn prove(
     if accepted >= ACCEPTED_MAX {
         return Err(LinkError::Exhausted);
     }
-    stream
-        .write_all(&Header::WELCOME.to_bytes())
-        .await
-        .map_err(|error| tls::meaning(&error))?;
-    stream.flush().await.map_err(|error| tls::meaning(&error))?;
+    let welcomed = proven.send(&Header::WELCOME.to_bytes()).await;
+    welcomed.map_err(|error| tls::meaning(&error))?;
     // And while the welcome was written.
     if tls::is_trusted(&tls.trusted, key) {
-        Ok((stream, key))
+        Ok((proven, key))
     } else {
         Err(LinkError::KeyRefused)
     }

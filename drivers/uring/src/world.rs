@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) stopping: Cell<bool>,
     /// Wakes the listeners when `stopping` is set.
     pub(crate) stop: Notify,
+    /// What the links read into; its size is set by the first that does.
+    pub(crate) receive_buffer: RefCell<Vec<u8>>,
     clients_so_far: Cell<u64>,
     accepted_so_far: Cell<u64>,
 }

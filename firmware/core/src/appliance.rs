@@ -11,11 +11,12 @@ mod decisions;
 mod holders;
 mod keeping;
 mod links;
+mod places;
 mod scrub;
 mod silence;
 mod stop;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -32,11 +33,13 @@ use crate::haul::compare::Compares;
 use crate::haul::history::History;
 use crate::haul::incoming::{Grant, Incoming};
 use crate::haul::job::Job;
+use crate::haul::pace::NicPaces;
 use crate::haul::wire::{Message, PROTOCOL, WhyRefused};
 use crate::journal::{Code, Journal};
 use crate::limits;
 use crate::memory::{NoMemory, Pool};
 use crate::purpose::Purpose;
+use crate::ready::ReadyList;
 use crate::recorder::{Door, Recorder};
 use crate::retention::keeper::Keeper;
 use crate::settings::{JobSetting, Settings};
@@ -101,6 +104,10 @@ pub(crate) struct Parts {
     pub creations: BTreeMap<usize, (Creation, ClientId)>,
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
+    /// Jobs that read an archive, by its place.
+    readers: BTreeMap<usize, BTreeSet<usize>>,
+    /// Recorders that wait for room or memory.
+    waiting_recorders: BTreeSet<usize>,
     /// Of each archive, by its place; and of questions, by numbers that no archive has.
     keepers: BTreeMap<usize, Keeper>,
     next_keeper: usize,
@@ -121,7 +128,7 @@ pub(crate) struct Parts {
     stopped: bool,
     turned: u64,
     turned_said: Option<Instant>,
-    minding_silence: bool,
+    silence_due: Option<Instant>,
     /// Events for people below were looked at by those who wait for one.
     events_seen: u64,
 }
@@ -143,10 +150,11 @@ impl Appliance {
             tags: Tags::default(),
             history: History::read_back(journal.records()),
             journal,
+            nics: NicPaces::default(),
             entropy: Entropy::new(board.seed),
-            ready: VecDeque::new(),
+            ready: ReadyList::default(),
             timers: Timers::default(),
-            starved: Vec::new(),
+            starved: ReadyList::default(),
         };
         let parts = Parts {
             fingerprint: board.fingerprint,
@@ -160,6 +168,8 @@ impl Appliance {
             creations: BTreeMap::new(),
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
+            readers: BTreeMap::new(),
+            waiting_recorders: BTreeSet::new(),
             keepers: BTreeMap::new(),
             next_keeper: limits::ARCHIVE_PLACES_MAX,
             incoming: BTreeMap::new(),
@@ -178,7 +188,7 @@ impl Appliance {
             stopped: false,
             turned: 0,
             turned_said: None,
-            minding_silence: false,
+            silence_due: None,
             events_seen: shared.journal.next(),
         };
         let mut appliance = Appliance { shared, parts };
@@ -268,6 +278,7 @@ impl Parts {
             self.open_archive(index, archive.name.clone(), archive.uuid, archive.volume.clone(), context);
         }
         self.settings = settings;
+        context.shared.nics.set(&self.settings.nics);
         for recorder in self.settings.recorders.clone() {
             self.open_recorder(&recorder, context);
         }
@@ -349,6 +360,7 @@ impl Parts {
         let mut job = Job::new(index, setting, archive, routes, peer.key, context.now.at);
         job.held = !self.settings.hauling;
         self.jobs.push(Some(job));
+        self.readers.entry(archive).or_default().insert(index);
         context.wake(Ready::Job(index));
         self.guards_changed(archive, context);
     }
@@ -362,27 +374,6 @@ impl Parts {
     pub fn new_volume(&mut self) -> VolumeId {
         self.next_volume += 1;
         VolumeId(self.next_volume)
-    }
-
-    pub fn archive_place(&self, name: &crate::Name) -> Option<usize> {
-        self.archives
-            .iter()
-            .flatten()
-            .find(|archive| archive.name == *name)
-            .map(|archive| archive.index)
-    }
-
-    pub fn archive_named(&self, name: &crate::Name) -> Option<&Archive> {
-        self.archives.iter().flatten().find(|archive| archive.name == *name)
-    }
-
-    /// Jobs that have not been deleted.
-    pub fn live_jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.iter().flatten().filter(|job| !job.deleted)
-    }
-
-    pub fn job_place(&self, name: &crate::Name) -> Option<usize> {
-        self.live_jobs().find(|job| job.setting.name == *name).map(|job| job.index)
     }
 
     /// What happened.
@@ -590,6 +581,9 @@ impl Parts {
     pub fn retire_job(&mut self, index: usize) {
         if let Some(job) = &mut self.jobs[index] {
             job.deleted = true;
+            if let Some(readers) = self.readers.get_mut(&job.archive) {
+                readers.remove(&index);
+            }
         }
     }
 }

@@ -1,16 +1,16 @@
 //! What every part of the core is handed while one event is handled: clocks, memory, ops, and the shared tables.
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
-use alloc::vec::Vec;
 use hal::{Memory, Moment, Op, Ops, Span, Tag};
 
 use crate::control::types::RunRecord;
 use crate::entropy::Entropy;
 use crate::haul::history::History;
+use crate::haul::pace::NicPaces;
 use crate::journal::{Code, Journal};
 use crate::memory::Pool;
 use crate::purpose::Purpose;
+use crate::ready::ReadyList;
 use crate::tags::Tags;
 use crate::timers::Timers;
 
@@ -23,16 +23,18 @@ pub struct Shared {
     pub tags: Tags<Purpose>,
     /// Events for people.
     pub journal: Journal,
+    /// How much may be sent over interfaces.
+    pub nics: NicPaces,
     /// Random numbers.
     pub entropy: Entropy,
     /// Parts that have something to decide after this event.
-    pub ready: VecDeque<Ready>,
+    pub ready: ReadyList,
     /// Parts that want to be asked again later.
     pub timers: Timers,
     /// Runs of the past.
     pub history: History,
     /// Parts that wait for block memory.
-    pub starved: Vec<Ready>,
+    pub starved: ReadyList,
 }
 
 /// A part that may have something to do now.
@@ -101,9 +103,7 @@ impl Context<'_> {
 
     /// Lets a part decide before this event is over.
     pub fn wake(&mut self, ready: Ready) {
-        if !self.shared.ready.contains(&ready) {
-            self.shared.ready.push_back(ready);
-        }
+        self.shared.ready.put(ready);
     }
 
     /// Asks a part again at that time at the latest.
@@ -115,9 +115,7 @@ impl Context<'_> {
 
     /// Asks a part again when block memory has come back.
     pub fn ask_when_freed(&mut self, ready: Ready) {
-        if !self.shared.starved.contains(&ready) {
-            self.shared.starved.push(ready);
-        }
+        self.shared.starved.put(ready);
     }
 
     /// Block memory that recording does not need: a quarter of it is kept free for recorders and system blocks.

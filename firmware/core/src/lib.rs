@@ -23,6 +23,7 @@ pub mod macros;
 mod memory;
 mod name;
 mod purpose;
+mod ready;
 pub mod recorder;
 pub mod retention;
 pub mod seeded;

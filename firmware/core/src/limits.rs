@@ -75,6 +75,8 @@ pub const QUARANTINE_MAX: usize = 10_000;
 /// Records waiting to be written per archive: every track may ask for a lease and a gap at once.
 pub const RECORDS_WAITING_MAX: usize = 2 * TRACKS_MAX;
 
+/// Name of a network interface (IFNAMSIZ of Linux, less the zero at its end).
+pub const NIC_NAME_BYTES_MAX: usize = 15;
 /// Tags that a job asks for, or that its blocks get.
 pub const TAGS_OF_JOB_MAX: usize = 16;
 /// Blocks that a job has brought over get their tags that often at most while a run is on: each time costs a block of the log.
@@ -87,8 +89,15 @@ pub const NAMED_MAX: usize = 4_096;
 /// Links that may come in at once.
 pub const INCOMING_MAX: usize = 256;
 
-/// Blocks that one job reads ahead, and that may wait in its sending queue, each.
+/// Blocks that one reader of an archive reads ahead.
 pub const READ_AHEAD: usize = 4;
+/// Bytes under way in each stage of a haul, as far as the numbers of blocks below allow: read ahead, waiting to be sent, received and
+/// not yet durable. Enough that neither end sleeps for each block (`docs/performance.md`).
+pub const HAUL_BYTES: u32 = 8 << 20;
+/// Fewest and most blocks of a stage: small blocks need more of them, large ones take memory.
+pub const HAUL_BLOCKS_MIN: u32 = 4;
+/// See [`HAUL_BLOCKS_MIN`].
+pub const HAUL_BLOCKS_MAX: u32 = 16;
 /// Slowest reading for damage in the background, bytes a second: a card of 32 GiB takes a week.
 pub const SCRUB_RATE_MIN: u64 = 64 << 10;
 /// How far reading for damage has come is written into the log that often while it goes on, and at its end.
@@ -105,8 +114,6 @@ pub const MISSING_MAX: usize = 10_000;
 pub const STRETCHES_MAX: usize = 100_000;
 /// Rows of statistics, a day of a track each, that one call tells.
 pub const DAY_ROWS_MAX: usize = 50_000;
-/// Blocks that a target lets one link have under way: received and not yet durable.
-pub const CREDIT_MAX: u32 = 4;
 
 /// A feeder waits that long for room in the block memory; then its bytes are dropped and counted.
 pub const FEEDER_WAIT: Duration = Duration::from_millis(500);
@@ -184,6 +191,15 @@ pub const RUNS_MAX: usize = 1_000;
 pub const EVENTS_MAX: usize = 1_000;
 /// Ops in flight at once: far above what the queues above add up to; reaching it is our own mistake.
 pub const OPS_MAX: usize = 1 << 18;
+
+/// Blocks that each stage of a haul may have under way.
+pub const fn haul_blocks(block_bytes: u32) -> u32 {
+    match HAUL_BYTES / block_bytes {
+        few if few < HAUL_BLOCKS_MIN => HAUL_BLOCKS_MIN,
+        many if many > HAUL_BLOCKS_MAX => HAUL_BLOCKS_MAX,
+        blocks => blocks,
+    }
+}
 
 /// Bytes of payload that fit a block.
 pub const fn payload_capacity_bytes(block_bytes: u32) -> u32 {

@@ -1,4 +1,5 @@
-//! Bugs on purpose: the list of `reliability.md`, 4.5, as far as the core has the code they would be in. The tests must find each
+//! Bugs on purpose: the list of `reliability.md`, 4.5, as far as the core has the code they would be in, and from 31 on those of what
+//! came later. The tests must find each
 //! of them (`cargo seeded-bugs`, `docs/testing.md`).
 //!
 //! Not a part of any product: without the feature `seeded-bugs` every question here is answered by a constant `false`, and the
@@ -61,11 +62,21 @@ pub enum Bug {
     ErrorsReadAsZeros = 27,
     /// Whatever archive is on the volume is the one that was meant.
     AnyArchiveWillDo = 28,
+    /// One segment more is freed than may be.
+    FreesOneSegmentMore = 31,
+    /// What a job still needs is freed.
+    GuardIgnored = 32,
+    /// A full run finds nothing whole at the target, so that fills are taken over good blocks.
+    FillOverGood = 33,
+    /// A fill is acknowledged before it is durable.
+    FillBeforeFlush = 34,
+    /// A mark is said to be made before it is durable.
+    MarkBeforeFlush = 35,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 24] = [
+    pub const ALL: [Bug; 29] = [
         Bug::AckBeforeFlush,
         Bug::FlushForgotten,
         Bug::FlushRetriedAlone,
@@ -90,6 +101,11 @@ impl Bug {
         Bug::NoInterlock,
         Bug::ErrorsReadAsZeros,
         Bug::AnyArchiveWillDo,
+        Bug::FreesOneSegmentMore,
+        Bug::GuardIgnored,
+        Bug::FillOverGood,
+        Bug::FillBeforeFlush,
+        Bug::MarkBeforeFlush,
     ];
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Name;
 use crate::card::profile::CardSetting;
-use crate::control::types::{JobMode, JobPlan, Peer, RecorderCreate, Retention};
+use crate::control::types::{JobMode, JobPlan, NicRate, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
 use crate::macros::Macro;
 
@@ -39,6 +39,9 @@ pub struct Settings {
     /// Grants.
     #[serde(default, rename = "grant", skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantSetting>,
+    /// Rates of network interfaces.
+    #[serde(default, rename = "nic", skip_serializing_if = "Vec::is_empty")]
+    pub nics: Vec<NicRate>,
     /// Jobs.
     #[serde(default, rename = "job", skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobSetting>,
@@ -76,6 +79,7 @@ impl Default for Settings {
             recorders: Vec::new(),
             peers: Vec::new(),
             grants: Vec::new(),
+            nics: Vec::new(),
             jobs: Vec::new(),
             cards: Vec::new(),
             macros: Vec::new(),

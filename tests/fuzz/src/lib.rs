@@ -13,6 +13,8 @@ mod sector;
 mod targets;
 
 // The driver's decoders are compiled in here, and not the driver: it needs a hundred packages that the fuzzer would be built with.
+#[path = "../../../drivers/uring/src/calls.rs"]
+mod calls;
 #[path = "../../../drivers/uring/src/hotplug/change.rs"]
 mod change;
 #[path = "../../../drivers/uring/src/nic/facts.rs"]
@@ -25,6 +27,8 @@ mod limits;
 #[allow(dead_code)]
 #[path = "../../../drivers/uring/src/netlink/messages.rs"]
 mod netlink;
+#[path = "../../../drivers/uring/src/disk/told.rs"]
+mod told;
 
 /// A result whose error is a sentence for people.
 pub type Result<T> = std::result::Result<T, String>;
@@ -49,7 +53,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 16] = [
+pub const TARGETS: [&Target; 20] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -63,6 +67,10 @@ pub const TARGETS: [&Target; 16] = [
     &targets::volume::TARGET,
     &targets::event::TARGET,
     &targets::netlink::TARGET,
+    &targets::told::TARGET,
+    &targets::calls::TARGET,
+    &targets::calendar::TARGET,
+    &targets::words::TARGET,
     &targets::card::FAT,
     &targets::card::EXFAT,
     &targets::card::EXT,

@@ -65,6 +65,8 @@ pub struct Rules {
     pub order: Order,
     /// Ops of disks may fail.
     pub disks_fail: bool,
+    /// Reads of a batch too: superblock copies, headers. They are many, and of one that fails nothing but a second try comes.
+    pub batches_fail: bool,
     /// Links may be lost.
     pub links_fail: bool,
     /// What only opens the way for something else happens at once ([`World::eager`]).
@@ -114,7 +116,8 @@ impl World {
                 }
             }
             if self.faults_left > 0 && rules.disks_fail {
-                for (index, _) in open.iter().filter(|(_, is_disk)| *is_disk) {
+                let fails = |index: usize| rules.batches_fail || !is_batch(&site.flights[index]);
+                for (index, _) in open.iter().filter(|(index, is_disk)| *is_disk && fails(*index)) {
                     choices.push(Choice::Fail(at, *index, false));
                     if matches!(site.flights[*index].work, Work::Write(_)) {
                         choices.push(Choice::Fail(at, *index, true));
@@ -171,7 +174,7 @@ impl World {
             let batch = (0..site.flights.len()).filter(|index| is_batch(&site.flights[*index]));
             if let Some(index) = batch.min_by_key(|index| site.flights[*index].at()) {
                 let mut choices = vec![Choice::Done(at, index)];
-                if self.faults_left > 0 && rules.disks_fail {
+                if self.faults_left > 0 && rules.disks_fail && rules.batches_fail {
                     choices.push(Choice::Fail(at, index, false));
                 }
                 return choices;

@@ -4,7 +4,7 @@
 //! start at a number that nothing else comes near, and the hasher knows times by it. 64 bits: among ten million states, two that
 //! differ have the same key with a chance of 3 in a million; such a state would be passed over.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use super::links::End;
 use super::site::{Flight, Site, Work};
@@ -13,37 +13,57 @@ use super::world::{BEGIN_NS, World};
 /// Half the width of the band of numbers that are times: two virtual weeks.
 const BAND_NS: u64 = 1 << 50;
 
-/// A hasher to which times are relative.
+/// Odd, with as many ones as zeros (the fractional digits of pi): what a word is multiplied by.
+const FOLD: u64 = 0x243f_6a88_85a3_08d3;
+
+/// A hasher to which times are relative. Both halves of a product of 128 bits are kept, word for word: a state is some
+/// thousand words, and half of the time goes into its key.
 struct Relative {
-    inner: DefaultHasher,
+    sum: u64,
     now_ns: u64,
+}
+
+impl Relative {
+    fn fold(&mut self, word: u64) {
+        let product = u128::from(self.sum.rotate_left(23) ^ word ^ FOLD) * u128::from(self.sum ^ FOLD | 1);
+        self.sum = (product as u64) ^ (product >> 64) as u64 ^ word.rotate_left(32);
+    }
 }
 
 impl Hasher for Relative {
     fn finish(&self) -> u64 {
-        self.inner.finish()
+        let mut last = Relative { ..*self };
+        last.fold(FOLD);
+        last.sum
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.inner.write(bytes);
+        let (words, rest) = bytes.as_chunks();
+        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.fold(u64::from_le_bytes(last) ^ (rest.len() as u64) << 56);
     }
 
     fn write_u8(&mut self, value: u8) {
-        self.inner.write_u8(value);
+        self.fold(u64::from(value));
+    }
+
+    fn write_u16(&mut self, value: u16) {
+        self.fold(u64::from(value));
     }
 
     fn write_u32(&mut self, value: u32) {
-        self.inner.write_u32(value);
+        self.fold(u64::from(value));
     }
 
     fn write_u64(&mut self, value: u64) {
         let is_time = value.abs_diff(BEGIN_NS) < BAND_NS;
-        self.inner
-            .write_u64(if is_time { value.wrapping_sub(self.now_ns) } else { value });
+        self.fold(if is_time { value.wrapping_sub(self.now_ns) } else { value });
     }
 
     fn write_usize(&mut self, value: usize) {
-        self.inner.write_usize(value);
+        self.fold(value as u64);
     }
 }
 
@@ -56,7 +76,7 @@ impl World {
     /// The key of what is left when a site loses its power: all but what runs there.
     pub fn key_without(&self, dead: Option<usize>) -> u64 {
         let mut state = Relative {
-            inner: DefaultHasher::new(),
+            sum: FOLD,
             now_ns: self.now_ns,
         };
         (self.faults_left, self.crashes_left, self.restarts_left, dead).hash(&mut state);

@@ -20,7 +20,7 @@ mod search;
 mod site;
 mod world;
 
-pub use scenario::{SCENARIOS, Scenario, levels, limits};
+pub use scenario::{SCENARIOS, Scenario};
 pub use search::{Failure, Limits, Report, path};
 
 use bench::Bench;
@@ -49,10 +49,15 @@ pub fn replay_line(scenario: &Scenario, path: &[usize]) -> String {
         })
         .collect();
     let Scenario {
-        name, faults, crashes, ..
+        name,
+        faults,
+        crashes,
+        rules,
+        ..
     } = scenario;
+    let batches = if rules.batches_fail { "" } else { " --batches-hold" };
     let path = runs.join(",");
-    format!("Replay with: cargo exhaust --scenario {name} --faults {faults} --crashes {crashes} --path {path}")
+    format!("Replay with: cargo exhaust --scenario {name} --faults {faults} --crashes {crashes}{batches} --path {path}")
 }
 
 /// The way that a text names.
@@ -75,9 +80,12 @@ pub fn replay(scenario: &Scenario, path: &[usize], mut tell: impl FnMut(String))
     let mut world = scenario.begin(&mut bench)?;
     for (number, place) in path.iter().enumerate() {
         let choices = search::open(&mut world, scenario.rules, &mut bench, &mut Report::default())?;
-        let choice = *choices
-            .get(*place)
-            .ok_or_else(|| format!("Choice {number} is {place}, and there are {} here.", choices.len()))?;
+        let choice = *choices.get(*place).ok_or_else(|| {
+            format!(
+                "At step {number} of the way there are {} choices, from 0 on, and {place} is none of them.",
+                choices.len()
+            )
+        })?;
         let words = world.words(choice, &mut bench);
         tell(format!("{number:4}  {place:3} of {:3}  {words}", choices.len()));
         world.happen(choice, &mut bench)?;

@@ -4,14 +4,11 @@
 //! smallest block memory is 1 MiB. So the archives here are filled until two slots before a checkpoint, or before the end, and
 //! what follows is explored.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::bench::Bench;
 use super::choice::{Choice, Order, PROMPT_NS, Rules, SLOW_NS};
 use super::pages::{BYTES as PAGE, POISON, Pages};
-use super::search::Limits;
 use super::site::{DOOR, Script, Site, VOLUME};
 use super::world::World;
 
@@ -42,13 +39,19 @@ pub struct Scenario {
     pub faults: u32,
     /// Power cuts that may come.
     pub crashes: u32,
+    /// What is explored, from little to much: faults, power cuts, and whether reads of batches fail too.
+    levels: &'static [Level],
     build: fn(&mut World, &mut Bench) -> Result<(), String>,
 }
+
+/// Faults, power cuts, and whether reads of batches fail too.
+pub type Level = (u32, u32, bool);
 
 /// Nothing goes wrong in a prologue.
 const CALM: Rules = Rules {
     order: Order::Rising,
     disks_fail: false,
+    batches_fail: true,
     links_fail: false,
     eager: true,
     slow_ns: PROMPT_NS,
@@ -64,35 +67,54 @@ const BOTH: Rules = Rules {
     ..DISK
 };
 
+/// One fault or one power cut.
+const ONE: &[Level] = &[(0, 0, true), (1, 0, true), (0, 1, true)];
+/// Two faults, or one power cut.
+const TWO: &[Level] = &[(0, 0, true), (1, 0, true), (0, 1, true), (2, 0, true)];
+/// What takes hours: of every scenario, all that may go wrong together.
+const DEEP: [Level; 3] = [(2, 0, true), (1, 1, true), (2, 1, true)];
+
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 6] = [
-    Scenario {
-        name: "archive",
-        what: "four blocks into an append archive, a checkpoint in the middle",
-        rules: DISK,
-        faults: 2,
-        crashes: 1,
-        build: |world, bench| archive(world, bench, "append", 10, 4),
-    },
+pub const SCENARIOS: [Scenario; 8] = [
     Scenario {
         name: "full",
         what: "four blocks for the last two slots of an append archive",
+        rules: DISK,
+        faults: 0,
+        crashes: 0,
+        levels: &[(0, 0, true), (1, 0, true), (0, 1, true), (2, 0, true), (1, 1, false)],
+        build: |world, bench| archive(world, bench, "append", 26, 4),
+    },
+    Scenario {
+        name: "slow",
+        what: "the same, with every order of reads, and everything up to 50 ms late",
         rules: Rules {
             slow_ns: SLOW_NS,
             eager: false,
             ..DISK
         },
-        faults: 2,
-        crashes: 1,
+        faults: 0,
+        crashes: 0,
+        levels: ONE,
         build: |world, bench| archive(world, bench, "append", 26, 4),
     },
     Scenario {
-        name: "ring",
-        what: "four blocks into a ring that gives up its oldest segment",
+        name: "archive",
+        what: "two blocks into an append archive, a checkpoint before the second",
         rules: DISK,
-        faults: 2,
-        crashes: 1,
-        build: |world, bench| archive(world, bench, "ring", 38, 4),
+        faults: 0,
+        crashes: 0,
+        levels: TWO,
+        build: |world, bench| archive(world, bench, "append", 11, 2),
+    },
+    Scenario {
+        name: "ring",
+        what: "two blocks into a ring that gives up its oldest segment",
+        rules: DISK,
+        faults: 0,
+        crashes: 0,
+        levels: TWO,
+        build: |world, bench| archive(world, bench, "ring", 39, 2),
     },
     Scenario {
         name: "recovery",
@@ -102,8 +124,9 @@ pub const SCENARIOS: [Scenario; 6] = [
             eager: false,
             ..DISK
         },
-        faults: 1,
-        crashes: 2,
+        faults: 0,
+        crashes: 0,
+        levels: ONE,
         build: |world, bench| {
             archive(world, bench, "append", 10, 2)?;
             written(world, bench)
@@ -113,24 +136,57 @@ pub const SCENARIOS: [Scenario; 6] = [
         name: "one",
         what: "one block from a source to a target, and the acknowledgement back",
         rules: BOTH,
-        faults: 2,
-        crashes: 1,
+        faults: 0,
+        crashes: 0,
+        levels: &[
+            (0, 0, true),
+            (1, 0, true),
+            (0, 1, true),
+            (2, 0, true),
+            (1, 1, true),
+            (2, 1, false),
+        ],
         build: |world, bench| haul(world, bench, 1),
     },
     Scenario {
-        name: "haul",
-        what: "four blocks from a source to a target, and the acknowledgements back",
+        name: "two",
+        what: "two blocks that a source has, to a target, and the acknowledgements back",
         rules: BOTH,
-        faults: 2,
-        crashes: 1,
-        build: |world, bench| haul(world, bench, 4),
+        faults: 0,
+        crashes: 0,
+        levels: ONE,
+        build: |world, bench| backlog(world, bench, 2),
+    },
+    Scenario {
+        name: "haul",
+        what: "four blocks that a source has, to a target, and the acknowledgements back",
+        rules: BOTH,
+        faults: 0,
+        crashes: 0,
+        levels: &[(0, 0, true)],
+        build: |world, bench| backlog(world, bench, 4),
     },
 ];
 
 impl Scenario {
-    /// The same with other numbers of faults and power cuts.
-    pub fn with(self, faults: u32, crashes: u32) -> Scenario {
-        Scenario { faults, crashes, ..self }
+    /// The same at a level.
+    pub fn with(self, (faults, crashes, batches_fail): Level) -> Scenario {
+        let rules = Rules {
+            batches_fail,
+            ..self.rules
+        };
+        Scenario {
+            rules,
+            faults,
+            crashes,
+            ..self
+        }
+    }
+
+    /// The levels at which it is explored, from little to much; with `deep` those that take hours too.
+    pub fn levels(self, deep: bool) -> impl Iterator<Item = Scenario> {
+        let more = DEEP.into_iter().filter(move |level| deep && !self.levels.contains(level));
+        self.levels.iter().copied().chain(more).map(move |level| self.with(level))
     }
 
     /// The scenario of a name.
@@ -149,26 +205,6 @@ impl Scenario {
         world.crashes_left = self.crashes;
         world.calm_since_ns = world.now_ns;
         Ok(world)
-    }
-}
-
-/// Faults and power cuts that are allowed, from few to all of a scenario: what a run cannot exhaust, it has exhausted with less.
-pub fn levels(scenario: &Scenario) -> Vec<Scenario> {
-    let level = |faults: u32, crashes: u32| Scenario {
-        faults: faults.min(scenario.faults),
-        crashes: crashes.min(scenario.crashes),
-        ..*scenario
-    };
-    let mut levels = vec![level(0, 0), level(1, 0), level(0, 1), level(1, 1), level(u32::MAX, u32::MAX)];
-    levels.dedup_by_key(|level| (level.faults, level.crashes));
-    levels
-}
-
-/// Limits of a run that must be over soon, and of one that need not.
-pub fn limits(deep: bool) -> Limits {
-    Limits {
-        states: if deep { 100_000_000 } else { 20_000_000 },
-        time: Duration::from_secs(if deep { 3600 } else { 38 }),
     }
 }
 
@@ -263,8 +299,8 @@ fn written(world: &mut World, bench: &mut Bench) -> Result<(), String> {
     })
 }
 
-/// A source and a target that are linked and caught up, and pieces that come.
-fn haul(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String> {
+/// A source and a target that know each other, and what a job between them is to be.
+fn pair(world: &mut World, bench: &mut Bench) -> Result<(usize, Value), String> {
     let from = site(world, bench, "lobby", "append")?;
     let to = site(world, bench, "vault", "append")?;
     recorder(world, bench, from)?;
@@ -283,9 +319,26 @@ fn haul(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String>
     let job = json!({
         "name": "out", "from": "lobby", "peer": "vault", "archive": "vault", "mode": "always", "token": grant["token"],
     });
+    Ok((from, job))
+}
+
+/// A source and a target that are linked and caught up, and pieces that come.
+fn haul(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String> {
+    let (from, job) = pair(world, bench)?;
     ask(world, bench, from, "Job.Create", &job)?;
     bring(world, from, 1);
     rest(world, bench)?;
     bring(world, from, pieces);
+    Ok(())
+}
+
+/// A source that has recorded pieces, a target that has none, and a job that begins.
+fn backlog(world: &mut World, bench: &mut Bench, pieces: u32) -> Result<(), String> {
+    let (from, job) = pair(world, bench)?;
+    for _ in 0..pieces {
+        bring(world, from, 1);
+        rest(world, bench)?;
+    }
+    ask(world, bench, from, "Job.Create", &job)?;
     Ok(())
 }

@@ -1,17 +1,23 @@
 //! Depth first through every state that the choices of a scenario lead to, each state once.
 //!
-//! Invariants: a state is left out only if its key was seen; whatever was left out for want of time or room is said.
+//! Where only one thing can happen, it happens at once: such a state is judged like any other, but not kept, so a recovery of sixty
+//! reads is one step. Invariants: a state is left out only if its key was seen; whatever was left out for want of time or room is
+//! said.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::bench::Bench;
 use super::choice::{Choice, Rules};
 use super::world::World;
 
+/// Why going on for ever is wrong.
+const CIRCLE: &str = "it goes round in a circle: this state was on the way here, and nothing was done since";
 /// Virtual time after the last fault in which everything must be where it belongs: the longest back-off several times over.
 const DRAIN_NS: u64 = 600_000_000_000;
+/// More steps without a choice than any way has: it would go round in a circle.
+const STEPS_MAX: usize = 10_000;
 /// Between two looks at the clock.
 const LOOK_EVERY: u64 = 1024;
 
@@ -24,12 +30,20 @@ pub struct Limits {
     pub time: Duration,
 }
 
+impl Limits {
+    /// To the end.
+    pub const NONE: Limits = Limits {
+        states: u64::MAX,
+        time: Duration::MAX,
+    };
+}
+
 /// What an exploration has seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Different states.
+    /// Different states in which there was a choice, or to which one led.
     pub states: u64,
-    /// Choices that were taken.
+    /// Things that happened.
     pub transitions: u64,
     /// Longest way.
     pub depth: usize,
@@ -69,11 +83,14 @@ pub fn path() -> Vec<usize> {
 }
 
 struct Node {
-    world: World,
+    /// Taken by the last choice.
+    world: Option<World>,
     key: u64,
     choices: Vec<Choice>,
     /// Choices that were taken.
     next: usize,
+    /// Length of the way to it.
+    way: usize,
 }
 
 impl Node {
@@ -99,32 +116,33 @@ pub fn explore(
     let mut report = Report::default();
     let mut seen: HashSet<u64> = HashSet::new();
     let mut cuts: HashSet<u64> = HashSet::new();
-    let mut on_the_way: HashMap<u64, usize> = HashMap::new();
+    let mut on_the_way: HashSet<u64> = HashSet::new();
     let mut stack: Vec<Node> = Vec::new();
     PATH.with_borrow_mut(Vec::clear);
     let fail = |why: String| Failure { path: path(), why };
-    let key = world.key();
-    let first = node(world, key, rules, bench, &mut report).map_err(fail)?;
+    let first = run_on(world, rules, bench, &mut report).map_err(fail)?;
     seen.insert(first.key);
-    on_the_way.insert(first.key, 0);
+    on_the_way.insert(first.key);
     stack.push(first);
-    report.states = 1;
     let mut out_of_bounds = false;
     while let Some(top) = stack.last_mut() {
+        PATH.with_borrow_mut(|path| path.truncate(top.way));
         let Some((place, choice)) = top.choice() else {
             on_the_way.remove(&top.key);
             stack.pop();
-            PATH.with_borrow_mut(Vec::pop);
             continue;
         };
         PATH.with_borrow_mut(|path| path.push(place));
         top.next += 1;
-        let mut world = top.world.clone();
+        let world = match top.next == top.choices.len() {
+            true => top.world.take(),
+            false => top.world.clone(),
+        };
+        let Some(mut world) = world else { continue };
         if let Choice::PowerCut(at, which, saved) = choice {
             let mut cut = world.clone();
             cut.lose_power(at, which, saved, bench);
             if !cuts.insert(cut.key_without(Some(at))) {
-                PATH.with_borrow_mut(Vec::pop);
                 continue;
             }
             report.crashes += 1;
@@ -134,33 +152,35 @@ pub fn explore(
         }
         report.transitions += 1;
         world.happen(choice, bench).map_err(fail)?;
-        let key = world.key();
-        if on_the_way.contains_key(&key) {
-            return Err(fail(
-                "it goes round in a circle: this state was on the way here, and nothing was done since".into(),
-            ));
+        let entry = world.key();
+        if on_the_way.contains(&entry) {
+            return Err(fail(CIRCLE.into()));
         }
-        if !seen.insert(key) {
-            PATH.with_borrow_mut(Vec::pop);
+        if !seen.insert(entry) {
             continue;
         }
-        let next = node(world, key, rules, bench, &mut report).map_err(fail)?;
-        report.states += 1;
-        on_the_way.insert(key, stack.len());
+        let next = run_on(world, rules, bench, &mut report).map_err(fail)?;
+        if on_the_way.contains(&next.key) {
+            return Err(fail(CIRCLE.into()));
+        }
+        if next.key != entry && !seen.insert(next.key) {
+            continue;
+        }
+        report.depth = report.depth.max(next.way);
+        on_the_way.insert(next.key);
         stack.push(next);
-        report.depth = report.depth.max(stack.len());
-        if report.states.is_multiple_of(LOOK_EVERY) {
+        report.states = seen.len() as u64;
+        if report.states % LOOK_EVERY < 2 {
             report.took = began.elapsed();
             progress(&report);
-            if report.took > limits.time {
-                out_of_bounds = true;
-            }
+            out_of_bounds = report.took > limits.time;
         }
         if out_of_bounds || report.states >= limits.states {
             out_of_bounds = true;
             break;
         }
     }
+    report.states = seen.len() as u64;
     report.took = began.elapsed();
     report.exhausted = !out_of_bounds;
     report.not_torn = bench.not_torn;
@@ -168,15 +188,27 @@ pub fn explore(
     Ok(report)
 }
 
-/// A state with what may happen in it, after it was judged.
-fn node(mut world: World, key: u64, rules: Rules, bench: &mut Bench, report: &mut Report) -> Result<Node, String> {
-    let choices = open(&mut world, rules, bench, report)?;
-    Ok(Node {
-        world,
-        key,
-        choices,
-        next: 0,
-    })
+/// Goes on until there is a choice, or an end; every state on the way is judged.
+fn run_on(mut world: World, rules: Rules, bench: &mut Bench, report: &mut Report) -> Result<Node, String> {
+    for _ in 0..STEPS_MAX {
+        let choices = open(&mut world, rules, bench, report)?;
+        if let [only] = choices[..]
+            && !matches!(only, Choice::Fail(..) | Choice::Cut(_) | Choice::PowerCut(..))
+        {
+            PATH.with_borrow_mut(|path| path.push(0));
+            report.transitions += 1;
+            world.happen(only, bench)?;
+            continue;
+        }
+        return Ok(Node {
+            key: world.key(),
+            world: Some(world),
+            choices,
+            next: 0,
+            way: PATH.with_borrow(Vec::len),
+        });
+    }
+    Err(CIRCLE.into())
 }
 
 /// What may happen in a state; the end of everything is judged.

@@ -134,6 +134,7 @@ impl World {
                 origin,
                 camera,
                 kind,
+                ..
             }) = wire::Message::decode(message)
         {
             let named = super::judge::Track {

@@ -265,6 +265,8 @@ impl History {
         }
         let held = self.is_held(place, camera);
         let message = Message::Open {
+            // It never has more: so nobody loses a track to it.
+            has: 0,
             track: number as u32,
             origin: Uuid(ORIGIN),
             camera: CAMERAS[camera].parse().expect("a name"),
@@ -273,7 +275,7 @@ impl History {
         let answer = self.ask(place, &message, &[], number as u32)?;
         let refusal = match (place, camera) {
             (1, 1) => Some(WhyRejected::Scope),
-            _ if held => Some(WhyRejected::Held),
+            _ if held => Some(WhyRejected::Held(self.shelf(camera).next)),
             _ => None,
         };
         if let Some(why) = refusal {

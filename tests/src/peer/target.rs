@@ -356,7 +356,12 @@ impl History {
         }
         if session.manner == Manner::Wrong && self.stage.chance(10) {
             self.stage.tally.fault("track refused");
-            let why = [WhyRejected::Held, WhyRejected::Full, WhyRejected::Closed, WhyRejected::Scope];
+            let why = [
+                WhyRejected::Held(0),
+                WhyRejected::Full,
+                WhyRejected::Closed,
+                WhyRejected::Scope,
+            ];
             let why = why[self.stage.draw(4) as usize];
             self.say(
                 session.link,

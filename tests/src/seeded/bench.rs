@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::crash::{Extent, WORKLOADS, bits, io, lineage, workload};
-use crate::exhaust::{Limits, SCENARIOS, limits};
+use crate::exhaust::{Limits, SCENARIOS};
+use crate::notes;
 use crate::sim::{Echo, Kind};
 
 /// One in so many crash states, and of bits.
 const SPARSE: usize = 50;
 /// One in so many operations fails.
 const SPARSE_OPERATIONS: u64 = 7;
+/// Histories of tags and marks.
+const NOTED: u64 = 24;
 /// For each scenario of the exploration.
 const EXPLORED: Duration = Duration::from_secs(10);
 
@@ -29,7 +32,7 @@ pub struct Bench {
 }
 
 /// All of them: first a little of each, then the long way.
-pub const BENCHES: [Bench; 10] = [
+pub const BENCHES: [Bench; 12] = [
     Bench {
         name: "lineage",
         unit: "histories",
@@ -47,6 +50,16 @@ pub const BENCHES: [Bench; 10] = [
         name: "archive",
         unit: "histories",
         run: |tried| histories(Kind::Archive, 0..120, tried),
+    },
+    Bench {
+        name: "keeping",
+        unit: "histories",
+        run: |tried| histories(Kind::Keeping, 0..60, tried),
+    },
+    Bench {
+        name: "notes",
+        unit: "histories",
+        run: noted,
     },
     Bench {
         name: "crash-states",
@@ -94,6 +107,16 @@ fn histories(kind: Kind, mut seeds: Range<u64>, tried: &AtomicU64) -> Result<(),
     })
 }
 
+/// Tags and marks; what does not hold is a panic.
+fn noted(tried: &AtomicU64) -> Result<(), String> {
+    for seed in 1..=NOTED {
+        tried.store(seed, Ordering::Relaxed);
+        notes::one_archive(seed, "append", 256);
+        notes::two_archives(seed);
+    }
+    Ok(())
+}
+
 fn crash_states(tried: &AtomicU64) -> Result<(), String> {
     let mut before = 0;
     WORKLOADS.iter().try_for_each(|one| {
@@ -127,11 +150,11 @@ fn turned_bits(tried: &AtomicU64) -> Result<(), String> {
 fn explore(tried: &AtomicU64) -> Result<(), String> {
     let limits = Limits {
         time: EXPLORED,
-        ..limits(false)
+        ..Limits::NONE
     };
     let mut before = 0;
     SCENARIOS.iter().try_for_each(|scenario| {
-        let report = crate::exhaust::run(scenario, limits, |report| {
+        let report = crate::exhaust::run(&scenario.with((2, 1, true)), limits, |report| {
             tried.store(before + report.states, Ordering::Relaxed);
         })?;
         before += report.states;

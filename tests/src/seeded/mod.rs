@@ -12,7 +12,7 @@ pub use chase::{Catch, chase};
 use blockhaul_core::seeded::Bug;
 
 /// Bugs that are found soon: what is hunted at every change.
-pub const QUICK: [Bug; 18] = [
+pub const QUICK: [Bug; 23] = [
     Bug::AckBeforeFlush,
     Bug::FlushForgotten,
     Bug::ShortWriteTaken,
@@ -31,6 +31,11 @@ pub const QUICK: [Bug; 18] = [
     Bug::LeaseNotPersisted,
     Bug::GapAnywhere,
     Bug::AnyArchiveWillDo,
+    Bug::FreesOneSegmentMore,
+    Bug::GuardIgnored,
+    Bug::FillOverGood,
+    Bug::FillBeforeFlush,
+    Bug::MarkBeforeFlush,
 ];
 
 /// Name of a bug on a command line: `ack-before-flush`.

@@ -8,7 +8,6 @@ use super::cameras::{Camera, Pace};
 use super::faults::Fault;
 use super::play::{Play, SECOND_NS, VOLUME};
 use super::swarm::{Swarm, slow_down};
-use super::tally::Report;
 use super::{named, verdict};
 
 /// All faults that these histories know.
@@ -53,7 +52,7 @@ const ENDS_BYTES: u64 = 4 << 20;
 const DRAIN_NS: u64 = 120 * SECOND_NS;
 
 /// Plays the history of a seed.
-pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
+pub fn play(seed: u64, echo: Echo) -> Result<Play, String> {
     let mut play = Play::new(seed, echo);
     let site = play.world.machines.add_site("lobby", MEMORY_BYTES);
     let cameras = set_up(&mut play, site)?;
@@ -85,15 +84,11 @@ pub fn play(seed: u64, echo: Echo) -> Result<Report, String> {
         verdict::verify(&mut play, site)?;
     }
     verdict::recorded(&mut play, site, &cameras)?;
+    named::reads(&mut play, site)?;
     play.power_cut(site)?;
     named::operations(&mut play, site)?;
     play.count_struck();
-    Ok(Report {
-        trace_hash: play.world.machines.trace_hash(),
-        blocks: play.ledgers[&site].kept.len() as u64,
-        span_ns: play.now_ns(),
-        tally: play.tally,
-    })
+    Ok(play)
 }
 
 fn set_up(play: &mut Play, site: SiteId) -> Result<Vec<Camera>, String> {
@@ -107,6 +102,7 @@ fn set_up(play: &mut Play, site: SiteId) -> Result<Vec<Camera>, String> {
     let mode = play.pick(&["append", "ring", "ring"]);
     let archive = json!({ "name": "lobby", "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });
     play.create_archive(site, archive)?;
+    play.perhaps_scrub(site, "lobby")?;
     slow_down(play, site);
     let count = 1 + play.draw(3);
     (0..count)

@@ -472,6 +472,7 @@ impl Play {
 
     /// The last fault of a site is over; its appliance is started anew, because some of what it found ends with a restart only.
     pub fn mend(&mut self, site: SiteId) -> Result<(), String> {
+        named::reads(self, site)?;
         let disk = self.disk(site);
         let here = self.world.machines.disk_mut(disk);
         here.faults.clear();

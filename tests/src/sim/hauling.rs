@@ -13,7 +13,6 @@ use super::operator;
 use super::play::{Play, SECOND_NS, VOLUME};
 use super::reconciling;
 use super::swarm::{Swarm, slow_down};
-use super::tally::Report;
 use super::verdict;
 
 /// Faults of a site that these histories know, besides those between sites.
@@ -63,7 +62,7 @@ struct Stage {
 }
 
 /// Plays the history of a seed; with `keeping`, archives free what they need not keep.
-pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
+pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Play, String> {
     let mut play = Play::new(seed, echo);
     let stage = set_up(&mut play)?;
     if keeping {
@@ -124,6 +123,7 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
         }
         let cameras: Vec<Camera> = stage.cameras.iter().filter(|camera| camera.site == *site).cloned().collect();
         verdict::recorded(&mut play, *site, &cameras)?;
+        named::reads(&mut play, *site)?;
         play.power_cut(*site)?;
     }
     play.count_struck();
@@ -135,12 +135,7 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Report, String> {
     if altered > 0 {
         play.tally.struck.insert("bodies altered on the way", altered);
     }
-    Ok(Report {
-        trace_hash: play.world.machines.trace_hash(),
-        blocks: play.ledgers.values().map(|ledger| ledger.kept.len() as u64).sum(),
-        span_ns: play.now_ns(),
-        tally: play.tally,
-    })
+    Ok(play)
 }
 
 fn set_up(play: &mut Play) -> Result<Stage, String> {
@@ -158,6 +153,7 @@ fn set_up(play: &mut Play) -> Result<Stage, String> {
         let mode = play.pick(&["append", "ring"]);
         let archive = json!({ "name": name, "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });
         play.create_archive(*site, archive)?;
+        play.perhaps_scrub(*site, name)?;
         slow_down(play, *site);
     }
     for (at, site) in sites.iter().enumerate() {

@@ -29,6 +29,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use drivers_sim::Echo;
+use play::Play;
 pub use stream::chunk;
 pub use tally::{Failure, Report, Tally, all_codes, replay};
 
@@ -76,12 +77,21 @@ impl FromStr for Kind {
 pub fn run(kind: Kind, seed: u64, echo: Echo) -> Result<Report, Failure> {
     let _last_words = LastWords(kind, seed);
     let played = match kind {
-        Kind::Archive => archive::play(seed, echo),
-        Kind::Hauling => hauling::play(seed, echo, false),
-        Kind::Keeping => hauling::play(seed, echo, true),
+        Kind::Archive => archive::play(seed, echo).map(Play::report),
+        Kind::Hauling => hauling::play(seed, echo, false).map(Play::report),
+        Kind::Keeping => hauling::play(seed, echo, true).map(Play::report),
         Kind::Peer => crate::peer::play(seed, echo),
     };
     played.map_err(|why| Failure { kind, seed, why })
+}
+
+/// Plays a history of archives, with `keeping` one of several that free, and returns the volumes that a power cut at its end leaves.
+pub fn volumes(keeping: bool, seed: u64) -> Result<Vec<Vec<u8>>, String> {
+    let played = match keeping {
+        true => hauling::play(seed, Echo::Off, true),
+        false => archive::play(seed, Echo::Off),
+    };
+    played.map(|play| play.volumes())
 }
 
 /// Says the seed if it is dropped in a panic.

@@ -1,16 +1,36 @@
 //! Every fault that had an effect is named by an event: damage, failed operations, silent and vanished disks, altered blocks.
 //!
-//! Not judged: a link that is lost. It is made anew, its job shows how often it was tried, and only one that does not move for two
-//! minutes is an event. Nor a read that brings something else once: it is read again.
+//! A link that is lost is no event, unless its job does not move for two minutes: it is made anew, and the job must say why it waits,
+//! or count that it was tried again. Not judged: a read that brings something else once. It is read again.
 //!
 //! Invariant: what had too little effect to be named is counted beside what was named.
 
 use drivers_sim::{Effect, IoKind, SiteId};
+use hal::IoError;
+use serde_json::{Value, json};
 
 use super::play::{Play, SECOND_NS};
 
 /// An archive says after this time that its device owes it a read or a write, with the time between two looks.
 const SILENT_AFTER_NS: u64 = 15 * SECOND_NS;
+/// What could not be read is said after this time: an archive on a slow disk takes so long to open.
+const SAID_WITHIN_NS: u64 = 15 * SECOND_NS;
+/// A read is tried so often before it counts as failed.
+const READ_TRIES: u64 = 3;
+/// A read that is put off is tried again every half second; so many of them take less than it takes until that is said.
+const PUT_OFF: u64 = 30;
+/// Bytes of a slot.
+const SLOT_BYTES: u64 = 64 << 10;
+/// Events that say that something could not be read.
+const OF_READS: [&str; 7] = [
+    "block-unreadable",
+    "archive-read-only",
+    "archive-offline",
+    "superblock-repaired",
+    "superblock-quorum-lost",
+    "tail-discarded",
+    "device-silent",
+];
 /// Failed operations that a crash may have cut short, or that were tried again with success.
 const FEW: u64 = 20;
 /// Altered blocks that may have met nobody: their link was lost, or their track had been stopped.
@@ -92,19 +112,103 @@ pub fn operations(play: &mut Play, site: SiteId) -> Result<(), String> {
         judge(play, is_named, "failed writes and flushes: named", few, wrong)?;
     }
     if reads > 0 {
-        let codes = [
-            "block-unreadable",
-            "archive-read-only",
-            "archive-offline",
-            "superblock-repaired",
-            "superblock-quorum-lost",
-        ];
-        let is_named = said_since(play, site, &codes, 0);
-        // A place where nothing was recorded loses nothing; what was, verify reads in the end.
-        let few = Some("failed reads: tried again, or of places that hold nothing");
-        judge(play, is_named, "failed reads: named", few, String::new())?;
+        *play.tally.named.entry("disks with failed reads").or_default() += 1;
     }
     Ok(())
+}
+
+/// Reads that failed until now, since the process began or something was said of them: three in a row at one place are no accident.
+pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
+    let disk = play.disk(site);
+    let failed = std::mem::take(&mut play.world.machines.disk_mut(disk).failed_reads);
+    if !play.world.machines.site(site).is_running() {
+        return Ok(());
+    }
+    let now_ns = play.now_ns();
+    for ((at_bytes, _), failed) in failed.into_iter().filter(|(_, failed)| failed.times >= READ_TRIES) {
+        let is_named = said_since(play, site, &OF_READS, failed.since_ns);
+        // What is no fault of the medium is read again for as long as it takes, and said like any silence.
+        let is_put_off = !matches!(failed.error, IoError::Media | IoError::Short);
+        let few = if now_ns - failed.since_ns < SAID_WITHIN_NS {
+            // Opening says what it found once it is over.
+            Some("failed reads: not said yet")
+        } else if is_put_off && failed.times <= PUT_OFF {
+            Some("failed reads: put off, not for long")
+        } else if holds_nothing(play, site, at_bytes) {
+            Some("failed reads: of slots that hold nothing")
+        } else if is_known_damaged(play, site, at_bytes) {
+            Some("failed reads: of blocks that were damaged before, which was said then")
+        } else {
+            None
+        };
+        let times = failed.times;
+        let wrong = format!("{times} reads at byte {at_bytes} failed one after another, and no event says so");
+        judge(play, is_named, "failed reads: named", few, wrong)?;
+    }
+    Ok(())
+}
+
+/// It is a place for blocks, and none that was claimed durable is there.
+fn holds_nothing(play: &Play, site: SiteId, at_bytes: u64) -> bool {
+    let ledger = &play.ledgers[&site];
+    let claimed = ledger.kept.range(ledger.oldest()..ledger.claimed);
+    let mut places = claimed.map(|(sequence, _)| ledger.geometry.range(*sequence, SLOT_BYTES));
+    ledger.geometry.slots_range().contains(&at_bytes) && !places.any(|place| place.contains(&at_bytes))
+}
+
+/// The block there is not what was written, and blocks were said to be damaged: each is said once.
+fn is_known_damaged(play: &Play, site: SiteId, at_bytes: u64) -> bool {
+    let disk = play.world.machines.disk(play.disk(site));
+    let ledger = &play.ledgers[&site];
+    let mut claimed = ledger.kept.range(ledger.oldest()..ledger.claimed);
+    let is_damaged = claimed.any(|(sequence, _)| {
+        ledger.geometry.range(*sequence, SLOT_BYTES).contains(&at_bytes) && ledger.is_wounded(*sequence, &disk.wounds)
+    });
+    is_damaged && said_since(play, site, &["block-corrupt", "block-unreadable"], 0)
+}
+
+/// What the job of a source to a target says of its link: how often it was made again, and whether it is up.
+#[derive(Clone, Debug)]
+pub struct Said {
+    retries: u64,
+    is_up: bool,
+    job: Value,
+}
+
+/// Asks a source that runs for its job to a target; none if it has none.
+pub fn job(play: &mut Play, from: SiteId, to: SiteId) -> Result<Option<Said>, String> {
+    if !play.world.machines.site(from).is_running() {
+        return Ok(None);
+    }
+    let name = format!("to-{}", play.world.machines.site(to).name);
+    let status = play.ask(from, "Appliance.Status", json!({}))?;
+    let mut jobs = status["jobs"].as_array().into_iter().flatten();
+    let job = jobs.find(|job| job["name"] == name);
+    Ok(job.map(|job| Said {
+        retries: job["retries"].as_u64().unwrap_or(0),
+        is_up: job["link"] == "active",
+        job: job.clone(),
+    }))
+}
+
+/// A link was lost since a job said something: it has made it again, or says what it waits for.
+pub fn lost(play: &mut Play, from: SiteId, to: SiteId, before: Said) -> Result<(), String> {
+    let Some(now) = job(play, from, to)?.filter(|_| before.is_up) else {
+        return Ok(());
+    };
+    let says_why = !now.is_up && now.job["why"].as_str().is_some_and(|why| !why.is_empty());
+    let is_named = now.retries > before.retries || says_why;
+    let wrong = format!("a link was lost, and its job neither says so nor counts it: {}", now.job);
+    judge(play, is_named, "lost links: named by the job", None, wrong)
+}
+
+/// For longer than a silent link lives nothing gets through: no job says that all is well.
+pub fn parted(play: &mut Play, from: SiteId, to: SiteId) -> Result<(), String> {
+    let Some(now) = job(play, from, to)? else { return Ok(()) };
+    let says_why = now.job["why"].as_str().is_some_and(|why| !why.is_empty());
+    let is_named = !now.is_up && says_why;
+    let wrong = format!("nothing gets through, and the job does not say so: {}", now.job);
+    judge(play, is_named, "partitions: named by the job", None, wrong)
 }
 
 /// Blocks that were altered on the way to any of these sites.

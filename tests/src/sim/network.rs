@@ -2,7 +2,13 @@
 
 use drivers_sim::{Path, SiteId};
 
+use super::named;
 use super::play::{Play, SECOND_NS};
+
+/// A link that was lost is noticed in this time.
+const SOON_NS: u64 = 2 * SECOND_NS;
+/// A link on which nothing comes is given up in this time: 15 s, or 10 s for a greeting, and a little.
+const SILENT_NS: u64 = 25 * SECOND_NS;
 
 /// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +77,10 @@ impl Play {
         let usual = self.world.machines.path(site, other);
         let changed = match fault {
             Fault::Cut => {
+                let before = named::job(self, site, other)?;
                 self.world.machines.cut_links(site, other);
-                return Ok(());
+                self.pass(SOON_NS)?;
+                return before.map_or(Ok(()), |before| named::lost(self, site, other, before));
             }
             Fault::Altered => {
                 let bodies = 1 + self.draw(6);
@@ -124,6 +132,9 @@ impl Play {
             self.world.machines.set_path(other, site, changed);
         }
         self.pass(span_ns)?;
+        if fault == Fault::Partition && span_ns > SILENT_NS {
+            named::parted(self, site, other)?;
+        }
         self.world.machines.set_path(site, other, usual.clone());
         if both {
             self.world.machines.set_path(other, site, usual);

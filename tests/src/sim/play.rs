@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drivers_sim::{DiskId, Echo, SiteId, Snapshot, World};
+use drivers_sim::{Cause, DiskId, Echo, SiteId, Snapshot, World};
 use hal::Role;
 use serde_json::{Value, json};
 
 use super::keeping::Keeps;
 use super::ledger::{Entry, Ledger};
 use super::product::{Notice, Product};
-use super::tally::Tally;
+use super::tally::{Report, Tally};
 use crate::reader::{Track, geometry};
 
 /// A second of virtual time.
@@ -89,6 +89,10 @@ impl Play {
     /// Switches a site on and starts the product there.
     pub fn boot(&mut self, site: SiteId) -> Result<(), String> {
         let disk = self.world.machines.disk_at(site, VOLUME);
+        if let Some(disk) = disk {
+            // Whoever saw them is gone; a new process tries again.
+            self.world.machines.disk_mut(disk).failed_reads.clear();
+        }
         if let Some((disk, ledger)) = disk.zip(self.ledgers.get_mut(&site)) {
             ledger.starts(self.world.machines.disk(disk));
         }
@@ -148,6 +152,18 @@ impl Play {
         let name = self.world.machines.site(site).name.clone();
         let geometry = geometry(self.world.machines.disk(disk).current()).map_err(|why| format!("{name}: {why}"))?;
         self.ledgers.insert(site, Ledger::new(&name, geometry));
+        Ok(())
+    }
+
+    /// In some histories an archive reads itself over and over in the background.
+    pub fn perhaps_scrub(&mut self, site: SiteId, archive: &str) -> Result<(), String> {
+        if self.chance(30) {
+            let rate_bytes = self.pick(&[64 << 10, 1 << 20, 16 << 20]);
+            let pause_ms = 30_000 + self.draw(300_000);
+            let scrub = json!({ "name": archive, "rate_bytes": rate_bytes, "pause_ms": pause_ms });
+            self.ask(site, "Archive.Scrub", scrub)?;
+            self.tally.fault("reading in the background");
+        }
         Ok(())
     }
 
@@ -280,6 +296,25 @@ impl Play {
         self.check_books(site)?;
         self.world.power_cut(site);
         Ok(())
+    }
+
+    /// What came of it.
+    pub fn report(self) -> Report {
+        Report {
+            trace_hash: self.world.machines.trace_hash(),
+            blocks: self.ledgers.values().map(|ledger| ledger.kept.len() as u64).sum(),
+            span_ns: self.now_ns(),
+            tally: self.tally,
+        }
+    }
+
+    /// The durable bytes of every disk that is as large as it says.
+    pub fn volumes(&self) -> Vec<Vec<u8>> {
+        let disks = self.ledgers.keys().map(|site| self.world.machines.disk(self.disk(*site)));
+        let whole = disks.filter(|disk| disk.wounds.iter().all(|wound| wound.cause != Cause::Counterfeit));
+        whole
+            .map(|disk| disk.durable().bytes(0, place(disk.model.size_bytes)))
+            .collect()
     }
 
     /// Counts what the faults of all disks struck.

@@ -92,6 +92,7 @@ impl Product {
             origin,
             camera,
             kind,
+            ..
         }) = Message::decode(message)
         {
             let named = Track {

@@ -157,3 +157,15 @@ pub fn silence() -> Stage {
     stage.pass(5);
     stage
 }
+
+/// The process stands still for half a minute while its disk works on.
+pub fn pause(after_ns: u64) -> Stage {
+    let (mut stage, site) = lobby();
+    stage.feed(site, "gate", 40);
+    stage.world.run_for(after_ns);
+    stage.world.machines.pause(site);
+    stage.pass(30);
+    stage.world.machines.resume(site);
+    stage.pass(5);
+    stage
+}

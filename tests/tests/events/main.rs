@@ -159,3 +159,12 @@ fn every_event_has_a_story() {
     let unknown: Vec<_> = told.difference(&known).collect();
     assert!(unknown.is_empty(), "the journal does not know {unknown:?}");
 }
+
+/// What a device did while the process stood still is not known yet when it goes on.
+#[test]
+fn a_pause_of_the_process_is_not_blamed_on_its_device() {
+    for after_ms in 0..40 {
+        let said = disk::pause(after_ms * 1_000_000).said();
+        assert!(!said.contains("device-silent"), "paused after {after_ms} ms: {said:?}");
+    }
+}

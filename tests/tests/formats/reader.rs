@@ -36,7 +36,9 @@ pub fn read(volume: &[u8]) -> Found {
     }
     let output = python(file.path().as_os_str());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "tests/reader.py: {said}");
+    // A damaged copy of the superblock is no error as long as there are others.
+    let is_quiet = said.lines().all(|line| line.starts_with("superblock copy "));
+    assert!(output.status.success() && is_quiet, "tests/reader.py: {said}");
     let text = String::from_utf8(output.stdout).unwrap();
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = lines.pop().expect("the reader ends with a summary");

@@ -6,7 +6,8 @@ use blockhaul_core::format::superblock::copy_offsets;
 use blockhaul_core::format::{BlockKind, Superblock, crc32c, header};
 use blockhaul_core::recorder::container::Container;
 use drivers_sim::{DiskModel, Random, SiteId, World};
-use serde_json::json;
+use hal::Uuid;
+use serde_json::{Value, json};
 
 use crate::{NEW_VERSION, dump, reader};
 use blockhaul_tests::site::{MEMORY_BYTES, Product, VOLUME, ask, boot, volume};
@@ -22,46 +23,67 @@ const BITS: usize = 2_000;
 /// Blocks of a volume that the reader, which takes its time, is shown with a bit turned.
 const READER_BITS: usize = 5;
 
-fn superblock(volume: &[u8]) -> Superblock {
-    let at = usize::try_from(copy_offsets(volume.len() as u64)[0]).unwrap();
-    let superblock = Superblock::decode(0, &volume[at..at + SECTOR]);
-    superblock.unwrap_or_else(|error| panic!("superblock copy 0: {error}. {NEW_VERSION}"))
+/// The newest superblock copy that is whole.
+pub fn superblock(volume: &[u8]) -> Option<Superblock> {
+    let copies = copy_offsets(volume.len() as u64)
+        .into_iter()
+        .zip(0..)
+        .filter_map(|(at, copy)| {
+            let at = usize::try_from(at).unwrap();
+            Superblock::decode(copy, &volume[at..at + SECTOR]).ok()
+        });
+    copies.max_by_key(|superblock| superblock.generation)
+}
+
+/// That of a golden volume.
+fn golden_superblock(volume: &[u8]) -> Superblock {
+    superblock(volume).unwrap_or_else(|| panic!("no superblock copy can be read. {NEW_VERSION}"))
 }
 
 /// An archive on a simulated machine, opened by the product.
-struct Opened {
+pub struct Opened {
     world: World<Product>,
     site: SiteId,
     superblock: Superblock,
-    oldest: u64,
-    head: u64,
+    pub oldest: u64,
+    pub head: u64,
+    /// What it says of the archive.
+    pub info: Value,
 }
 
 impl Opened {
     fn open(image: &[u8]) -> Opened {
+        let opened = Opened::after(image, golden_superblock(image).archive);
+        let state = &opened.info["state"];
+        assert_eq!(state, "ready", "the product does not open it: {}. {NEW_VERSION}", opened.info);
+        Opened {
+            // Opening wrote an epoch that begins at the end of the log.
+            head: opened.superblock.epoch_start,
+            ..opened
+        }
+    }
+
+    /// What the product makes of a volume of that archive, opened or not.
+    pub fn after(image: &[u8], archive: Uuid) -> Opened {
         let mut world = World::new(1);
         let site = world.machines.add_site("reader", MEMORY_BYTES);
         let disk = world
             .machines
             .add_disk(site, VOLUME, DiskModel::disk(image.len() as u64, "GOLDEN"));
         world.machines.disk_mut(disk).overwrite(0, image);
-        let archive = superblock(image).archive;
         let settings = format!("version = 1\n[[archive]]\nname = \"golden\"\nuuid = \"{archive}\"\nvolume = \"{VOLUME}\"\n");
         world.machines.site_mut(site).state.settings = Some(settings.into_bytes());
         boot(&mut world, site);
         world.run_for(5_000_000_000);
         let info = ask(&mut world, site, "Archive.Info", json!({ "name": "golden" }));
-        let info = &info["archive"];
-        assert_eq!(info["state"], "ready", "the product does not open it: {info}. {NEW_VERSION}");
-        let superblock = superblock(&volume(&world, site));
-        // Opening wrote an epoch that begins at the end of the log.
-        let head = superblock.epoch_start;
+        let info = info["archive"].clone();
         Opened {
-            oldest: info["oldest"].as_u64().unwrap(),
+            oldest: info["oldest"].as_u64().unwrap_or(0),
+            head: info["head"].as_u64().unwrap_or(0),
+            superblock: golden_superblock(&volume(&world, site)),
             world,
             site,
-            superblock,
-            head,
+            info,
         }
     }
 
@@ -72,6 +94,11 @@ impl Opened {
 
     /// The headers of all blocks, whose payloads fit them.
     fn headers(&self) -> BTreeMap<u64, header::Header> {
+        self.headers_without(&BTreeMap::new())
+    }
+
+    /// The same of a volume on which some blocks are damaged.
+    pub fn headers_without(&self, damaged: &BTreeMap<u64, String>) -> BTreeMap<u64, header::Header> {
         let volume = volume(&self.world, self.site);
         let block = |sequence| {
             let block = &volume[usize::try_from(self.slot_at(sequence)).unwrap()..][..self.superblock.block_bytes as usize];
@@ -82,11 +109,12 @@ impl Opened {
             assert_eq!(header.payload_digest.0, *blake3::hash(payload).as_bytes(), "block {sequence}");
             (sequence, header)
         };
-        (self.oldest..self.head).map(block).collect()
+        let whole = (self.oldest..self.head).filter(|sequence| !damaged.contains_key(sequence));
+        whole.map(block).collect()
     }
 
     /// Runs `verify`: how many data blocks are whole, and which blocks are not, and why.
-    fn verify(&mut self) -> (u64, BTreeMap<u64, String>) {
+    pub fn verify(&mut self) -> (u64, BTreeMap<u64, String>) {
         let verified = ask(&mut self.world, self.site, "Archive.Verify", json!({ "name": "golden" }));
         let damaged = verified["damaged"].as_array().unwrap().iter();
         let damaged = damaged.map(|one| (one["log_sequence"].as_u64().unwrap(), one["why"].as_str().unwrap().to_owned()));
@@ -99,18 +127,24 @@ impl Opened {
     }
 }
 
+/// What is said of a data block: its place, its track, its number there, and its payload.
+pub fn line(header: &header::Header) -> Option<String> {
+    let (sequence, origin) = (header.placement.log_sequence, header.origin.as_ref()?);
+    let (key, bytes, digest) = (&origin.key, origin.payload_bytes, origin.payload_digest);
+    let kind = format!("{:?}", key.kind).to_lowercase();
+    let place = format!("{sequence} {} {} {kind} {}", key.origin, key.camera, origin.track_sequence);
+    Some(format!("{place} {bytes} {digest}"))
+}
+
 /// What the product finds on a volume: a line for each data block, then archive, epoch and end of the log.
 pub fn list(image: &[u8]) -> String {
     let opened = Opened::open(image);
     let mut text = String::new();
-    for (sequence, header) in opened.headers() {
-        if let Some(origin) = header.origin {
-            let (key, bytes, digest) = (&origin.key, origin.payload_bytes, origin.payload_digest);
-            let kind = format!("{:?}", key.kind).to_lowercase();
-            let place = format!("{sequence} {} {} {kind} {}", key.origin, key.camera, origin.track_sequence);
-            text.push_str(&format!("{place} {bytes} {digest}\n"));
-        }
-    }
+    opened
+        .headers()
+        .values()
+        .filter_map(line)
+        .for_each(|line| text += &format!("{line}\n"));
     let Superblock { archive, epoch, .. } = &opened.superblock;
     text.push_str(&format!(
         "archive {archive} epoch {} head {}\n",
@@ -158,7 +192,7 @@ fn golden_volumes_hold_every_kind_of_thing() {
         );
         if name == RING {
             assert!(opened.oldest > 0 && (opened.superblock.slots..2 * opened.superblock.slots).contains(&opened.head));
-            assert!(superblock(&golden).history.len() > 1, "{name}: more than one epoch");
+            assert!(golden_superblock(&golden).history.len() > 1, "{name}: more than one epoch");
         } else {
             assert!(of_kind(BlockKind::System) > 0, "{name}: leases and gaps");
             let hauled = headers.values().filter(|header| header.placement.lease.counter > 0).count();

@@ -1,6 +1,6 @@
 //! What leaves, and when.
 
-use blockhaul_tests::stage::{Pair, SLOTS, pair, pair_with};
+use blockhaul_tests::stage::{Pair, SLOTS, Stage, pair, pair_with};
 use serde_json::json;
 
 use crate::target::{SECOND, history, job, missing, numbers, there, utc};
@@ -129,4 +129,43 @@ fn a_rate_is_kept_and_a_timetable_opens_and_closes_it() {
     pair.stage.pass(3_600);
     let runs = history(&mut pair, Pair::LOBBY);
     assert_eq!(runs.last().unwrap()["result"], "completed");
+}
+
+#[test]
+fn a_rate_of_an_interface_holds_for_all_jobs_over_it() {
+    let mut stage = Stage::new();
+    let (lobby, vault) = (
+        stage.add("lobby", 2 * SLOTS, "append"),
+        stage.add_bare("vault", 2 * SLOTS, "append"),
+    );
+    stage.add_recorder(lobby, "lobby", "hall");
+    stage.meet((lobby, "lobby"), (vault, "vault"));
+    let key = stage.world.machines.site(vault).fingerprint.to_string();
+    stage.ask(lobby, "Peer.Remove", json!({ "name": "vault" }));
+    let nic = stage.world.machines.site(lobby).nics[0].name.clone();
+    let route = json!({ "host": "vault", "port": 7440, "nic": nic });
+    stage.ask(lobby, "Peer.Add", json!({ "name": "vault", "key": key, "routes": [route] }));
+    // 16 KiB a second for both: one block in four seconds.
+    let rate = json!({ "name": nic, "rate": [{ "bytes_a_second": 16 << 10 }] });
+    stage.ask(lobby, "Device.SetRate", rate);
+    for camera in ["gate", "hall"] {
+        stage.feed(lobby, camera, 330);
+        let job = json!({ "name": camera, "cameras": [camera], "mode": "on-demand" });
+        stage.haul((lobby, "lobby"), (vault, "vault"), &[camera], &job);
+    }
+    stage.pass(5);
+    for camera in ["gate", "hall"] {
+        stage.ask(lobby, "Job.Run", json!({ "name": camera }));
+    }
+    let brought = |stage: &mut Stage| -> u64 {
+        let info = stage.ask(vault, "Archive.Info", json!({ "name": "vault" }));
+        let tracks = info["tracks"].as_array().unwrap().iter();
+        tracks.map(|track| track["next"].as_u64().unwrap()).sum()
+    };
+    stage.pass(40);
+    let early = brought(&mut stage);
+    assert!((8..=14).contains(&early), "{early} blocks in 40 s");
+    stage.ask(lobby, "Device.SetRate", json!({ "name": nic }));
+    stage.pass(20);
+    assert!(brought(&mut stage) >= 24, "as fast as it can, once the rate is gone");
 }

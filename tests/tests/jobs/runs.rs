@@ -108,7 +108,19 @@ fn a_run_may_be_bound_to_every_event_that_there_is() {
     for code in blockhaul_tests::sim::all_codes() {
         let run = json!({ "name": "out", "bounds": { "event": code } });
         pair.stage.ask(pair.lobby, "Job.Run", run);
+        pair.stage
+            .ask(pair.lobby, "Job.Wait", json!({ "name": "out", "wait_for": "idle" }));
     }
+    // One that is on is joined, but not with other bounds.
+    pair.stage.world.machines.partition(pair.lobby, pair.vault, true);
+    pair.stage.ask(pair.lobby, "Job.Run", json!({ "name": "out" }));
+    assert_eq!(
+        pair.stage.ask(pair.lobby, "Job.Run", json!({ "name": "out" }))["joined"],
+        true
+    );
+    let bounds = json!({ "name": "out", "bounds": { "blocks": 1 } });
+    let why = pair.stage.refused(pair.lobby, "Job.Run", bounds);
+    assert!(why.contains("bounds stay"), "{why}");
 }
 
 #[test]
@@ -124,7 +136,8 @@ fn both_ends_know_a_run_by_one_id_and_what_became_of_it() {
     }
     assert_eq!((&here[0]["blocks"], &here[0]["result"]), (&json!(3), &json!("completed")));
     assert_eq!((&here[0]["incoming"], &there[0]["incoming"]), (&json!(false), &json!(true)));
-    // Both remember it over a power cut.
+    // Both remember it over a power cut, once it was long enough ago to be kept.
+    pair.stage.pass(30);
     for site in [pair.lobby, pair.vault] {
         pair.stage.power_cut(site);
         pair.stage.boot(site);

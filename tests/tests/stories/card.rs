@@ -10,6 +10,7 @@ use blockhaul_tests::Result;
 use serde_json::Value;
 
 use crate::stage::{CARD, Stage, VAULT, ask, create_file, events, refused, wait_until};
+use crate::volume::{Loop, blank};
 
 /// Runs a program, which must go well.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
@@ -209,4 +210,53 @@ fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<(
     assert_eq!(ask(&stage.source, &["archive", "verify", CARD])?.exit, 0);
     assert_eq!(ask(&stage.target, &["archive", "verify", VAULT])?.exit, 0);
     Ok(())
+}
+
+/// On real block devices: a card is known by its file system, whatever its device is called, and held while it is read.
+#[test]
+fn a_card_is_found_by_its_file_system_in_whatever_slot() -> Result<()> {
+    let mut stage = Stage::set()?;
+    create_file(&stage.source, CARD, ("24MiB", "append"))?;
+    let folder = stage.folder.path().to_owned();
+    let written = films(&folder.join("openipc"), &OPENIPC)?;
+    let image = fat32(&folder, &folder.join("openipc"))?;
+    let slot = Loop::attach(&image)?;
+    let first = slot.device.display().to_string();
+    let words = [
+        "card",
+        "add",
+        "street",
+        "--archive",
+        CARD,
+        "--path",
+        &first,
+        "--profile",
+        "openipc",
+        "--camera",
+        "street",
+    ];
+    stage.source.call(&words)?;
+    assert_eq!(taken(&stage, "street")?["path"], *first);
+    refused(&stage.source, &["card", "info", &first], 11, "in use")?;
+    stage.source.stop()?;
+    drop(slot);
+
+    // Another thing takes the place of the slot, so that the card gets another name.
+    let other = folder.join("blank");
+    blank(&other, 4 << 20)?;
+    let _in_its_place = Loop::attach(&other)?;
+    let slot = Loop::attach(&image)?;
+    let second = slot.device.display().to_string();
+    stage.source.start()?;
+    let card = taken(&stage, "street")?;
+    assert_eq!((&card["path"], &card["files"]), (&second.clone().into(), &0.into()), "{card}");
+    let out = folder.join("out").display().to_string();
+    let export = ["export", "--archive", CARD, "--camera", "street", "-o", &out];
+    assert_eq!(ask(&stage.source, &export)?.exit, 0);
+    same(
+        "a card in two slots",
+        &fs::read(&out).map_err(|error| error.to_string())?,
+        &written,
+    )?;
+    stage.source.stop()
 }

@@ -20,6 +20,7 @@ mod order;
 mod ring;
 mod slow;
 mod sysfs;
+mod told;
 mod transfer;
 mod volume;
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use hal::{FlushClass, VolumeForm};
 
+use super::told::serial_of_page;
+
 /// Number of a block device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DeviceNumber {
@@ -251,13 +253,6 @@ fn read(path: &Path) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The serial number in a SCSI unit serial number page: four bytes of header, then text.
-fn serial_of_page(page: &[u8]) -> Option<String> {
-    let length_bytes = usize::from(u16::from_be_bytes([*page.get(2)?, *page.get(3)?]));
-    let text = String::from_utf8_lossy(page.get(4..4 + length_bytes)?).trim().to_owned();
-    (!text.is_empty()).then_some(text)
-}
-
 fn folders(parent: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(parent) else {
         return Vec::new();
@@ -270,13 +265,6 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_scsi_serial_is_cut_to_its_length() {
-        assert_eq!(serial_of_page(b"\0\x80\0\x05 AB12garbage"), Some("AB12".to_owned()));
-        assert_eq!(serial_of_page(b"\0\x80\0\x09AB"), None);
-        assert_eq!(serial_of_page(b""), None);
-    }
 
     #[test]
     fn numbers() {

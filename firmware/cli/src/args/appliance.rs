@@ -11,6 +11,27 @@ use super::value;
 pub enum Device {
     /// List disks, cards, partitions and network interfaces
     List,
+    /// Say how fast all jobs together may send over a network interface that their routes name
+    #[command(after_help = "Examples:\n  \
+        blockhaul device rate eth1 --rate '2MiB/s mon-fri 08:00-18:00' --rate 20MiB/s --tz Europe/Berlin\n  \
+        blockhaul device rate eth1 --rate none\n\n\
+        It holds for routes with %eth1: blockhaul peer add nvr --route nvr.example:7411%eth1 …")]
+    Rate(DeviceRate),
+}
+
+/// `blockhaul device rate`
+#[derive(Debug, Args)]
+pub struct DeviceRate {
+    /// The interface
+    #[arg(value_name = "INTERFACE")]
+    pub name: String,
+    /// No faster than this, like 20MiB/s; with a timetable behind it only then. May be given several times: the first that is open
+    /// holds. `none` for as fast as it can
+    #[arg(long = "rate", value_name = "RATE", required = true)]
+    pub rates: Vec<String>,
+    /// Time zone of the timetables, like Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", hide_default_value = true, value_parser = super::plan::zone)]
+    pub tz: blockhaul_core::calendar::Zone,
 }
 
 /// `blockhaul status`

@@ -48,7 +48,7 @@ pub struct Apply {
     /// The document
     pub file: PathBuf,
     /// Show the difference and change nothing
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     pub dry_run: bool,
     /// Do not ask
     #[arg(long, conflicts_with = "dry_run")]

@@ -49,7 +49,7 @@ pub struct Create {
     #[arg(long = "do", value_name = "STEP", required = true)]
     pub steps: Vec<Step>,
     /// Make all checks, and nothing else
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     pub dry_run: bool,
 }
 

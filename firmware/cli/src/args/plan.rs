@@ -79,8 +79,7 @@ impl Plan {
             plan.delay_ms = ms;
         }
         if !self.rates.is_empty() {
-            let said = self.rates.iter().filter(|text| *text != "none");
-            plan.rates = said.map(|text| rate(text, &self.tz)).collect::<Result<_, _>>()?;
+            plan.rates = rates(&self.rates, &self.tz)?;
         }
         if !self.filters.is_empty() {
             plan.filter = filter(&self.filters)?;
@@ -116,7 +115,8 @@ impl Order {
     }
 }
 
-fn zone(text: &str) -> Result<Zone, String> {
+/// A time zone by its name.
+pub fn zone(text: &str) -> Result<Zone, String> {
     text.to_string().try_into()
 }
 
@@ -125,6 +125,12 @@ fn delay_ms(text: &str) -> Result<u64, String> {
         return Ok(0);
     }
     value::duration_ms(text)
+}
+
+/// Several; `none` is none.
+pub fn rates(texts: &[String], zone: &Zone) -> Result<Vec<Rate>, String> {
+    let said = texts.iter().filter(|text| *text != "none");
+    said.map(|text| rate(text, zone)).collect()
 }
 
 /// `20MiB/s`, or with a timetable behind it.

@@ -61,7 +61,7 @@ pub struct Set {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub min_size: Option<Bound>,
     /// Say what would be freed at once, and change nothing
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     pub dry_run: bool,
 }
 

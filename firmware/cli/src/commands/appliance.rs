@@ -1,9 +1,10 @@
 //! `identity`, `device`, `events`, `stop`.
 
-use blockhaul_core::control::types::{EventRecord, EventsCall, Jobs, Nothing, StopCall};
+use blockhaul_core::control::types::{EventRecord, EventsCall, Jobs, NicRate, Nothing, StopCall};
 
 use super::{Context, understood};
 use crate::args::appliance::{Device, Events, Stop};
+use crate::args::plan;
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
 use crate::render::{appliance, job};
@@ -17,6 +18,16 @@ pub fn identity(context: &Context) -> Result<Exit, Failure> {
 pub fn device(context: &Context, device: &Device) -> Result<Exit, Failure> {
     match device {
         Device::List => context.ask("io.blockhaul.Device.List", Nothing {}, appliance::devices),
+        Device::Rate(rate) => {
+            let rates = plan::rates(&rate.rates, &rate.tz)
+                .map_err(|why| Failure::usage(format!("{why}."), "See `blockhaul device rate --help` for how it is written."))?;
+            let done = match rates.is_empty() {
+                true => format!("Jobs send over {} as fast as they can.", rate.name),
+                false => format!("Jobs send over {} at the rates given, together.", rate.name),
+            };
+            let name = rate.name.clone();
+            context.order("io.blockhaul.Device.SetRate", NicRate { name, rates }, &done)
+        }
     }
 }
 
@@ -70,7 +81,13 @@ pub fn events(context: &Context, events: &Events) -> Result<Exit, Failure> {
         },
         Style::More,
     )?;
-    while let Some(answer) = client.receive(None)? {
+    loop {
+        let answer = match client.receive(None) {
+            // Nothing new since then is nothing wrong.
+            Err(failure) if failure.exit == Exit::NotFound => break,
+            answer => answer?,
+        };
+        let Some(answer) = answer else { break };
         if context.json {
             context.print_object(&answer.parameters)?;
         } else {

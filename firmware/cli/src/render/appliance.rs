@@ -5,7 +5,7 @@ use blockhaul_core::control::types::{Check, Devices, EventRecord, Identity, Seve
 use super::table::{Table, facts};
 use super::text::printable;
 use super::units::{count, size, time};
-use super::{Look, Tone, archive};
+use super::{Look, Tone, archive, plan};
 
 /// Who this is, and how another appliance pairs with it.
 pub fn identity(identity: &Identity, look: &Look) -> String {
@@ -81,11 +81,15 @@ pub fn devices(devices: &Devices, look: &Look) -> String {
             table.lines(look)
         }
     };
-    format!(
+    let mut text = format!(
         "{}\n{}",
         or(&disks, "The machine has no disk that can hold an archive."),
         or(&nics, "The machine has no network interface.")
-    )
+    );
+    for rate in &devices.rates {
+        text += &format!("Jobs send over {} at {} together.\n", rate.name, plan::rates(&rate.rates));
+    }
+    text
 }
 
 /// One event in one line.
@@ -167,7 +171,8 @@ mod tests {
             devices(
                 &Devices {
                     disks: vec![disk],
-                    nics: vec![nic]
+                    nics: vec![nic],
+                    rates: vec![],
                 },
                 &sample::plain()
             ),

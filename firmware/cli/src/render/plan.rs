@@ -1,6 +1,6 @@
 //! Plans of jobs in words.
 
-use blockhaul_core::control::types::{JobPlan, Period};
+use blockhaul_core::control::types::{JobPlan, Period, Rate};
 
 use super::Look;
 use super::units::{duration, rate, time};
@@ -64,15 +64,23 @@ pub fn pace(plan: &JobPlan) -> String {
     if plan.delay_ms > 0 {
         said.push(format!("{} late", duration(plan.delay_ms)));
     }
-    for one in &plan.rates {
-        let hours = one.hours.as_ref();
-        let when = hours.map_or(String::new(), |hours| format!(" {} ({})", hours.text(), hours.zone().name()));
-        said.push(format!("{}{when}", rate(one.bytes_a_second)));
+    if !plan.rates.is_empty() {
+        said.push(rates(&plan.rates));
     }
     if said.is_empty() {
         said.push("at once, as fast as it can".into());
     }
     said.join("; ")
+}
+
+/// Speeds, the first that is open first.
+pub fn rates(rates: &[Rate]) -> String {
+    let one = |one: &Rate| {
+        let hours = one.hours.as_ref();
+        let when = hours.map_or(String::new(), |hours| format!(" {} ({})", hours.text(), hours.zone().name()));
+        format!("{}{when}", rate(one.bytes_a_second))
+    };
+    rates.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// When its runs begin.

@@ -278,7 +278,7 @@ fn appliance() -> Vec<Sample> {
     ]
 }
 
-fn device() -> Sample {
+fn device() -> Vec<Sample> {
     let disk = DeviceFacts {
         path: "/dev/sda".into(),
         form: VolumeForm::Disk,
@@ -306,14 +306,19 @@ fn device() -> Sample {
         sent_bytes: 1,
         errors: 0,
     };
-    plain(
-        "io.blockhaul.Device.List",
-        Nothing {},
-        Devices {
-            disks: vec![disk],
-            nics: vec![nic],
-        },
-    )
+    let rate = NicRate {
+        name: "eth0".into(),
+        rates: plan().rates,
+    };
+    let listed = Devices {
+        disks: vec![disk],
+        nics: vec![nic],
+        rates: vec![rate.clone()],
+    };
+    vec![
+        plain("io.blockhaul.Device.List", Nothing {}, listed),
+        with_least("io.blockhaul.Device.SetRate", rate, json!({ "name": "eth0" }), Nothing {}),
+    ]
 }
 
 fn recorders() -> Vec<Sample> {
@@ -477,7 +482,7 @@ fn jobs() -> Vec<Sample> {
 pub fn samples() -> Vec<Sample> {
     [
         appliance(),
-        vec![device()],
+        device(),
         archives::samples(),
         cards::samples(),
         recorders(),

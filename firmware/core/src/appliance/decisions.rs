@@ -15,11 +15,11 @@ impl Parts {
                 context.wake(part);
             }
             if context.shared.pool.take_freed() {
-                for part in core::mem::take(&mut context.shared.starved) {
+                while let Some(part) = context.shared.starved.take() {
                     context.wake(part);
                 }
             }
-            let Some(part) = context.shared.ready.pop_front() else {
+            let Some(part) = context.shared.ready.take() else {
                 if self.end_runs_at_events(context) {
                     continue;
                 }
@@ -98,7 +98,8 @@ impl Parts {
         if moved {
             context.wake(Ready::Keeper(index));
             // Only those who read or feed this archive.
-            for job in self.jobs.iter_mut().flatten().filter(|job| job.archive == index) {
+            for reader in self.readers.get(&index).into_iter().flatten() {
+                let Some(job) = &mut self.jobs[*reader] else { continue };
                 for key in &gaps {
                     job.suspect(key, &archive);
                 }
@@ -113,8 +114,8 @@ impl Parts {
                     archive.hold_everything();
                 }
             }
-            for recorder in self.recorders.values().filter(|recorder| recorder.archive == index) {
-                context.wake(Ready::Recorder(recorder.index));
+            for recorder in &self.waiting_recorders {
+                context.wake(Ready::Recorder(*recorder));
             }
             self.cards.wake_those_of(index, context);
             for incoming in self.incoming.values().filter(|incoming| incoming.waits_for(index)) {
@@ -132,6 +133,11 @@ impl Parts {
         if let Some(archive) = &self.archives[recorder.archive] {
             recorder.poll(archive, context);
         }
+        if recorder.is_waiting() {
+            self.waiting_recorders.insert(index);
+        } else {
+            self.waiting_recorders.remove(&index);
+        }
         if recorder.is_finished() {
             self.finish_recorder(index, context);
         }
@@ -139,6 +145,7 @@ impl Parts {
 
     /// Forgets a recorder that has come to its end.
     pub fn forget_recorder(&mut self, index: usize, context: &mut Context) {
+        self.waiting_recorders.remove(&index);
         if let Some(recorder) = self.recorders.remove(&index) {
             self.feeds.remove(&recorder.feed());
             context.ask_at(Ready::Recorder(index), None);

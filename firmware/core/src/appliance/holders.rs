@@ -45,6 +45,23 @@ impl Parts {
         }
     }
 
+    /// Takes a track from another link that brings nothing of it, for one of that key that has more than is here.
+    pub(super) fn pass_on(&mut self, place: usize, track: &TrackKey, (key, has): (Fingerprint, u64), context: &mut Context) {
+        let Some(archive) = self.archives[place].as_ref() else {
+            return;
+        };
+        let here = archive.catalog.find(track).map_or(0, |id| archive.catalog.track(id).tip.next);
+        let others = self
+            .incoming
+            .values_mut()
+            .filter(|other| other.key != key && other.holds(place, &track.camera));
+        for other in others.filter(|_| has > here) {
+            if other.holds_track(track, archive) {
+                other.yield_track(track, archive, context);
+            }
+        }
+    }
+
     /// Why a camera cannot be recorded into an archive: a peer is bringing it there.
     pub(crate) fn check_not_hauled(&self, place: usize, camera: &Name) -> Result<(), Refusal> {
         let mut links = self.incoming.values().filter(|link| link.key != self.fingerprint);

@@ -144,11 +144,13 @@ impl Parts {
                 origin,
                 camera,
                 kind,
+                has,
             } => {
                 let key = TrackKey { origin, camera, kind };
                 let Some((place, source)) = incoming.grant.as_ref().map(|grant| (grant.archive, grant.source)) else {
                     return incoming.malformed(context);
                 };
+                self.pass_on(place, &key, (incoming.key, has), context);
                 let holder = self.holder(place, &key, incoming.key, source);
                 if let Some(archive) = &mut self.archives[place] {
                     incoming.on_open(track, key, holder, archive, context);

@@ -14,8 +14,8 @@ pub use cutover::Migration;
 pub use plan::{Plan, base};
 
 use super::types::{
-    ConfigApplied, CutOver, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, MoveCall, Nothing, Peer, RecorderCreate,
-    RefusalCode, Retention,
+    ConfigApplied, CutOver, GrantCreate, GrantCreated, JobMode, JobPlan, JobShown, MoveCall, NicRate, Nothing, Peer,
+    RecorderCreate, RefusalCode, Retention,
 };
 use super::{refuse, reply};
 use crate::Name;
@@ -94,6 +94,8 @@ pub enum Change {
     GuardJob(Name, bool),
     /// What a job has learned of its target.
     LearnTarget(Name, Option<Uuid>),
+    /// How fast jobs may send over a network interface.
+    SetNicRate(NicRate),
     /// What hauling one archive here into another takes.
     Migrate(alloc::boxed::Box<Migration>, MoveCall),
     /// Recorders and jobs of one archive move to another, past the job that hauls the one into the other; and the answer.
@@ -140,6 +142,7 @@ impl Change {
             Change::RestoreGrant(grant) => format!("Grant {} was taken in.", grant.id),
             Change::Replace(_) => "The configuration was replaced by a document.".into(),
             Change::SetRetention(name, _) => format!("The retention of archive {name} was set."),
+            Change::SetNicRate(nic) => format!("Jobs send over the interface {} at another rate.", nic.name),
             Change::Migrate(made, call) => format!("Archive {} is hauled into {} by job {}.", call.from, call.to, made.job.name),
             Change::CutOver(call, _, told) => format!(
                 "{} recorders and {} jobs moved from archive {} to {}.",
@@ -361,6 +364,10 @@ impl Parts {
                 self.archives.push(None);
                 self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
             }
+            Change::SetNicRate(_) => {
+                self.set_nic_rates(context);
+                done(context);
+            }
             Change::Migrate(made, call) => {
                 for step in made.steps() {
                     self.take_effect(None, step, context);
@@ -410,6 +417,14 @@ impl Parts {
         Plan::new(&settings, &self.settings).map_err(|refusal| refusal.sentence)?;
         self.change(None, Change::Replace(alloc::boxed::Box::new(settings)), context);
         Ok(())
+    }
+
+    /// The rates of interfaces are as the settings say.
+    pub fn set_nic_rates(&mut self, context: &mut Context) {
+        context.shared.nics.set(&self.settings.nics);
+        for job in self.live_jobs() {
+            context.wake(crate::context::Ready::Job(job.index));
+        }
     }
 
     /// A job has learned which archive its target is.

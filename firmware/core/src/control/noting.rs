@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::format::Record;
 use crate::format::notes::MarkHead;
 use crate::limits::{MARKS_MAX, TAG_NAMES_MAX, points_max, tags_max};
+use crate::seeded::{Bug, has};
 
 /// What is answered when a note is durable.
 #[derive(Clone, Debug, Hash)]
@@ -176,6 +177,11 @@ impl Parts {
         archive
             .append_records(records, Owner::Client(client), context)
             .map_err(|error| not_noted(archive, error))?;
+        if has(Bug::MarkBeforeFlush) {
+            let mark = mark_info(&mark, archive);
+            reply(client, &MarkShown { mark }, false, context);
+            return Ok(());
+        }
         self.control.notings.insert(client, Noting::Mark(name));
         Ok(())
     }

@@ -404,7 +404,8 @@ impl Parts {
         nics: Vec<NicFacts>,
         context: &mut Context,
     ) {
-        reply(client, &Devices { disks, nics }, false, context);
+        let rates = self.settings.nics.clone();
+        reply(client, &Devices { disks, nics, rates }, false, context);
     }
 
     /// A recorder has come to its end; a control client's is answered.

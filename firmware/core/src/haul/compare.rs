@@ -20,6 +20,7 @@ use crate::format::checkpoint::Entry;
 use crate::format::header::Header;
 use crate::format::{Tip, TrackKey};
 use crate::limits::{COMPARED_BLOCKS_MAX, COMPARES_MAX};
+use crate::seeded::{Bug, has};
 
 /// Blocks that are read ahead: whoever records or hauls goes first.
 const AHEAD: usize = 2;
@@ -133,7 +134,7 @@ impl Ask {
         let (mut there, mut wanted) = (Numbers::default(), Numbers::default());
         for at in self.has.iter() {
             let number = self.from + at;
-            if self.there.contains_key(&at) {
+            if self.there.contains_key(&at) && !has(Bug::FillOverGood) {
                 there.add(at);
             } else if number >= floor && number < self.below {
                 wanted.add(at);

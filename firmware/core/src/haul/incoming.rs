@@ -29,7 +29,7 @@ use crate::format::header::{ORIGIN_AT, decode_origin, origin_hash};
 use crate::format::record::GapRange;
 use crate::format::{COUNT_MAX, Lease, NO_HASH, Record, SECTOR_BYTES, TrackKey};
 use crate::journal::Code;
-use crate::limits::{CREDIT_MAX, HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX};
+use crate::limits::{HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX, haul_blocks};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 
@@ -104,6 +104,8 @@ struct Track {
     id: TrackId,
     key: TrackKey,
     state: State,
+    /// When it was opened, or brought something last.
+    brought_at: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -259,9 +261,9 @@ impl Incoming {
 
     /// Lends block memory for coming bodies, up to the credit.
     fn lend(&mut self, archive: &Archive, context: &mut Context) {
-        while (self.lent.len() as u32) < CREDIT_MAX {
+        let block_bytes = archive.superblock.block_bytes;
+        while (self.lent.len() as u32) < haul_blocks(block_bytes) {
             // The first is never kept back, so that no link stands still because others have more.
-            let block_bytes = archive.superblock.block_bytes;
             let spare = context.take_spare(block_bytes);
             let span = if self.lent.is_empty() {
                 spare.or_else(|| context.take(block_bytes))
@@ -338,7 +340,15 @@ impl Incoming {
         } else if key.origin == archive.uuid {
             Some(WhyRejected::OwnOrigin)
         } else if holder.is_some() {
-            Some(if is_same { WhyRejected::Held } else { WhyRejected::Taken })
+            Some(match is_same {
+                true => WhyRejected::Held(
+                    archive
+                        .catalog
+                        .find(&key)
+                        .map_or(0, |id| archive.catalog.track(id).durable_next),
+                ),
+                false => WhyRejected::Taken,
+            })
         } else if place.is_none() {
             Some(WhyRejected::TooMany)
         } else {
@@ -357,19 +367,21 @@ impl Incoming {
                 id,
                 key,
                 state: State::Settling,
+                brought_at: context.now.at,
             });
         }
         let entry = &mut self.tracks[number as usize];
         match (why, place) {
             (None, Some(id)) => {
                 entry.id = id;
+                entry.brought_at = context.now.at;
                 self.numbers.insert(id, number);
                 entry.state = State::Settling;
                 self.open_cameras.insert((entry.key.camera.clone(), number));
                 self.open_settled(number, archive, context);
             }
             (why, _) => {
-                let holder = holder.filter(|_| matches!(why, Some(WhyRejected::Held | WhyRejected::Taken)));
+                let holder = holder.filter(|_| matches!(why, Some(WhyRejected::Held(_) | WhyRejected::Taken)));
                 self.reject_for(number, why.unwrap_or(WhyRejected::TooMany), holder, context);
             }
         }

@@ -81,6 +81,8 @@ pub struct Job {
     next_utc_ns: Option<i64>,
     pace: Pace,
     attempts: u32,
+    /// Place of the route that is in use or was tried last.
+    dialled: usize,
     moved_at: Instant,
     stalled: bool,
     was_caught_up: bool,
@@ -133,9 +135,19 @@ pub(super) struct Lasting<'a> {
     pub run: &'a mut Run,
     pub done: &'a mut Done,
     pub pace: &'a mut Pace,
+    /// The interface that the link is bound to.
+    pub nic: Option<&'a str>,
     pub stats: &'a mut Stats,
     pub trouble: &'a mut Option<Trouble>,
     pub acked: &'a mut BTreeMap<TrackKey, u64>,
+}
+
+impl Lasting<'_> {
+    /// Whether the rates of the job and of its interface let a block leave now; if not, when to ask again.
+    pub fn may_send(&mut self, context: &mut Context) -> Result<(), Instant> {
+        self.pace.allows(&self.setting.plan.rates, context.now)?;
+        context.shared.nics.allows(self.nic, context.now)
+    }
 }
 
 impl Job {
@@ -169,6 +181,7 @@ impl Job {
             next_utc_ns: None,
             pace: Pace::default(),
             attempts: 0,
+            dialled: 0,
             moved_at: now,
             stalled: false,
             was_caught_up: false,
@@ -289,6 +302,7 @@ impl Job {
             });
             return;
         }
+        self.dialled = self.attempts as usize % self.routes.len();
         let (link, route) = (link(), self.route());
         context.submit(Op::Dial {
             link,
@@ -299,7 +313,7 @@ impl Job {
     }
 
     fn route(&self) -> Route {
-        self.routes[self.attempts as usize % self.routes.len()].clone()
+        self.routes[self.dialled].clone()
     }
 
     /// A message from the target.
@@ -321,6 +335,7 @@ impl Job {
             run: &mut self.run,
             done: &mut self.done,
             pace: &mut self.pace,
+            nic: self.routes.get(self.dialled).and_then(|route| route.nic.as_deref()),
             stats: &mut self.stats,
             trouble: &mut self.trouble,
             acked: &mut self.acked,
@@ -421,6 +436,7 @@ impl Job {
                 run: &mut self.run,
                 done: &mut self.done,
                 pace: &mut self.pace,
+                nic: self.routes.get(self.dialled).and_then(|route| route.nic.as_deref()),
                 stats: &mut self.stats,
                 trouble: &mut self.trouble,
                 acked: &mut self.acked,

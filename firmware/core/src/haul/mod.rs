@@ -7,7 +7,7 @@ pub mod done;
 pub mod history;
 pub mod incoming;
 pub mod job;
-mod pace;
+pub mod pace;
 mod plan;
 pub mod run;
 mod session;

@@ -1,13 +1,16 @@
-//! How fast a job may send: bytes a second, by a weekly timetable.
+//! How fast a job may send, and all jobs over one interface: bytes a second, by a weekly timetable.
 //!
 //! A bucket of one second. A block is sent while it is not empty, and may leave it in debt: blocks are not cut.
 //!
 //! Invariant: over any stretch no more is sent than the rate allows and one second and one block more.
 
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Instant, Moment};
 
-use crate::control::types::Rate;
+use crate::control::types::{NicRate, Rate};
 
 /// A rate that depends on the wall clock is looked at that often at least.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -61,6 +64,35 @@ impl Pace {
     pub fn spend(&mut self, bytes: u64) {
         if self.at.is_some() {
             self.bytes = self.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// The buckets of network interfaces, which all jobs share whose routes name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NicPaces(BTreeMap<String, (Vec<Rate>, Pace)>);
+
+impl NicPaces {
+    /// The rates are these from now on.
+    pub fn set(&mut self, rates: &[NicRate]) {
+        self.0.retain(|name, _| rates.iter().any(|rate| rate.name == *name));
+        for rate in rates {
+            self.0.entry(rate.name.clone()).or_default().0.clone_from(&rate.rates);
+        }
+    }
+
+    /// Whether a block may be sent over an interface now; if not, when to ask again.
+    pub fn allows(&mut self, nic: Option<&str>, now: Moment) -> Result<(), Instant> {
+        match nic.and_then(|nic| self.0.get_mut(nic)) {
+            Some((rates, pace)) => pace.allows(rates, now),
+            None => Ok(()),
+        }
+    }
+
+    /// So much was sent.
+    pub fn spend(&mut self, nic: Option<&str>, bytes: u64) {
+        if let Some((_, pace)) = nic.and_then(|nic| self.0.get_mut(nic)) {
+            pace.spend(bytes);
         }
     }
 }

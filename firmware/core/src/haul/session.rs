@@ -7,6 +7,7 @@
 mod answers;
 mod marks;
 mod missing;
+mod opens;
 mod reconcile;
 mod wanted;
 
@@ -37,7 +38,7 @@ use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, ORIGIN_AT};
 use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
 use crate::journal::Code;
-use crate::limits::{CLOCK_LOOK, LEASE_TIME, OPENS_MAX, READ_AHEAD};
+use crate::limits::{CLOCK_LOOK, LEASE_TIME, OPENS_MAX, haul_blocks};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 use crate::settings::JobSetting;
@@ -78,6 +79,8 @@ pub struct Session {
     /// Tracks of the archive that have been looked at.
     looked_at: usize,
     tips_awaited: usize,
+    /// Tracks that are to be opened again.
+    again: usize,
     walk: Option<Walk>,
     seek: Option<Seek>,
     /// The tips are not those the walk began with.
@@ -160,6 +163,7 @@ impl Session {
             numbers: BTreeMap::new(),
             looked_at: 0,
             tips_awaited: 0,
+            again: 0,
             walk: None,
             seek: None,
             seek_again: false,
@@ -226,7 +230,7 @@ impl Session {
     /// Does whatever may be done now.
     pub(super) fn poll(&mut self, archive: &mut Archive, lasting: &mut Lasting<'_>, context: &mut Context) {
         self.open_new_tracks(archive, lasting.setting, context);
-        self.open_again(lasting.trouble, context);
+        self.open_again(lasting.trouble, archive, context);
         self.caught_up = false;
         self.ask_at = None;
         self.held_until_utc_ns = None;
@@ -239,8 +243,9 @@ impl Session {
             return;
         }
         let mut held = None;
-        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
-            if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
+        let under_way = haul_blocks(archive.superblock.block_bytes) as usize;
+        while self.sending < under_way && self.credit > 0 && lasting.run.blocks_left() > 0 {
+            if let Err(again) = lasting.may_send(context) {
                 self.ask_at = Some(again);
                 break;
             }
@@ -285,7 +290,6 @@ impl Session {
     }
 
     fn is_at_end(&mut self, archive: &mut Archive, sieve: &Sieve, context: &mut Context) -> bool {
-        let again = self.tracks.iter().any(|track| track.state == State::Again);
         let mut wanted = Wanted {
             tracks: &mut self.tracks,
             numbers: &self.numbers,
@@ -297,76 +301,7 @@ impl Session {
             .walk
             .as_mut()
             .is_some_and(|walk| walk.is_at_end(archive, &mut |_, id, entry| wanted.wish(id, entry), context));
-        at_end && !again && self.suspects.is_empty()
-    }
-
-    /// Asks for the tips of tracks that the archive has and this link does not.
-    fn open_new_tracks(&mut self, archive: &Archive, setting: &JobSetting, context: &mut Context) {
-        while let Some(track) = archive
-            .catalog
-            .tracks()
-            .get(self.looked_at)
-            .filter(|_| self.tips_awaited < OPENS_MAX)
-        {
-            let id = TrackId(self.looked_at as u32);
-            let key = track.tip.key.clone();
-            self.looked_at += 1;
-            if !setting.wants(&key) || key.origin == self.target {
-                continue;
-            }
-            let number = self.tracks.len() as u32;
-            self.numbers.insert(id, number);
-            self.tracks.push(Track {
-                id,
-                key,
-                state: State::Again,
-                lease: Lease::default(),
-                next: 0,
-                passed: Vec::new(),
-                damaged: false,
-                gaps_told: 0,
-            });
-            self.open(number, context);
-        }
-    }
-
-    fn open(&mut self, number: u32, context: &mut Context) {
-        let track = &mut self.tracks[number as usize];
-        track.state = State::Opening;
-        self.tips_awaited += 1;
-        let key = track.key.clone();
-        self.send(
-            &Message::Open {
-                track: number,
-                origin: key.origin,
-                camera: key.camera,
-                kind: key.kind,
-            },
-            None,
-            context,
-        );
-    }
-
-    fn open_again(&mut self, trouble: &mut Option<Trouble>, context: &mut Context) {
-        if self.retry_at.is_none_or(|at| at > context.now.at) {
-            return;
-        }
-        self.retry_at = None;
-        if trouble
-            .as_ref()
-            .is_some_and(|trouble| matches!(trouble.state, JobState::TargetFull | JobState::Waiting))
-        {
-            *trouble = None;
-        }
-        for number in 0..self.tracks.len() {
-            if matches!(self.tracks[number].state, State::Again | State::Elsewhere) {
-                if self.tips_awaited >= OPENS_MAX {
-                    self.retry_at = Some(context.now.at);
-                    return;
-                }
-                self.open(number as u32, context);
-            }
-        }
+        at_end && self.again == 0 && self.suspects.is_empty()
     }
 
     /// Finds where to begin in the log. True once the walk is there.
@@ -406,7 +341,8 @@ impl Session {
         }
         // A block that did not fit its digest there is read with proof: it may be damaged here.
         let depth = if self.bad_digests > 0 { Depth::Proof } else { Depth::Checksum };
-        self.walk = Some(Walk::new(self.reader, depth, sequence, below, false, READ_AHEAD));
+        let ahead = haul_blocks(archive.superblock.block_bytes) as usize;
+        self.walk = Some(Walk::new(self.reader, depth, sequence, below, false, ahead));
         self.seek_again = false;
         let behind = |track: &Track| track.state == State::Open && track.next < archive.catalog.track(track.id).durable_next;
         self.suspects = (0..self.tracks.len())
@@ -547,6 +483,10 @@ impl Session {
         self.sending += 1;
         lasting.run.sent_blocks += 1;
         lasting.pace.spend(u64::from(payload_bytes + SECTOR_BYTES));
+        context
+            .shared
+            .nics
+            .spend(lasting.nic, u64::from(payload_bytes + SECTOR_BYTES));
         // The body is a part of the block; all of the block is lent with it and comes back with it.
         let body = span.part(ORIGIN_AT as u32, SECTOR_BYTES - ORIGIN_AT as u32 + payload_bytes);
         self.said_at = context.now.at;

@@ -70,6 +70,8 @@ pub enum Message {
         camera: Name,
         /// Kind.
         kind: Kind,
+        /// Track sequence below which the source has what there is.
+        has: u64,
     },
     /// T→S, answer to `Open`: where the track stands here, durably, and the lease to use.
     Tip {
@@ -289,8 +291,8 @@ pub enum WhyRejected {
     Scope,
     /// The track was first recorded in the target itself.
     OwnOrigin,
-    /// Somebody else appends this track.
-    Held,
+    /// Somebody else appends this track, and this is the next track sequence here.
+    Held(u64),
     /// No more tracks fit.
     TooMany,
     /// Not the lease that is in force.
@@ -354,6 +356,7 @@ mod tests {
                 origin: Uuid([0xff; 16]),
                 camera: name,
                 kind: Kind::Metadata,
+                has: u64::MAX,
             },
             Message::Rejected {
                 track: u32::MAX,

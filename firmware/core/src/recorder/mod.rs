@@ -178,6 +178,11 @@ impl Recorder {
         over && self.in_flight == InFlight::Nothing && self.outstanding == 0 && self.filling.is_none()
     }
 
+    /// Whether it would take bytes if there was room.
+    pub fn is_waiting(&self) -> bool {
+        self.state == State::Open && self.in_flight == InFlight::Nothing && !self.ended
+    }
+
     /// Whether it takes no more.
     pub fn is_closing(&self) -> bool {
         self.ended

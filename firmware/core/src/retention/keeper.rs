@@ -24,6 +24,7 @@ use crate::format::superblock::NO_CHECKPOINT;
 use crate::format::{Checkpoint, TrackKey};
 use crate::haul::job::Job;
 use crate::journal::Code;
+use crate::seeded::{Bug, has};
 
 /// Between two rounds of looks.
 const ROUND_EVERY: Duration = Duration::from_secs(1);
@@ -453,7 +454,7 @@ impl Keeper {
                 verdict.held_by = words;
             }
         };
-        if let Some((at, name)) = guard {
+        if let Some((at, name)) = guard.filter(|_| !has(Bug::GuardIgnored)) {
             hold(at, format!("job {name} guards blocks from {at} on"));
         }
         if let Some(at) = line(Rule::Minimum) {
@@ -509,7 +510,11 @@ impl Keeper {
         archive.protect(limit, context);
         archive.note_holder(self.verdict.held_by.clone());
         let oldest = archive.oldest();
-        let freed = archive.free_below(self.verdict.below, context);
+        let mut below = self.verdict.below;
+        if has(Bug::FreesOneSegmentMore) && below > oldest {
+            below += u64::from(archive.superblock.segment_blocks);
+        }
+        let freed = archive.free_below(below, context);
         self.freed_blocks += freed;
         if self.unsaid.0 == 0 {
             self.unsaid.1 = oldest;

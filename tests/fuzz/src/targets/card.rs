@@ -14,7 +14,7 @@ const SECTOR: usize = 512;
 /// Size of every image: the smallest that can be FAT32, and a little more.
 const IMAGE_BYTES: u64 = 40 << 20;
 /// Reads of one input: each is one of a window at most. More would be a loop that only looks like an end.
-const READS_MAX: u64 = 200_000;
+const READS_MAX: u64 = 2_000_000;
 
 /// FAT.
 pub const FAT: Target = Target {

@@ -85,6 +85,7 @@ pub fn samples() -> Vec<(&'static str, Message)> {
                 origin: Uuid([3; 16]),
                 camera: name(),
                 kind: Kind::Video,
+                has: 300,
             },
         ),
         (
@@ -129,7 +130,7 @@ pub fn samples() -> Vec<(&'static str, Message)> {
             "rejected",
             Message::Rejected {
                 track: 0,
-                why: WhyRejected::Held,
+                why: WhyRejected::Held(300),
                 holder: Some(Holder::Recorder(name())),
             },
         ),

@@ -1,5 +1,7 @@
 //! The targets, one decoder a file.
 
+pub mod calendar;
+pub mod calls;
 pub mod card;
 pub mod checkpoint;
 pub mod container;
@@ -13,4 +15,6 @@ pub mod netlink;
 pub mod record;
 pub mod settings;
 pub mod superblock;
+pub mod told;
 pub mod volume;
+pub mod words;

@@ -10,7 +10,7 @@ use blockhaul_tests::programs::find;
 use crate::steps;
 
 /// A program, and the package of Debian and its children that has it.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("git", "git"),
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("losetup", "mount"),
     ("qemu-storage-daemon", "qemu-utils"),
     ("zstd", "zstd"),
+    ("valgrind", "valgrind"),
     ("c++", "g++"),
     ("dpkg-deb", "dpkg"),
 ];

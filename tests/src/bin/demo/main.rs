@@ -4,6 +4,7 @@
 //! verified from the media, exported and compared. Ends well only if every byte is there.
 #![forbid(unsafe_code)]
 
+mod card;
 mod feed;
 mod original;
 mod progress;
@@ -38,10 +39,19 @@ struct Options {
     /// Serial number or UUID of what is on the target's volume now: it will be destroyed.
     #[arg(long, value_name = "SERIAL-OR-UUID", requires = "volume_target")]
     destroy_target: Option<String>,
+    /// Put a dashcam's card in, instead of recording a stream.
+    #[arg(long)]
+    card: bool,
 }
 
 fn main() -> ExitCode {
-    match story::tell(&Options::parse()) {
+    let options = Options::parse();
+    let told = if options.card {
+        card::tell(&options)
+    } else {
+        story::tell(&options)
+    };
+    match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("\nThe demo failed: {why}");

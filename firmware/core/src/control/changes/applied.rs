@@ -9,8 +9,8 @@ use super::{Change, Plan, cutover, grant_id, retention};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
-use crate::control::types::{JobMode, RecorderCreate, Refusal, RefusalCode};
-use crate::limits::{NAMED_MAX, SCRUB_RATE_MIN};
+use crate::control::types::{JobMode, NicRate, RecorderCreate, Refusal, RefusalCode};
+use crate::limits::{NAMED_MAX, NIC_NAME_BYTES_MAX, RATES_MAX, SCRUB_RATE_MIN};
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
 fn not_found(what: &str, name: &str) -> Refusal {
@@ -34,6 +34,24 @@ fn remove<T>(list: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> bool {
     let before = list.len();
     list.retain(|one| !fits(one));
     list.len() < before
+}
+
+/// Whether a rate of an interface can be.
+fn check_nic(nic: &NicRate) -> Result<(), Refusal> {
+    let is_word = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    if nic.name.is_empty() || nic.name.len() > NIC_NAME_BYTES_MAX || !nic.name.bytes().all(is_word) {
+        let sentence = format!("{:?} is no name of a network interface.", nic.name);
+        return Err(refusal(
+            RefusalCode::Usage,
+            sentence,
+            "See what there is: blockhaul device list",
+        ));
+    }
+    if nic.rates.len() > RATES_MAX {
+        let sentence = format!("An interface has {RATES_MAX} rates at most.");
+        return Err(refusal(RefusalCode::Usage, sentence, "Join some of their timetables."));
+    }
+    Ok(())
 }
 
 /// Refuses a job that would bring a camera to where a job from another archive brings it already. Where only one of the two
@@ -93,6 +111,7 @@ impl Change {
             Change::AddGrant(..) => settings.grants.len(),
             Change::AddJob(_) => settings.jobs.len(),
             Change::AddMacro(_) => settings.macros.len(),
+            Change::SetNicRate(_) => settings.nics.len(),
             Change::AddCard(_) => settings.cards.len(),
             _ => 0,
         };
@@ -316,6 +335,14 @@ impl Change {
             }
             Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,
             Change::SetRetention(name, retention) => retention::set(settings, name, retention)?,
+            Change::SetNicRate(nic) => {
+                remove(&mut settings.nics, |one| one.name == nic.name);
+                check_nic(nic)?;
+                if !nic.rates.is_empty() {
+                    settings.nics.push(nic.clone());
+                    settings.nics.sort_by(|one, other| one.name.cmp(&other.name));
+                }
+            }
             Change::Migrate(made, _) => {
                 for step in made.steps() {
                     step.apply(settings)?;

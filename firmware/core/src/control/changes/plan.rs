@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::Change;
 use crate::archive::creation::refusal;
-use crate::control::types::{ConfigDifference, Differs, Refusal, RefusalCode};
+use crate::control::types::{ConfigDifference, Differs, NicRate, Refusal, RefusalCode};
 use crate::macros::Macro;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
@@ -154,6 +154,13 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
         if before.is_some_and(|before| before.scrub != archive.scrub) {
             steps.push(Change::SetScrub(archive.name.clone(), archive.scrub));
         }
+    }
+    for nic in to.nics.iter().filter(|nic| !from.nics.contains(nic)) {
+        steps.push(Change::SetNicRate(nic.clone()));
+    }
+    for nic in only(&from.nics, &to.nics, |nic| &nic.name) {
+        let (name, rates) = (nic.name.clone(), Vec::new());
+        steps.push(Change::SetNicRate(NicRate { name, rates }));
     }
     for peer in to.peers.iter().filter(|peer| !from.peers.contains(peer)) {
         steps.push(Change::AddPeer(peer.clone()));

@@ -14,8 +14,8 @@ use crate::context::{Context, Ready};
 use crate::control::changes::Change;
 use crate::control::reply;
 use crate::control::types::{
-    Call, History, HistoryCall, JobCreate, JobMode, JobRun, JobShown, JobSwitch, JobWait, Jobs, Named, Nothing, RefusalCode,
-    RunRecord, RunResult, RunStarted,
+    Bounds, Call, History, HistoryCall, JobCreate, JobMode, JobRun, JobShown, JobSwitch, JobWait, Jobs, Named, Nothing,
+    RefusalCode, RunRecord, RunResult, RunStarted,
 };
 use crate::control::waiting::What;
 use crate::haul::incoming::Incoming;
@@ -191,6 +191,18 @@ impl Parts {
             full: call.full,
         };
         order.check()?;
+        if job.is_running() && (call.period.is_some() || call.bounds != Bounds::default()) {
+            let sentence = format!(
+                "Run {} of job {} is on, and its period and bounds stay.",
+                job.last_run().0,
+                call.name
+            );
+            let next = match job.setting.mode {
+                JobMode::Always => format!("It is always on: blockhaul job switch {} --mode on-demand", call.name),
+                JobMode::OnDemand | JobMode::Schedule => format!("blockhaul job stop {}, or wait for its end", call.name),
+            };
+            return Err(refusal(RefusalCode::Busy, sentence, next).into());
+        }
         if let Some(name) = &call.bounds.mark {
             let archive = self.archives[job.archive].as_ref();
             let mark = archive.and_then(|archive| Some((archive, archive.catalog.marks.named(name)?)));

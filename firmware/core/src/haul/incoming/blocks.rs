@@ -69,9 +69,10 @@ impl Incoming {
         archive: &mut Archive,
         context: &mut Context,
     ) -> Verdict {
-        let Some(track) = self.tracks.get(number as usize) else {
+        let Some(track) = self.tracks.get_mut(number as usize) else {
             return Verdict::Nonsense;
         };
+        track.brought_at = context.now.at;
         if track.state == State::Stopped {
             // What was under way when the track was stopped.
             return Verdict::Ignored;
@@ -120,7 +121,12 @@ impl Incoming {
                 fill,
                 owner: Owner::Link(self.link),
             };
-            return self.judge_fill(number, accepted, archive, context);
+            let (id, sequence) = (accepted.track, accepted.origin.track_sequence);
+            let verdict = self.judge_fill(number, accepted, archive, context);
+            if has(Bug::FillBeforeFlush) && matches!(verdict, Verdict::Taken) {
+                self.on_filled(id, sequence, context);
+            }
+            return verdict;
         }
         if origin.track_sequence > next && !has(Bug::AheadAccepted) {
             return Verdict::Rejected(WhyRejected::Expected(next));

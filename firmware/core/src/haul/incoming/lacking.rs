@@ -96,7 +96,9 @@ impl Incoming {
         if known.is_some_and(|prefix| prefix != hash_prefix(&accepted.hash)) {
             return Verdict::Rejected(WhyRejected::Diverged);
         }
-        if lacking.is_none() && catalog.gap_at(id, sequence).is_none() {
+        // A number may have been filled in and stated as missing later, when the tip had lost its last block.
+        let is_missing = catalog.gap_at(id, sequence).is_some() && catalog.fills_at(id, sequence).is_none();
+        if lacking.is_none() && !is_missing {
             return Verdict::NotLacking { number: sequence };
         }
         match archive.append(accepted, context) {

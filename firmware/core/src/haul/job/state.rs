@@ -106,7 +106,8 @@ impl Job {
                     "the wall clock is not set, and the schedule hangs on it"
                 }
                 JobMode::Schedule => "waits for its next time",
-                JobMode::Always | JobMode::OnDemand => "on demand, and not running",
+                JobMode::OnDemand => "on demand, and not running",
+                JobMode::Always => return (JobState::Waiting, "it begins".to_string(), String::new()),
             };
             return (JobState::Idle, why.to_string(), action);
         }

@@ -59,7 +59,7 @@ impl Session {
                 Ok(false)
             }
             Message::Rejected { track, why, holder } => {
-                self.on_rejected(track, (why, holder), setting, lasting.trouble, context)?;
+                self.on_rejected(track, (why, holder), archive, setting, lasting.trouble, context)?;
                 Ok(false)
             }
             Message::Compared {
@@ -124,7 +124,8 @@ impl Session {
         let next_wanted = if has(Bug::CursorCached) { next.max(before) } else { next };
         track.passed.clear();
         track.next = next_wanted;
-        track.state = State::Open;
+        self.turn(number, State::Open);
+        let track = &self.tracks[number as usize];
         self.seek_again = true;
         let at_the_end = next == here.durable_next;
         self.told.push(match at_the_end {
@@ -137,7 +138,7 @@ impl Session {
             self.stop(number, JobState::Diverged, setting, trouble, context);
         } else if next > here.durable_next && next <= here.tip.next {
             // What is missing here up to there is stated, and the statement is not durable yet.
-            self.tracks[number as usize].state = State::Again;
+            self.turn(number, State::Again);
             let at = context.now.at + ASK_AGAIN;
             self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
         } else if next > here.durable_next && self.tracks[number as usize].key.origin == archive.uuid {
@@ -150,7 +151,7 @@ impl Session {
                 &setting.name.clone(),
                 format!("Job {}: {why}.", setting.name),
             );
-            self.tracks[number as usize].state = State::Stopped;
+            self.turn(number, State::Stopped);
             self.told.push(Told::Doubt(self.tracks[number as usize].key.clone()));
             let action = "The source was put back to an earlier state. Record into a new archive; what is at the target stays."
                 .to_string();
@@ -171,8 +172,8 @@ impl Session {
         trouble: &mut Option<Trouble>,
         context: &mut Context,
     ) {
-        let track = &mut self.tracks[number as usize];
-        track.state = State::Stopped;
+        self.turn(number, State::Stopped);
+        let track = &self.tracks[number as usize];
         if state == JobState::Diverged {
             self.told.push(Told::Doubt(track.key.clone()));
         }
@@ -201,15 +202,17 @@ impl Session {
         &mut self,
         number: u32,
         (why, holder): (WhyRejected, Option<Holder>),
+        archive: &Archive,
         setting: &JobSetting,
         trouble: &mut Option<Trouble>,
         context: &mut Context,
     ) -> Result<(), ()> {
-        let track = self.tracks.get_mut(number as usize).ok_or(())?;
+        let track = self.tracks.get(number as usize).ok_or(())?;
+        let id = track.id;
         if track.state == State::Opening {
             self.tips_awaited -= 1;
         }
-        track.state = State::Again;
+        self.turn(number, State::Again);
         self.unacked.retain(|sent| sent.track != number);
         if let Some(reconcile) = &mut self.reconciling {
             reconcile.disturb();
@@ -222,14 +225,15 @@ impl Session {
         match why {
             WhyRejected::Scope => self.stop(number, JobState::Failed, setting, trouble, context),
             WhyRejected::Diverged => self.stop(number, JobState::Diverged, setting, trouble, context),
-            WhyRejected::OwnOrigin => track.state = State::Stopped,
-            WhyRejected::Held if setting.cameras.is_empty() => {
+            WhyRejected::OwnOrigin => self.turn(number, State::Stopped),
+            // Whoever brings it has brought all that is here.
+            WhyRejected::Held(next) if next >= archive.catalog.track(id).durable_next => {
                 again(LEASE_TIME);
-                track.state = State::Elsewhere;
+                self.turn(number, State::Elsewhere);
             }
-            WhyRejected::Held | WhyRejected::Taken => {
+            WhyRejected::Held(_) | WhyRejected::Taken => {
                 again(LEASE_TIME);
-                let (camera, to) = (&track.key.camera, (&setting.peer, &setting.archive));
+                let (camera, to) = (&self.tracks[number as usize].key.camera, (&setting.peer, &setting.archive));
                 let who = match holder {
                     Some(Holder::Recorder(name)) => {
                         format!("{}/{} records camera {camera} itself, by recorder {name}", to.0, to.1)

@@ -219,8 +219,7 @@ impl Session {
         let Some(mut reconcile) = self.reconciling.take() else {
             return;
         };
-        let opens = |track: &Track| matches!(track.state, State::Again | State::Opening);
-        if !self.tracks.iter().any(opens) && archive.gives() {
+        if self.again == 0 && self.tips_awaited == 0 && archive.gives() {
             self.go_on(&mut reconcile, &mut full, archive, lasting, context);
         }
         self.reconciling = Some(reconcile);
@@ -390,8 +389,9 @@ impl Session {
         lasting: &mut Lasting<'_>,
         context: &mut Context,
     ) -> bool {
-        while self.sending < READ_AHEAD && self.credit > 0 && lasting.run.blocks_left() > 0 {
-            if let Err(again) = lasting.pace.allows(&lasting.setting.plan.rates, context.now) {
+        let under_way = haul_blocks(archive.superblock.block_bytes) as usize;
+        while self.sending < under_way && self.credit > 0 && lasting.run.blocks_left() > 0 {
+            if let Err(again) = lasting.may_send(context) {
                 self.ask_at = Some(self.ask_at.map_or(again, |at| at.min(again)));
                 return false;
             }

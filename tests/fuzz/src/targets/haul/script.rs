@@ -117,6 +117,7 @@ fn open(track: u32, kind: Kind) -> Message {
         origin: ORIGIN,
         camera: "far".parse().expect("a name"),
         kind,
+        has: 0,
     }
 }
 
