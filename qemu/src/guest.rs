@@ -261,6 +261,7 @@ impl Guest {
         let devices = self.call(&["device", "list"])?;
         let disks = devices["disks"].as_array().cloned().unwrap_or_default();
         let is_it = |device: &&Value| match disk.bus {
+            crate::disk::Bus::Usb => device["path"].as_str().is_some_and(|path| path.starts_with("/dev/sd")),
             crate::disk::Bus::Sd => device["path"].as_str().is_some_and(|path| path.contains("mmcblk")),
             _ => device["serial"] == disk.serial,
         };

@@ -14,7 +14,7 @@ use hal::{CardFacts, CardFile, CardForm, CardListing, CardLook, IoError, Uuid};
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::limits::{DEPTH_MAX, EXT_GROUP_BLOCKS_MIN, EXT_READS_MAX, EXT_READS_MIN, EXT_VOLUME_BYTES_MAX};
 use crate::listing::{Lister, join};
-use crate::{Bytes, Card, name};
+use crate::{Bytes, Card, guard, name};
 
 /// Where the superblock is.
 const SUPER_AT: usize = 1024;
@@ -76,7 +76,8 @@ pub struct Ext {
 impl Ext {
     pub fn open(head: &[u8], bytes: Box<dyn Bytes>) -> Result<Ext, IoError> {
         let superblock = &head[SUPER_AT..2 * SUPER_AT];
-        let blocks = u64::from(u32_at(superblock, 4));
+        // The library reads the upper half whether the features say that there is one or not.
+        let blocks = u64::from(u32_at(superblock, 336)) << 32 | u64::from(u32_at(superblock, 4));
         let block_bytes = 1024u64.checked_shl(u32_at(superblock, 24)).unwrap_or(0);
         let size_bytes = blocks.saturating_mul(block_bytes);
         // What the volume claims is what the library reserves memory for.
@@ -116,7 +117,7 @@ impl Ext {
             size_bytes: 0,
             reads_max: (EXT_READS_MIN + 2 * blocks).min(EXT_READS_MAX),
         };
-        ext.load()?;
+        guard::call(|| ext.load().map(drop))?;
         Ok(ext)
     }
 
@@ -124,6 +125,22 @@ impl Ext {
         self.bytes.1.set(self.reads_max);
         Ext4::load(Box::new(self.bytes.clone())).map_err(|error| meaning(&error))
     }
+}
+
+/// What is at a path. No link is followed anywhere on the way: the library reserves as much memory for one as its size claims.
+fn kind(system: &Ext4, path: &str) -> Result<FileType, IoError> {
+    let mut at = String::new();
+    let mut kind = FileType::Directory;
+    for name in path.split('/').filter(|name| !name.is_empty()) {
+        if kind != FileType::Directory {
+            return Err(IoError::NotFound);
+        }
+        at.push('/');
+        at.push_str(name);
+        let metadata = system.symlink_metadata(at.as_str()).map_err(|error| meaning(&error))?;
+        kind = metadata.file_type();
+    }
+    Ok(kind)
 }
 
 fn ns(stamp: Timestamp) -> i64 {
@@ -147,6 +164,25 @@ impl Card for Ext {
     }
 
     fn list(&mut self) -> Result<CardListing, IoError> {
+        guard::call(|| self.every_file())
+    }
+
+    fn look(&mut self, path: &str) -> Result<CardLook, IoError> {
+        self.file = None;
+        guard::call(|| self.one_file(path))
+    }
+
+    fn read(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
+        let done = guard::call(|| self.bytes_of_file(at_bytes, into));
+        if done == Err(IoError::Damaged) {
+            self.file = None;
+        }
+        done
+    }
+}
+
+impl Ext {
+    fn every_file(&mut self) -> Result<CardListing, IoError> {
         let system = self.load()?;
         let mut lister = Lister::new();
         let mut waiting = vec![(String::new(), 0)];
@@ -155,7 +191,20 @@ impl Card for Ext {
             if !lister.enter(number, &path) {
                 continue;
             }
-            let entries = match system.read_dir(format!("/{path}").as_str()) {
+            // The names of a folder and its index may tell different stories: what is read is what is found by its name.
+            let folder = kind(&system, &path).and_then(|kind| match kind {
+                FileType::Directory => Ok(system.read_dir(format!("/{path}").as_str())),
+                _ => Err(IoError::Damaged),
+            });
+            let folder = match folder {
+                Ok(entries) => entries,
+                Err(IoError::Gone) => return Err(IoError::Gone),
+                Err(error) => {
+                    lister.damage(format!("folder /{path} cannot be read ({error})"));
+                    continue;
+                }
+            };
+            let entries = match folder {
                 Ok(entries) => entries,
                 Err(error) => match meaning(&error) {
                     IoError::Gone => return Err(IoError::Gone),
@@ -202,12 +251,10 @@ impl Card for Ext {
         Ok(lister.listing())
     }
 
-    fn look(&mut self, path: &str) -> Result<CardLook, IoError> {
-        self.file = None;
+    fn one_file(&mut self, path: &str) -> Result<CardLook, IoError> {
         let system = self.load()?;
         let whole = format!("/{path}");
-        let there = system.symlink_metadata(whole.as_str()).map_err(|error| meaning(&error))?;
-        if there.file_type() != FileType::Regular {
+        if kind(&system, path)? != FileType::Regular {
             return Err(IoError::NotFound);
         }
         let opened = system.open(whole.as_str()).map_err(|error| meaning(&error))?;
@@ -225,7 +272,7 @@ impl Card for Ext {
         })
     }
 
-    fn read(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
+    fn bytes_of_file(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
         let Some(file) = &mut self.file else {
             return Err(IoError::Short);
         };

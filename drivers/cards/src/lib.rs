@@ -9,6 +9,7 @@
 //!   there, and nothing panics. Somebody else may be writing to the card meanwhile.
 //! - A look reads anew: nothing that was read before is believed.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bytes;
 mod cluster;
@@ -16,12 +17,14 @@ mod exfat;
 mod ext;
 mod fat;
 mod folder;
+mod guard;
 mod limits;
 mod listing;
 mod name;
 mod time;
 mod window;
 
+pub use guard::is_guarded;
 use hal::{CardFacts, CardListing, CardLook, IoError};
 
 /// The bytes of a card, from a device or an image.

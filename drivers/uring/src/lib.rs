@@ -32,6 +32,7 @@ mod state;
 mod tls;
 mod world;
 
+pub use drivers_cards::is_guarded as reads_damaged_card;
 pub use identity::IdentityError;
 pub use machine::UringMachine;
 pub use nic::list_nics;

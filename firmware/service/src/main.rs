@@ -29,11 +29,23 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     first::run_if_first();
+    end_on_panic();
     let log = log::start();
     let code = daemon(std::env::args_os().skip(1).collect());
     log.finish();
     // Not by returning: the runtime would wait for a thread that asks a name server or a hung device.
     std::process::exit(code.into())
+}
+
+/// A panic in any thread is the end, so that nothing goes on with half a state. Where a card is read that is damaged, it is an error.
+fn end_on_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !drivers_uring::reads_damaged_card() {
+            say(panic);
+            std::process::abort();
+        }
+    }));
 }
 
 fn daemon(given: Vec<OsString>) -> u8 {

@@ -4,6 +4,7 @@
 //! `cargo test` replays every input in the tree. Invariants: a target has no state that outlives one input, and asks no clock
 //! and no operating system; a target that panics has found something.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod corpus;
 mod desk;

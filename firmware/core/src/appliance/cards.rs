@@ -5,7 +5,7 @@
 use hal::{CardFacts, CardId, CardListing, CardLook, DeviceFacts};
 
 use super::*;
-use crate::card::card::Card;
+use crate::card::configured::Card;
 use crate::card::probe::{PROBES_MAX, Probe, Question, info};
 use crate::card::profile::CardSetting;
 use crate::control::changes::Change;
