@@ -20,7 +20,8 @@ fn clusters_that_were_deleted_and_used_again_are_noticed_by_the_second_look() {
     card.read(1_000_000, &mut bytes[1_000_000..]).unwrap();
     assert!(bytes != old, "the read itself knows nothing of it");
     assert_eq!(card.look("OLD.MP4").unwrap_err(), hal::IoError::NotFound);
-    // The same under the same name.
+    // The same under the same name. FAT counts in steps of two seconds, and within one nobody could tell.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
     let second = fat(folder.path(), "32", 48 << 20, "1");
     copy_in(&second, &file(folder.path(), "new", &content(3, 9_000_000)), "OLD.MP4");
     live.replace(&second);

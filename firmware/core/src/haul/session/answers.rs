@@ -111,7 +111,8 @@ impl Session {
         }
         self.tips_awaited -= 1;
         let here = archive.catalog.track(track.id);
-        let before = acked.insert(track.key.clone(), next.min(here.durable_next)).unwrap_or(0);
+        // It may have more than there is here now: what comes here later is there already.
+        let before = acked.insert(track.key.clone(), next).unwrap_or(0);
         let camera = track.key.camera.clone();
         if next < before {
             let sentence = format!(
