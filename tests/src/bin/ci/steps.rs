@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 /// All steps.
-pub const STEPS: [Step; 16] = [
+pub const STEPS: [Step; 15] = [
     Step {
         name: "packages",
         what: "programs of the distribution that tests use",
@@ -81,11 +81,6 @@ pub const STEPS: [Step; 16] = [
         name: "demo",
         what: "cargo demo, and cargo demo -- --card",
         run: demo,
-    },
-    Step {
-        name: "bench",
-        what: "cargo bench-haul: what the core costs for a block must not creep; throughput and the rest are reported",
-        run: bench,
     },
     Step {
         name: "readme",
@@ -227,11 +222,6 @@ fn seeded_bugs() -> Result<()> {
 fn demo() -> Result<()> {
     run_cargo(&["demo"])?;
     run_cargo(&["demo", "--", "--card"])
-}
-
-fn bench() -> Result<()> {
-    run_cargo(&["bench-haul", "guard"])?;
-    run_cargo(&["bench-haul", "--quick"])
 }
 
 fn image() -> Result<()> {
