@@ -118,11 +118,25 @@ impl Context<'_> {
         self.shared.starved.put(ready);
     }
 
+    /// Size of the block memory.
+    pub fn memory_bytes(&self) -> u32 {
+        self.shared.pool.size_bytes()
+    }
+
     /// Block memory that recording does not need: a quarter of it is kept free for recorders and system blocks.
     pub fn take_spare(&mut self, length_bytes: u32) -> Option<Span> {
+        self.take_keeping(self.shared.pool.size_bytes() / 4, length_bytes)
+    }
+
+    /// The same for whoever has some already and only goes faster with more: half of it is kept free. What waits for a peer may not come
+    /// back for long, and must not keep others from their first block.
+    pub fn take_ahead(&mut self, length_bytes: u32) -> Option<Span> {
+        self.take_keeping(self.shared.pool.size_bytes() / 2, length_bytes)
+    }
+
+    fn take_keeping(&mut self, kept_bytes: u32, length_bytes: u32) -> Option<Span> {
         let pool = &mut self.shared.pool;
-        let kept = pool.size_bytes() / 4;
-        if pool.free_bytes() < kept + length_bytes {
+        if pool.free_bytes() < kept_bytes + length_bytes {
             None
         } else {
             pool.take(length_bytes)

@@ -1,7 +1,8 @@
 //! Every fault that had an effect is named by an event: damage, failed operations, silent and vanished disks, altered blocks.
 //!
 //! A link that is lost is no event, unless its job does not move for two minutes: it is made anew, and the job must say why it waits,
-//! or count that it was tried again. Not judged: a read that brings something else once. It is read again.
+//! or count that it was tried again. Not judged: a read that brings something else once, which is read again, and a failed read of
+//! less than a block.
 //!
 //! Invariant: what had too little effect to be named is counted beside what was named.
 
@@ -119,8 +120,8 @@ pub fn operations(play: &mut Play, site: SiteId) -> Result<(), String> {
 
 /// Reads that failed until now, since the process began or something was said of them: three in a row at one place are no accident.
 ///
-/// They are counted and not judged: a header that is looked at before its slot is written over, and could not be read, is nothing
-/// that a person must know, and from outside it looks like any other.
+/// Of sectors they are counted and not judged: a header that is looked at before its slot is written over, and could not be read, is
+/// nothing that a person must know, and from outside it looks like any other.
 pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
     let disk = play.disk(site);
     let failed = std::mem::take(&mut play.world.machines.disk_mut(disk).failed_reads);
@@ -128,7 +129,7 @@ pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
         return Ok(());
     }
     let now_ns = play.now_ns();
-    for ((at_bytes, _), failed) in failed.into_iter().filter(|(_, failed)| failed.times >= READ_TRIES) {
+    for ((at_bytes, length_bytes), failed) in failed.into_iter().filter(|(_, failed)| failed.times >= READ_TRIES) {
         let is_named = said_since(play, site, &OF_READS, failed.since_ns);
         // What is no fault of the medium is read again for as long as it takes, and said like any silence.
         let is_put_off = !matches!(failed.error, IoError::Media | IoError::Short);
@@ -141,10 +142,16 @@ pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
             Some("failed reads: of slots that hold nothing")
         } else if is_known_damaged(play, site, at_bytes) {
             Some("failed reads: of blocks that were damaged before, which was said then")
+        } else if length_bytes < SLOT_BYTES {
+            Some("failed reads: of sectors, nothing says so")
         } else {
-            Some("failed reads: nothing says so")
+            None
         };
-        judge(play, is_named, "failed reads: named", few, String::new())?;
+        let wrong = format!(
+            "{length_bytes} bytes at {at_bytes} could not be read {} times, and no event says so",
+            failed.times
+        );
+        judge(play, is_named, "failed reads: named", few, wrong)?;
     }
     Ok(())
 }

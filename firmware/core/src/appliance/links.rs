@@ -131,6 +131,9 @@ impl Parts {
                                 other.hang_up(context);
                             }
                         }
+                        if !self.has_memory_for(block_bytes, context) {
+                            return incoming.refuse(WhyRefused::TooMany, context);
+                        }
                         if let Some(archive) = &self.archives[grant.archive] {
                             incoming.begin_run(run, &archive.name, context);
                             incoming.welcome(grant, archive, context);
@@ -220,6 +223,14 @@ impl Parts {
     }
 
     /// Whether this key with this token may append to that archive, now.
+    /// Whether one more link may come: each has a block lent to it for as long as it is up, and all of these fit half of the memory.
+    fn has_memory_for(&self, block_bytes: u32, context: &Context) -> bool {
+        let up = self.incoming.values().filter(|incoming| !incoming.has_hung_up());
+        let archives = up.filter_map(|incoming| self.archives[incoming.grant.as_ref()?.archive].as_ref());
+        let lent_bytes: u64 = archives.map(|archive| u64::from(archive.superblock.block_bytes)).sum();
+        lent_bytes + u64::from(block_bytes) <= u64::from(context.memory_bytes()) / 2
+    }
+
     pub(super) fn judge_hello(
         &self,
         incoming: &Incoming,

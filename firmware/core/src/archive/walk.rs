@@ -335,7 +335,12 @@ impl Walk {
                     Depth::Header => SECTOR_BYTES,
                     Depth::Checksum | Depth::Proof => archive.superblock.block_bytes,
                 };
-                let Some(span) = context.take_spare(bytes) else {
+                let span = if self.reads.is_empty() {
+                    context.take_spare(bytes)
+                } else {
+                    context.take_ahead(bytes)
+                };
+                let Some(span) = span else {
                     context.ask_when_freed(self.reader.ready());
                     return;
                 };
