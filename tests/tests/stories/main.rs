@@ -17,6 +17,7 @@ mod faulty;
 mod format;
 mod frozen;
 mod full;
+mod guests;
 mod kill;
 mod macros;
 mod manifest;
