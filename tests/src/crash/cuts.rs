@@ -15,12 +15,14 @@ use super::truth::Truth;
 /// A write that no completed flush covers.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    number: u64,
+    /// Of all writes.
+    pub(super) number: u64,
     /// Offset.
     pub at_bytes: u64,
     /// Content.
     pub bytes: Arc<[u8]>,
-    completed: bool,
+    /// Whether the appliance was told so.
+    pub(super) completed: bool,
 }
 
 /// A moment.

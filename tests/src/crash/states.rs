@@ -1,6 +1,6 @@
 //! The states of a disk that one cut stands for: which pending writes are there, and which of them is torn.
 //!
-//! Invariants: the same cut gives the same states in the same order; no subset is there twice.
+//! Invariants: the same cut gives the same states in the same order; no subset is there twice; every prefix of the pending writes is.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub fn states(place: usize, cut: &Cut, few: bool) -> Vec<State> {
     let count = cut.pending.len();
     assert!(count <= 128, "{count} pending writes");
     let mut random = Random::new(place as u64);
-    let all = if count == 128 { u128::MAX } else { (1 << count) - 1 };
+    let all = first(count);
     let mut subsets: BTreeSet<u128> = if few && count > 4 {
         (0..12).map(|_| draw(&mut random, all)).collect()
     } else if count <= ALL_SUBSETS_UP_TO {
@@ -50,8 +50,9 @@ pub fn states(place: usize, cut: &Cut, few: bool) -> Vec<State> {
     } else {
         (0..DRAWN).map(|_| draw(&mut random, all)).collect()
     };
+    // What a disk that keeps the order of writes may leave is always there.
+    subsets.extend((0..=count).map(first));
     if count > 0 {
-        subsets.extend([0, all]);
         subsets.extend((0..count).flat_map(|write| [1 << write, all & !(1 << write)]));
     }
     let mut states = Vec::new();
@@ -80,6 +81,12 @@ pub fn states(place: usize, cut: &Cut, few: bool) -> Vec<State> {
         }
     }
     states
+}
+
+/// The subset of the first `length` writes.
+fn first(length: usize) -> u128 {
+    // All 128 are one more than can be shifted out.
+    1u128.checked_shl(length as u32).unwrap_or(0).wrapping_sub(1)
 }
 
 /// Any subset: of few, of many, of half.
@@ -161,5 +168,39 @@ fn what(write: &Pending) -> String {
         }
         b"bhsuper\0" => format!("superblock copy {} of generation {}", write.bytes[10], number(32)),
         _ => format!("{} bytes at {}", write.bytes.len(), write.at_bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crash::truth::Truth;
+
+    #[test]
+    fn every_prefix_of_the_pending_writes_is_there() {
+        for count in [0, 1, 10, 11, 60, 127, 128] {
+            let write = |place: u64| Pending {
+                number: place,
+                at_bytes: place * 512,
+                bytes: [1; 512].into(),
+                completed: true,
+            };
+            let cut = Cut {
+                line: 0,
+                base: Image::default(),
+                pending: (0..count).map(write).collect(),
+                settings: None,
+                truth: Truth::default(),
+            };
+            for few in [false, true] {
+                let present: BTreeSet<u128> = states(0, &cut, few).iter().map(|state| state.present).collect();
+                let mut prefix = 0;
+                assert!(present.contains(&prefix));
+                for write in 0..count {
+                    prefix |= 1 << write;
+                    assert!(present.contains(&prefix), "the first {write} of {count}");
+                }
+            }
+        }
     }
 }
