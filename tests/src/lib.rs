@@ -6,6 +6,7 @@
 
 pub mod appliance;
 pub mod client;
+pub mod command;
 pub mod crash;
 pub mod exhaust;
 pub mod notes;

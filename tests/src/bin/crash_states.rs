@@ -7,26 +7,32 @@ use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use blockhaul_tests::command::{after_help, count, end_quietly_where_nobody_reads, number, print_failure};
 use blockhaul_tests::crash::bits::PLACES;
 use blockhaul_tests::crash::io::{Case, KINDS, SCENARIOS, Scenario};
-use blockhaul_tests::crash::{Counts, Extent, WORKLOADS, Workload, one, say_state_on_panic, workload};
+use blockhaul_tests::crash::{Counts, Extent, WORKLOADS, Workload, count_states, one, say_state_on_panic, workload};
 use blockhaul_tests::crash::{bits, io};
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// Cuts the power at every moment of scripted workloads, opens every disk that may be left, and judges it.
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = after_help("cargo crash-states --workload burst --state 17 2>&1 | less")
+)]
 struct Arguments {
     #[command(subcommand)]
     what: Option<What>,
     /// One workload.
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(WORKLOADS.iter().map(|workload| workload.name)))]
     workload: Option<String>,
     /// One state of it, with everything that happens.
-    #[arg(long, requires = "workload")]
-    state: Option<usize>,
+    #[arg(long, requires = "workload", value_parser = number, allow_negative_numbers = true)]
+    state: Option<u64>,
     /// One in fifty states.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "state")]
     quick: bool,
 }
 
@@ -39,43 +45,46 @@ enum What {
 }
 
 #[derive(Args)]
+#[command(after_help = after_help("cargo crash-states bits --place header --bit 17"))]
 struct BitsArguments {
-    /// One place: superblock, header or payload.
-    #[arg(long)]
+    /// One place.
+    #[arg(long, value_parser = PossibleValuesParser::new(PLACES.map(|(_, name, ..)| name)))]
     place: Option<String>,
-    /// One bit of it, with everything that happens.
-    #[arg(long, requires = "place")]
-    bit: Option<usize>,
-    /// One in twenty bits.
-    #[arg(long)]
+    /// One bit of it, from 0 on, with everything that happens.
+    #[arg(long, requires = "place", value_parser = number, allow_negative_numbers = true)]
+    bit: Option<u64>,
+    /// One in nineteen bits.
+    #[arg(long, conflicts_with = "bit")]
     quick: bool,
 }
 
 #[derive(Args)]
+#[command(after_help = after_help("cargo crash-states io --scenario create --kind write --nth 3 --sticky"))]
 struct IoArguments {
     /// One scenario.
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(SCENARIOS.map(|scenario| scenario.name)))]
     scenario: Option<String>,
-    /// Only this kind, for one case: read, write or flush.
-    #[arg(long, requires = "nth", requires = "scenario")]
+    /// Only this kind, for one case.
+    #[arg(long, requires = "nth", requires = "scenario", value_parser = PossibleValuesParser::new(KINDS.map(|(_, name, _)| name)))]
     kind: Option<String>,
     /// Which of the errors of that kind, from 0 on.
-    #[arg(long, default_value_t = 0)]
-    error: usize,
+    #[arg(long, default_value_t = 0, requires = "kind", value_parser = number, allow_negative_numbers = true)]
+    error: u64,
     /// Which operation, from 1 on; with everything that happens.
-    #[arg(long, requires = "kind")]
+    #[arg(long, requires = "kind", value_parser = count, allow_negative_numbers = true)]
     nth: Option<u64>,
     /// All from that one on.
-    #[arg(long)]
+    #[arg(long, requires = "kind")]
     sticky: bool,
     /// One in seven operations.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kind")]
     quick: bool,
 }
 
 fn main() -> ExitCode {
-    say_state_on_panic();
     let arguments = Arguments::parse();
+    end_quietly_where_nobody_reads();
+    say_state_on_panic();
     let outcome = match &arguments.what {
         None => run(&arguments),
         Some(What::Io(arguments)) => run_io(arguments),
@@ -84,23 +93,18 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("{why}");
+            print_failure(&why);
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let wanted: Vec<&Workload> = match &arguments.workload {
-        None => WORKLOADS.iter().collect(),
-        Some(name) => {
-            let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-            let found = WORKLOADS.iter().find(|workload| workload.name == name);
-            vec![found.ok_or_else(|| format!("There is no workload {name}; there are {}.", names.join(", ")))?]
-        }
-    };
+    let is_wanted = |name: &str| arguments.workload.as_ref().is_none_or(|wanted| wanted == name);
+    let wanted: Vec<&Workload> = WORKLOADS.iter().filter(|workload| is_wanted(workload.name)).collect();
     if let (Some(number), [workload]) = (arguments.state, wanted.as_slice()) {
-        let picture = one(workload, number)?;
+        let states = count_states(workload)?;
+        let picture = one(workload, below(number, states, &format!("states of {}", workload.name)))?;
         println!("{picture}\nEverything holds.");
         return Ok(());
     }
@@ -143,22 +147,15 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn run_io(arguments: &IoArguments) -> Result<(), String> {
-    let wanted: Vec<&Scenario> = match &arguments.scenario {
-        None => SCENARIOS.iter().collect(),
-        Some(name) => {
-            let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-            let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
-            vec![found.ok_or_else(|| format!("There is no scenario {name}; there are {}.", names.join(", ")))?]
-        }
-    };
+    let is_wanted = |name: &str| arguments.scenario.as_ref().is_none_or(|wanted| wanted == name);
+    let wanted: Vec<&Scenario> = SCENARIOS.iter().filter(|scenario| is_wanted(scenario.name)).collect();
     if let (Some(kind), Some(nth), [scenario]) = (&arguments.kind, arguments.nth, wanted.as_slice()) {
-        let place = KINDS.iter().position(|(_, name, _)| name == kind);
-        let kind = place.ok_or("There are the kinds read, write and flush.")?;
-        let error = KINDS[kind].2.get(arguments.error);
+        let place = KINDS.iter().position(|(_, name, _)| name == kind).unwrap_or_default();
+        let errors = KINDS[place].2;
         let case = Case {
-            kind,
-            error: *error.ok_or_else(|| format!("There are the errors {:?}, from 0 on.", KINDS[kind].2))?,
-            nth: nth.max(1),
+            kind: place,
+            error: errors[below(arguments.error, errors.len(), &format!("errors of a {kind}"))],
+            nth,
             sticky: arguments.sticky,
         };
         println!("{}", io::one(scenario, &case)?);
@@ -189,28 +186,33 @@ fn run_io(arguments: &IoArguments) -> Result<(), String> {
 }
 
 fn run_bits(arguments: &BitsArguments) -> Result<(), String> {
-    let wanted: Vec<_> = match &arguments.place {
-        None => PLACES.to_vec(),
-        Some(name) => PLACES.iter().filter(|(_, other, ..)| other == name).copied().collect(),
-    };
-    if let (Some(bit), Some((place, ..))) = (arguments.bit, wanted.first()) {
-        bits::one(*place, bit)?;
+    let is_wanted = |name: &str| arguments.place.as_ref().is_none_or(|wanted| wanted == name);
+    let wanted: Vec<_> = PLACES.iter().filter(|(_, name, ..)| is_wanted(name)).copied().collect();
+    if let (Some(bit), [(place, name, count, _)]) = (arguments.bit, wanted.as_slice()) {
+        bits::one(*place, below(bit, *count, &format!("bits of {name}")))?;
         println!("It was noticed, and not passed on.");
         return Ok(());
-    }
-    if wanted.is_empty() {
-        return Err("There are the places superblock, header and payload.".into());
     }
     println!("{:<11} {:>8} {:>8}  what must come of it", "place", "bits", "time");
     for (place, name, _, what) in wanted {
         let begun = Instant::now();
-        let step = if arguments.quick { 20 } else { 1 };
+        // A step that has a divisor in common with the bits of a byte would leave some of them alone.
+        let step = if arguments.quick { 19 } else { 1 };
         let count = bits::place(place, step, &|at, all| progress(&format!("{name}: {at} of {all} bits")))?;
         progress("");
         println!("{name:<11} {count:>8} {:>6.1} s  {what}", begun.elapsed().as_secs_f64());
     }
     println!("Every turned bit was noticed, none was passed on.");
     Ok(())
+}
+
+/// A number of one of `count` things, or the end with a sentence.
+fn below(number: u64, count: usize, things: &str) -> usize {
+    let place = usize::try_from(number).ok().filter(|place| *place < count);
+    place.unwrap_or_else(|| {
+        let why = format!("There are {count} {things}, numbered from 0 on: {number} is none of them.");
+        Arguments::command().error(ErrorKind::ValueValidation, why).exit()
+    })
 }
 
 /// One line that is written over by the next, where somebody looks.

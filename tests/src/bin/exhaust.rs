@@ -9,8 +9,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blockhaul_tests::command::{after_help, count, end_quietly_where_nobody_reads, print_failure};
 use blockhaul_tests::exhaust::{Limits, Report, SCENARIOS, Scenario, parse_path, path, replay, replay_line, run};
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 
 /// Levels at once.
 const THREADS: usize = 2;
@@ -22,9 +24,10 @@ thread_local! {
 
 /// Explores every order of completions of a small appliance with faults and power cuts.
 #[derive(Parser)]
+#[command(after_help = after_help("cargo exhaust --scenario full --path 0x3,1"))]
 struct Arguments {
     /// One scenario; all if none is named.
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(SCENARIOS.iter().map(|scenario| scenario.name)))]
     scenario: Option<String>,
     /// Go one way, and tell each choice: places among the open choices.
     #[arg(long, requires = "scenario")]
@@ -33,7 +36,7 @@ struct Arguments {
     #[arg(long)]
     deep: bool,
     /// Stop each level after so many seconds, done or not.
-    #[arg(long)]
+    #[arg(long, value_parser = count, allow_negative_numbers = true)]
     seconds: Option<u64>,
     /// One level only: so many faults.
     #[arg(long)]
@@ -51,6 +54,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    end_quietly_where_nobody_reads();
     if arguments.list {
         let line = |scenario: &Scenario| println!("{:<9} {}", scenario.name, scenario.what);
         SCENARIOS.iter().for_each(line);
@@ -59,11 +63,6 @@ fn main() -> ExitCode {
     let mut scenarios: Vec<Scenario> = SCENARIOS.to_vec();
     if let Some(name) = &arguments.scenario {
         scenarios.retain(|scenario| scenario.name == *name);
-        if scenarios.is_empty() {
-            let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-            eprintln!("There is no scenario {name}. Choose one of: {}.", names.join(", "));
-            return ExitCode::FAILURE;
-        }
     }
     let one = arguments.faults.is_some() || arguments.crashes.is_some();
     let level = (
@@ -78,7 +77,7 @@ fn main() -> ExitCode {
         return match replayed {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
-                eprintln!("{why}");
+                print_failure(&why);
                 ExitCode::FAILURE
             }
         };
@@ -117,7 +116,7 @@ fn explore(levels: &[Scenario], time: Option<Duration>) -> ExitCode {
                             *sum = sum.map(|sum| sum + report.states);
                         }
                         Err(why) => {
-                            eprintln!("{why}");
+                            print_failure(&why);
                             *sum = Err(());
                         }
                     }
@@ -184,7 +183,7 @@ fn say_path_on_panic() {
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
         if let Some(scenario) = ON.get() {
-            eprintln!("{}", replay_line(&scenario, &path()));
+            print_failure(&replay_line(&scenario, &path()));
         }
     }));
 }

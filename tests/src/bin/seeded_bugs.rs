@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use blockhaul_core::seeded::{Bug, seed};
+use blockhaul_tests::command::end_quietly_where_nobody_reads;
 use blockhaul_tests::seeded::{BENCHES, QUICK, chase, name, named};
 use clap::Parser;
 
@@ -40,6 +41,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    end_quietly_where_nobody_reads();
     let done = match Arguments::parse() {
         Arguments {
             bug: Some(bug),

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blockhaul_tests::command::{after_help, count, end_quietly_where_nobody_reads, number, print_failure};
 use blockhaul_tests::sim::{Echo, Failure, Kind, Tally, replay, run};
 use clap::Parser;
 
@@ -27,28 +28,29 @@ thread_local! {
 
 /// Runs whole appliances on simulated machines with faults, and judges what is on their disks.
 #[derive(Parser)]
+#[command(after_help = after_help("cargo sim --kind archive --seed 7 --trace 2>&1 | less"))]
 struct Arguments {
     /// One seed.
-    #[arg(long, conflicts_with_all = ["seeds", "from", "threads"])]
+    #[arg(long, value_parser = number, allow_negative_numbers = true, conflicts_with_all = ["seeds", "from", "threads", "go_on"])]
     seed: Option<u64>,
     /// So many seeds of each kind.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = count, allow_negative_numbers = true)]
     seeds: u64,
     /// First of many seeds.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = number, allow_negative_numbers = true)]
     from: u64,
     /// archive: one appliance and its disk. hauling: several, and what is between them. keeping: those free what they need not keep.
     /// peer: one among peers that are wrong. All if left out.
     #[arg(long)]
     kind: Option<Kind>,
     /// Threads; as many as there are cores if left out.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = count, allow_negative_numbers = true)]
+    threads: Option<u64>,
     /// Do not end at the first history that breaks the promise.
     #[arg(long)]
     go_on: bool,
-    /// Print everything that happens to standard error.
-    #[arg(long)]
+    /// With one seed: print everything that happens to standard error.
+    #[arg(long, requires = "seed")]
     trace: bool,
 }
 
@@ -64,6 +66,7 @@ struct Sum {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    end_quietly_where_nobody_reads();
     say_seed_on_panic();
     let kinds: Vec<Kind> = match arguments.kind {
         Some(kind) => vec![kind],
@@ -117,7 +120,7 @@ fn one(kind: Kind, seed: u64, echo: Echo) -> Fate {
             Fate::Kept
         }
         Err(failure) => {
-            print_failure(&failure);
+            print_failure(&failure.to_string());
             Fate::Broken
         }
     }
@@ -131,9 +134,9 @@ fn many(kind: Kind, arguments: &Arguments) -> Fate {
     let sum = Mutex::new(Sum::default());
     let threads = arguments
         .threads
+        .map(|threads| usize::try_from(threads).unwrap_or(usize::MAX))
         .or_else(|| thread::available_parallelism().ok().map(usize::from))
-        .unwrap_or(1)
-        .max(1);
+        .unwrap_or(1);
     // For each thread the seed that it plays, and since when.
     let playing: Vec<Mutex<Option<(u64, Instant)>>> = (0..threads).map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
@@ -152,7 +155,7 @@ fn many(kind: Kind, arguments: &Arguments) -> Fate {
         eprintln!();
     }
     print_sum(kind, &sum, begun.elapsed(), threads);
-    sum.failures.iter().for_each(print_failure);
+    sum.failures.iter().for_each(|failure| print_failure(&failure.to_string()));
     if sum.failures.is_empty() {
         println!("The promise was kept in all of them.");
         return Fate::Kept;
@@ -242,28 +245,13 @@ fn print_table<K: std::fmt::Display>(what: &str, counts: &std::collections::BTre
     }
 }
 
-fn print_failure(failure: &Failure) {
-    eprintln!("{failure}\nCommit {}.", commit());
-}
-
-/// What is checked out, so that a seed means the same history later.
-fn commit() -> String {
-    let output = std::process::Command::new("git")
-        .args(["describe", "--always", "--dirty"])
-        .output();
-    match output {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_string(),
-        Ok(_) | Err(_) => "unknown: git does not tell".into(),
-    }
-}
-
 /// A release ends at once in a panic: nothing but the hook is left to say which seed it was.
 fn say_seed_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
         if let Some((kind, seed)) = PLAYING.get() {
-            eprintln!("{}\nCommit {}.", replay(kind, seed), commit());
+            print_failure(&replay(kind, seed));
         }
     }));
 }
@@ -274,12 +262,11 @@ fn end_what_does_not_end(kind: Kind, playing: &[Mutex<Option<(u64, Instant)>>]) 
         if let Some((seed, since)) = playing
             && since.elapsed() > PATIENCE
         {
-            eprintln!(
-                "\nSeed {seed} of kind {kind} has not ended in {} seconds.\n{}\nCommit {}.",
+            print_failure(&format!(
+                "\nSeed {seed} of kind {kind} has not ended in {} seconds.\n{}",
                 PATIENCE.as_secs(),
-                replay(kind, seed),
-                commit()
-            );
+                replay(kind, seed)
+            ));
             exit(1);
         }
     }

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant as Stopwatch};
 
 use blockhaul_core::{Appliance, Board};
+use blockhaul_tests::command::end_quietly_where_nobody_reads;
 use blockhaul_tests::sim::chunk;
 use blockhaul_tests::site::VOLUME;
 use clap::Parser;
@@ -200,6 +201,7 @@ fn measure(tracks: usize, seconds: u64) {
 
 fn main() {
     let arguments = Arguments::parse();
+    end_quietly_where_nobody_reads();
     println!("  TRACKS  SOURCE US/EV  EVENTS      TARGET US/EV  EVENTS");
     for tracks in arguments.tracks {
         measure(tracks, arguments.seconds);

@@ -4,6 +4,8 @@
 //! All through the product: a whole appliance opens the volume with the turned bit and reads it back by `Archive.Verify` and, now and
 //! then, `Archive.Export`. Nothing is decoded beside it. A bit is named by what it is in and its number.
 
+use std::cell::Cell;
+
 use drivers_sim::{Echo, Image, Random};
 use serde_json::{Value, json};
 
@@ -287,12 +289,27 @@ pub fn place(place: Place, step: usize, say: &(dyn Fn(usize, usize) + Sync)) -> 
     let count = bits.div_ceil(step);
     let work = |at: usize| {
         let number = at * step;
-        let words =
-            |why| format!("Bit {number} of {name}: {why}\nReplay with: cargo crash-states bits --place {name} --bit {number}");
-        volume.judge(place, number, Echo::Off).map_err(words)
+        AT.set(Some((name, number)));
+        let judged = volume.judge(place, number, Echo::Off);
+        AT.set(None);
+        judged.map_err(|why| format!("Bit {number} of {name}: {why}\n{}", replay(name, number)))
     };
     each(count, work, say)?;
     Ok(count)
+}
+
+thread_local! {
+    /// What this thread turns, for last words.
+    static AT: Cell<Option<(&'static str, usize)>> = const { Cell::new(None) };
+}
+
+/// The line that replays what this thread is at, if it is at something.
+pub(super) fn last_words() -> Option<String> {
+    AT.get().map(|(name, number)| replay(name, number))
+}
+
+fn replay(name: &str, number: usize) -> String {
+    format!("Replay with: cargo crash-states bits --place {name} --bit {number}")
 }
 
 /// Turns one bit, with everything that happens on standard error.

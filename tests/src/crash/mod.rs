@@ -22,5 +22,5 @@ mod workloads;
 
 pub use judge::Counts;
 pub use lineage::lineage;
-pub use run::{Extent, Row, one, say_state_on_panic, workload};
+pub use run::{Extent, Row, count_states, one, say_state_on_panic, workload};
 pub use workloads::{WORKLOADS, Workload};

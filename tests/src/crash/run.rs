@@ -13,6 +13,7 @@ use super::judge::{Counts, Depth, Judge};
 use super::states::{State, picture, states};
 use super::truth::Truth;
 use super::workloads::Workload;
+use crate::command::print_failure;
 
 /// Of so many states, one is followed beyond its opening.
 const RESUMED_EVERY: usize = 3;
@@ -77,16 +78,16 @@ thread_local! {
     static AT: RefCell<Option<(&'static str, usize)>> = const { RefCell::new(None) };
 }
 
-/// A release ends at once in a panic: nothing but the hook is left to say which state it was.
+/// A release ends at once in a panic: nothing but the hook is left to say which state, case or bit it was.
 pub fn say_state_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
         if let Some((workload, state)) = AT.with(|at| *at.borrow()) {
-            eprintln!("{}", replay(workload, state));
+            print_failure(&replay(workload, state));
         }
-        if let Some(line) = super::io::last_words() {
-            eprintln!("{line}");
+        if let Some(line) = super::io::last_words().or_else(super::bits::last_words) {
+            print_failure(&line);
         }
     }));
 }
@@ -172,12 +173,18 @@ fn add(sum: &Mutex<Counts>, counts: Counts) {
     sum.openings += counts.openings;
 }
 
+/// How many states a workload has.
+pub fn count_states(workload: &Workload) -> Result<usize, String> {
+    Film::play(workload, Echo::Off).map(|film| film.states.len())
+}
+
 /// Judges one state, with everything that happens on standard error. Gives the picture of the state.
+///
+/// # Panics
+/// If there is no such state.
 pub fn one(workload: &Workload, number: usize) -> Result<String, String> {
     let film = Film::play(workload, Echo::Off)?;
-    let Some(state) = film.states.get(number) else {
-        return Err(format!("Workload {} has {} states only.", workload.name, film.states.len()));
-    };
     film.judge(number, Echo::Stderr).map_err(|failure| failure.to_string())?;
+    let state = &film.states[number];
     Ok(picture(&film.cuts[state.cut], state))
 }

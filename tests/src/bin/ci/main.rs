@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use steps::{STEPS, Step};
 
 fn main() -> ExitCode {
+    blockhaul_tests::command::end_quietly_where_nobody_reads();
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let unknown = wanted.iter().find(|name| STEPS.iter().all(|step| step.name != name.as_str()));
     if let Some(name) = unknown {

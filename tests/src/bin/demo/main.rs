@@ -46,6 +46,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    blockhaul_tests::command::end_quietly_where_nobody_reads();
     let told = if options.card {
         card::tell(&options)
     } else {
