@@ -19,8 +19,12 @@ pub enum Archive {
     Info(Named),
     /// Read every block from the media and check it; exit code 14 if one is damaged
     Verify(Named),
-    /// Compare two archives here by the hashes of their blocks, without reading payload; exit code 3 if they differ
-    #[command(after_help = "Example:\n  blockhaul archive compare main --with rescued")]
+    /// Compare an archive with another one by the hashes of their blocks; exit code 3 if they differ
+    #[command(
+        after_help = "Examples:\n  blockhaul archive compare main --with rescued\n  blockhaul archive compare card --with nvr/main\n\n\
+        With another archive here no payload is read. With PEER/ARCHIVE the jobs that haul there ask the peer to read its blocks;\n\
+        what only the peer has it does not tell."
+    )]
     Compare(Compare),
     /// Haul an archive into another one of this appliance; may be said again
     #[command(after_help = "Examples:\n  \
@@ -45,15 +49,33 @@ pub enum Archive {
     Scrub(Scrub),
 }
 
+/// What an archive is compared with.
+#[derive(Clone, Debug)]
+pub enum Other {
+    /// An archive of this appliance.
+    Here(Name),
+    /// One of a peer.
+    There(value::Target),
+}
+
+fn other(text: &str) -> Result<Other, String> {
+    if text.contains('/') {
+        return value::target(text).map(Other::There);
+    }
+    text.parse()
+        .map(Other::Here)
+        .map_err(|_| format!("{text:?} is neither a name nor PEER/ARCHIVE"))
+}
+
 /// `blockhaul archive compare`
 #[derive(Debug, Args)]
 pub struct Compare {
     /// Name of the archive
     #[arg(value_name = "NAME")]
     pub name: Name,
-    /// The archive it is compared with
-    #[arg(long, value_name = "NAME")]
-    pub with: Name,
+    /// The archive it is compared with, here or at a peer
+    #[arg(long, value_name = "NAME|PEER/ARCHIVE", value_parser = other)]
+    pub with: Other,
     /// Only this camera
     #[arg(long, value_name = "ID")]
     pub camera: Option<Name>,

@@ -221,6 +221,8 @@ mod tests {
             "stats --per-day --archive card --camera lobby",
             "export --archive card --camera lobby -o lobby.ts --manifest lobby.manifest",
             "archive compare card --with main --camera lobby",
+            "archive compare card --with nvr/main",
+            "job run lobby --full --dry-run --wait",
             "archive scrub card --rate 10MiB/s --pause 168h",
             "archive scrub card --off",
             "tag set --archive card --camera lobby --kind audio --from 10:00 --to 11:00 court",

@@ -197,6 +197,7 @@ impl Parts {
                     run: *run,
                     joined: *joined,
                     result: Some(result),
+                    full: found.full_run().filter(|_| last == *run),
                 };
                 reply(client, &started, false, context);
             }
