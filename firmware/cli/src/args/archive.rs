@@ -47,6 +47,8 @@ pub enum Archive {
         blockhaul archive scrub main --off\n\n\
         `archive info` shows when it was read, how far it is and what was found. Recording goes first.")]
     Scrub(Scrub),
+    /// Take an archive that nothing uses out of the configuration; its volume stays as it is
+    Remove(Named),
 }
 
 /// What an archive is compared with.

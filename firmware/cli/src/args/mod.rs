@@ -225,6 +225,7 @@ mod tests {
             "job run lobby --full --dry-run --wait",
             "archive scrub card --rate 10MiB/s --pause 168h",
             "archive scrub card --off",
+            "archive remove card",
             "tag set --archive card --camera lobby --kind audio --from 10:00 --to 11:00 court",
             "tag unset --archive card --camera lobby --blocks 1..9 court --dry-run",
             "tag list --archive card",

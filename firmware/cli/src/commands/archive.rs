@@ -36,6 +36,13 @@ pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
                 migration::cut_over(&told, done)
             })
         }
+        Archive::Remove(named) => {
+            let done = format!(
+                "Archive {} is not configured any more. Its volume was left as it is.",
+                named.name
+            );
+            context.order("io.blockhaul.Archive.Remove", Named { name: named.name }, &done)
+        }
         Archive::Scrub(scrub) => self::scrub(context, scrub),
     }
 }

@@ -125,6 +125,7 @@ pub fn samples() -> Vec<Sample> {
             json!({ "name": "lobby" }),
             Nothing {},
         ),
+        plain("io.blockhaul.Archive.Remove", Named { name: name() }, Nothing {}),
     ]
 }
 

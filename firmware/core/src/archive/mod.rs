@@ -14,6 +14,7 @@ pub mod contents;
 pub mod creation;
 mod freeing;
 mod interlock;
+mod leaving;
 mod log;
 pub mod marks;
 mod opening;
@@ -146,6 +147,8 @@ pub struct Archive {
     lost_ends: Vec<(TrackKey, u64)>,
     /// Since when its device has owed an answer, once that is too long.
     silent_since: Option<Instant>,
+    /// It is not configured any more.
+    pub removed: bool,
     /// State when it was last asked for changes.
     shown: Option<VolumeState>,
 }

@@ -162,6 +162,7 @@ impl Archive {
             retries_left: limits::OPENING_RETRIES_MAX,
             lost_ends: Vec::new(),
             silent_since: None,
+            removed: false,
             shown: None,
         })
     }
