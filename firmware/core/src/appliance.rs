@@ -7,6 +7,7 @@
 
 mod again;
 mod cards;
+mod checks;
 mod decisions;
 mod holders;
 mod keeping;
@@ -395,6 +396,7 @@ impl Parts {
                         context.wake(Ready::Archive(index));
                     }
                 }
+                Purpose::Check(number, _) => self.on_check_opened(number, result, context),
                 other => unreachable!("{other:?} opens nothing"),
             },
             Event::Devices { tag, disks, nics } => match context.shared.tags.take(tag) {
@@ -566,6 +568,7 @@ impl Parts {
             Purpose::Settings => self.on_saved(result, context),
             Purpose::Card(index, task) => self.on_card_done(index, task, result, context),
             Purpose::Probe(..) => {}
+            Purpose::Check(number, task) => self.on_check_done(number, task, result, context),
             Purpose::FindCards
             | Purpose::Send(..)
             | Purpose::Deliver(..)

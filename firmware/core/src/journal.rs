@@ -121,6 +121,8 @@ pub enum Code {
     CardSwapped,
     /// The same card is there twice.
     CardCloned,
+    /// A card was checked.
+    CardChecked,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -201,6 +203,7 @@ impl Code {
             Code::CardDamaged => ("card-damaged", Warning),
             Code::CardSwapped => ("card-swapped", Warning),
             Code::CardCloned => ("card-cloned", Warning),
+            Code::CardChecked => ("card-checked", Info),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
             Code::MacroBegun => ("macro-begun", Info),

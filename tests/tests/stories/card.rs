@@ -65,7 +65,8 @@ const AXIS: [&str; 3] = [
     "axis-ACCC8E000001/20261119/23/20261119_230000_AB13_ACCC8E000001/20261119_23/20261119_230000_0003.mkv",
 ];
 
-fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
+/// A card with the days of a tree on FAT32.
+pub fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
     let image = folder.join("openipc.img");
     let shown = image.display().to_string();
     fs::File::create(&image)
@@ -86,7 +87,8 @@ fn ext4(folder: &Path, tree: &Path) -> Result<PathBuf> {
     Ok(image)
 }
 
-fn card(stage: &Stage, name: &str) -> Result<Value> {
+/// What is told of a card.
+pub fn card(stage: &Stage, name: &str) -> Result<Value> {
     let all = stage.source.call(&["card", "list"])?;
     let cards = all["cards"].as_array().cloned().unwrap_or_default();
     Ok(cards.into_iter().find(|card| card["name"] == name).unwrap_or_default())
