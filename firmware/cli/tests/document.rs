@@ -53,6 +53,7 @@ fn there_is_one_description_for_each_interface() {
         ".Retention",
         ".Service",
         ".Tag",
+        ".Tenant",
     ];
     assert_eq!(names, nouns.map(|noun| format!("io.blockhaul{noun}")));
 }

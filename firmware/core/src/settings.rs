@@ -3,6 +3,8 @@
 //! What is set live is written here first and takes effect once it is durable. Unknown keys are refused, so that a typo does not
 //! pass for a setting.
 
+pub mod tenants;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,6 +16,7 @@ use crate::card::profile::CardSetting;
 use crate::control::types::{JobMode, JobPlan, NicRate, Peer, RecorderCreate, Retention};
 use crate::format::TrackKey;
 use crate::macros::Macro;
+use tenants::{Reach, Tenant};
 
 /// Version of the document.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -30,6 +33,9 @@ pub struct Settings {
     /// Archives.
     #[serde(default, rename = "archive", skip_serializing_if = "Vec::is_empty")]
     pub archives: Vec<ArchiveSetting>,
+    /// Tenants.
+    #[serde(default, rename = "tenant", skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<Tenant>,
     /// Recorders.
     #[serde(default, rename = "recorder", skip_serializing_if = "Vec::is_empty")]
     pub recorders: Vec<RecorderCreate>,
@@ -76,6 +82,7 @@ impl Default for Settings {
             version: SETTINGS_VERSION,
             hauling: true,
             archives: Vec::new(),
+            tenants: Vec::new(),
             recorders: Vec::new(),
             peers: Vec::new(),
             grants: Vec::new(),
@@ -128,6 +135,9 @@ pub struct GrantSetting {
     /// Cameras; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<Name>,
+    /// Only cameras of these tenants; of all and of none if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<Name>,
     /// BLAKE3 of the token. The token itself is nowhere.
     pub token_hash: Digest,
 }
@@ -147,6 +157,12 @@ pub struct JobSetting {
     /// Cameras; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<Name>,
+    /// Only cameras of these tenants; of all and of none if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<Name>,
+    /// What both together reach; worked out, and not written.
+    #[serde(skip)]
+    pub reach: Reach,
     /// When it runs.
     pub mode: JobMode,
     /// Every run compares everything and sends what is missing or damaged at the target.
@@ -175,7 +191,7 @@ impl JobSetting {
     /// Whether the job takes blocks of a track at all.
     pub fn wants(&self, key: &TrackKey) -> bool {
         let kinds = &self.plan.filter.kinds;
-        (self.cameras.is_empty() || self.cameras.contains(&key.camera)) && (kinds.is_empty() || kinds.contains(&key.kind))
+        self.reach.has(&key.camera) && (kinds.is_empty() || kinds.contains(&key.kind))
     }
 }
 
@@ -196,7 +212,7 @@ impl Settings {
     /// From a document that may leave out the tokens of jobs. The error is a sentence.
     pub fn read(document: &[u8]) -> Result<Settings, String> {
         let text = core::str::from_utf8(document).map_err(|_| "the settings are not UTF-8 text".to_string())?;
-        let settings: Settings = toml::from_str(text).map_err(|error| format!("the settings cannot be used: {error}"))?;
+        let mut settings: Settings = toml::from_str(text).map_err(|error| format!("the settings cannot be used: {error}"))?;
         if settings.version != SETTINGS_VERSION {
             return Err(format!(
                 "the settings are of version {}, and this program knows version {SETTINGS_VERSION}",
@@ -204,6 +220,7 @@ impl Settings {
             ));
         }
         settings.check()?;
+        settings.resolve();
         Ok(settings)
     }
 
@@ -249,6 +266,8 @@ impl Settings {
         twice("peer", &mut self.peers.iter().map(|peer| &peer.name))?;
         twice("card", &mut self.cards.iter().map(|card| &card.name))?;
         twice("macro", &mut self.macros.iter().map(|rule| &rule.name))?;
+        twice("tenant", &mut self.tenants.iter().map(|tenant| &tenant.name))?;
+        self.check_tenants()?;
         twice("job", &mut self.jobs.iter().map(|job| &job.name))?;
         let archive = |name: &Name| self.archives.iter().any(|archive| archive.name == *name);
         let peer = |name: &Name| self.peers.iter().any(|peer| peer.name == *name);

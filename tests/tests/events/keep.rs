@@ -50,6 +50,25 @@ pub fn removed_after_success() -> Stage {
     stage
 }
 
+pub fn freed_and_put_back() -> Stage {
+    let Pair { mut stage, lobby, .. } = pair_of("append", 8 * SLOTS, &[], "always", None);
+    stage.record(lobby, SLOTS - 8);
+    let (disk, copies) = (stage.disk(lobby), stage.superblocks(lobby));
+    let before = stage.world.machines.disk(disk).snapshot();
+    set(&mut stage, lobby, json!({ "remove_after_success": true }));
+    stage.record(lobby, 16);
+    let head = archive(&mut stage, lobby)["head"].as_u64();
+    assert!(head > Some(SLOTS), "blocks lie where others were freed: {head:?}");
+    stage.power_cut(lobby);
+    for copy in copies {
+        stage.world.machines.disk_mut(disk).roll_back(&before, copy..copy + 4096);
+    }
+    stage.boot(lobby);
+    let now = archive(&mut stage, lobby);
+    assert_eq!(now["state"], "offline", "{now}");
+    stage
+}
+
 pub fn protected() -> Stage {
     let Pair { mut stage, lobby, .. } = pair_of("ring", 8 * SLOTS, &[], "always", None);
     stage.record(lobby, 2);

@@ -119,6 +119,11 @@ const STORIES: &[Story] = &[
         &["freed"],
     ),
     (
+        "superblocks from before anything was freed come back",
+        keep::freed_and_put_back,
+        &["superblock-regressed"],
+    ),
+    (
         "a job that is switched off fills a ring that protects, and is released",
         keep::protected,
         &["archive-full", "recording-dropped", "guard-released", "recording-resumed"],

@@ -1,7 +1,7 @@
 //! What a job takes, when, and how fast: the product on simulated machines, whose clocks can be set, judged by what lies on the
 //! target's disk (`tests/src/reader`) and by what both ends say.
 //!
-//! - `filled`: what a full run brings. `holders`: one source for each camera. `plans`: filters, periods, delays, freezing, rates. `runs`: schedules, bounds, switching, histories. `tags`: chains.
+//! - `filled`: what a full run brings. `holders`: one source for each camera. `plans`: filters, periods, delays, freezing, rates. `runs`: schedules, bounds, switching, histories. `tags`: chains. `tenants`: whose cameras.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
@@ -11,3 +11,4 @@ mod plans;
 mod runs;
 mod tags;
 mod target;
+mod tenants;

@@ -18,6 +18,7 @@ mod faulty;
 mod format;
 mod frozen;
 mod full;
+mod guests;
 mod kill;
 mod macros;
 mod manifest;

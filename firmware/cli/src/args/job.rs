@@ -95,6 +95,9 @@ pub struct Create {
     /// Only this camera; may be given several times; all if none
     #[arg(long = "camera", value_name = "ID")]
     pub cameras: Vec<Name>,
+    /// Only cameras of this tenant; may be given several times
+    #[arg(long = "tenant", value_name = "NAME")]
+    pub tenants: Vec<Name>,
     /// When it runs
     #[arg(long, value_enum)]
     pub mode: Mode,

@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod retention;
 pub mod service;
 pub mod tag;
+pub mod tenant;
 pub mod value;
 
 use std::path::PathBuf;
@@ -101,6 +102,9 @@ pub enum Command {
     /// Grants: what a peer's token allows here
     #[command(subcommand)]
     Grant(grant::Grant),
+    /// Tenants: whose cameras are whose; jobs and grants may name them
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     /// Jobs: what is hauled where
     #[command(subcommand)]
     Job(job::Job),
@@ -186,10 +190,16 @@ mod tests {
             "peer list",
             "peer remove nvr",
             "grant create --peer nvr --archive card --camera lobby --camera yard",
+            "grant create --peer nvr --archive card --tenant acme",
             "grant list",
+            "tenant create acme --camera lobby --camera yard",
+            "tenant change acme --add gate --drop yard",
+            "tenant list",
+            "tenant remove acme",
             "grant revoke 4f",
             "job create lobby --from card --to nvr/main --camera lobby --mode always --token-file token",
             "job create --from card --to nvr/main --mode on-demand --token-file -",
+            "job create --from card --to nvr/main --tenant acme --tenant bank --mode always --token-file -",
             "job list",
             "job show lobby",
             "job run lobby --wait --timeout 5m",

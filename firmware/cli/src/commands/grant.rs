@@ -32,6 +32,7 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         peer: create.peer,
         archive: create.archive,
         cameras: create.cameras,
+        tenants: create.tenants,
     };
     let answer = context.connect()?.call(method, &asked)?;
     if context.json {

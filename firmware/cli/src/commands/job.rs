@@ -83,6 +83,7 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
         peer: create.to.peer,
         archive: create.to.archive,
         cameras: create.cameras,
+        tenants: create.tenants,
         mode: create.mode.into(),
         plan: create.plan.over(JobPlan::default()).map_err(unreadable)?,
         full: create.full,

@@ -21,6 +21,7 @@ mod screen;
 mod service;
 mod status;
 mod tag;
+mod tenant;
 mod topology;
 
 use std::io::{IsTerminal, Write};
@@ -156,6 +157,7 @@ pub fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Record(record) => record::run(context, record),
         Command::Peer(peer) => peer::run(context, peer),
         Command::Grant(grant) => grant::run(context, grant),
+        Command::Tenant(tenant) => tenant::run(context, tenant),
         Command::Job(job) => job::run(context, job),
         Command::Retention(retention) => retention::run(context, retention),
         Command::Status(status) => status::run(context, &status),

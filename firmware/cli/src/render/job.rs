@@ -4,6 +4,7 @@ use blockhaul_core::control::types::{FullRun, JobMode, JobState, JobStatus, Link
 
 use super::plan;
 use super::table::{Table, facts};
+use super::tenant;
 use super::units::{count, duration, rate, size, things, time};
 use super::{Look, Tone};
 
@@ -141,7 +142,6 @@ pub fn table(jobs: &[JobStatus], look: &Look) -> String {
 /// Everything about one job.
 pub fn shown(job: &JobStatus, look: &Look) -> String {
     let (why, action) = advice(job);
-    let cameras: Vec<&str> = job.cameras.iter().map(|camera| camera.as_str()).collect();
     let mode = match job.mode {
         JobMode::Always => "always",
         JobMode::OnDemand => "on-demand",
@@ -151,14 +151,7 @@ pub fn shown(job: &JobStatus, look: &Look) -> String {
         ("Job", job.name.to_string()),
         ("From", format!("archive {}", job.from)),
         ("To", job.to.clone()),
-        (
-            "Cameras",
-            if cameras.is_empty() {
-                "all".into()
-            } else {
-                cameras.join(", ")
-            },
-        ),
+        ("Cameras", tenant::reach(&job.cameras, &job.tenants)),
         ("Mode", mode.to_owned()),
         ("Takes", plan::takes(&job.plan, look)),
         ("Pace", plan::pace(&job.plan)),
@@ -267,6 +260,7 @@ pub mod tests {
             from: "card".parse().unwrap(),
             to: "nvr2/main".into(),
             cameras: Vec::new(),
+            tenants: Vec::new(),
             mode: JobMode::Always,
             plan: JobPlan::default(),
             state: JobState::CatchingUp,

@@ -23,6 +23,7 @@ pub mod service;
 pub mod status;
 pub mod table;
 pub mod tag;
+pub mod tenant;
 pub mod text;
 pub mod topology;
 pub mod units;

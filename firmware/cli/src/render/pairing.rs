@@ -5,6 +5,7 @@ use hal::Route;
 
 use super::Look;
 use super::table::Table;
+use super::tenant;
 
 /// A route as people write it.
 pub fn route(route: &Route) -> String {
@@ -36,11 +37,6 @@ pub fn peers(peers: &[Peer], look: &Look) -> String {
     }
 }
 
-fn cameras(cameras: &[blockhaul_core::Name]) -> String {
-    let names: Vec<&str> = cameras.iter().map(|camera| camera.as_str()).collect();
-    if names.is_empty() { "all".into() } else { names.join(", ") }
-}
-
 /// One row for each grant.
 pub fn grants(grants: &[GrantInfo], look: &Look) -> String {
     let mut table = Table::new(&["GRANT", "PEER", "ARCHIVE", "CAMERAS"]);
@@ -49,7 +45,7 @@ pub fn grants(grants: &[GrantInfo], look: &Look) -> String {
             grant.id.clone(),
             grant.peer.to_string(),
             grant.archive.to_string(),
-            cameras(&grant.cameras),
+            tenant::reach(&grant.cameras, &grant.tenants),
         ]);
     }
     if table.is_empty() {
@@ -68,7 +64,7 @@ pub fn granted(asked: &GrantCreate, created: &GrantCreated) -> String {
         super::text::printable(&created.id),
         asked.peer,
         asked.archive,
-        cameras(&asked.cameras),
+        tenant::reach(&asked.cameras, &asked.tenants),
         asked.peer,
         asked.archive,
     )
@@ -103,6 +99,7 @@ mod tests {
             peer: "cam7".parse().unwrap(),
             archive: "main".parse().unwrap(),
             cameras: vec!["lobby".parse().unwrap(), "yard".parse().unwrap()],
+            tenants: Vec::new(),
         };
         assert_eq!(
             grants(&[grant], &sample::plain()),

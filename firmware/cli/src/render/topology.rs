@@ -188,6 +188,7 @@ mod tests {
             peer: "nvr2".parse().unwrap(),
             archive: "card".parse().unwrap(),
             cameras: Vec::new(),
+            tenants: Vec::new(),
         }];
         let status = Status {
             archives: vec![archive::tests::card()],

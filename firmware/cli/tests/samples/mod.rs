@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 mod retention;
+mod tenants;
 
 /// One method.
 pub struct Sample {
@@ -186,6 +187,7 @@ fn job() -> JobStatus {
         from: name(),
         to: "nvr/main".into(),
         cameras: vec![name()],
+        tenants: vec![name()],
         mode: JobMode::OnDemand,
         plan: plan(),
         state: JobState::CatchingUp,
@@ -376,12 +378,14 @@ fn pairing() -> Vec<Sample> {
         peer: name(),
         archive: name(),
         cameras: vec![name()],
+        tenants: vec![name()],
     };
     let grant = GrantInfo {
         id: "4f".into(),
         peer: name(),
         archive: name(),
         cameras: vec![name()],
+        tenants: vec![name()],
     };
     let created = GrantCreated {
         id: "4f".into(),
@@ -409,6 +413,7 @@ fn jobs() -> Vec<Sample> {
         peer: name(),
         archive: name(),
         cameras: vec![name()],
+        tenants: vec![name()],
         mode: JobMode::Always,
         plan: plan(),
         full: true,
@@ -495,6 +500,7 @@ pub fn samples() -> Vec<Sample> {
         notes::tags(),
         notes::marks(),
         presence::samples(),
+        tenants::samples(),
     ]
     .into_iter()
     .flatten()

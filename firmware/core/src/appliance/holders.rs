@@ -79,8 +79,9 @@ impl Parts {
         if self.settings.peers.iter().any(|peer| is_own(&peer)) {
             return Ok(());
         }
+        let reach = self.settings.reach(&grant.cameras, &grant.tenants);
         let mut recorders = self.settings.recorders.iter().filter(|one| one.archive == grant.archive);
-        let Some(recorder) = recorders.find(|one| grant.cameras.contains(&one.camera)) else {
+        let Some(recorder) = recorders.find(|one| reach.cameras().is_some_and(|cameras| cameras.contains(&one.camera))) else {
             return Ok(());
         };
         let sentence = format!(

@@ -222,7 +222,6 @@ impl Parts {
         }
     }
 
-    /// Whether this key with this token may append to that archive, now.
     /// Whether one more link may come: each has a block lent to it for as long as it is up, and all of these fit half of the memory.
     fn has_memory_for(&self, block_bytes: u32, context: &Context) -> bool {
         let up = self.incoming.values().filter(|incoming| !incoming.has_hung_up());
@@ -231,6 +230,7 @@ impl Parts {
         lent_bytes + u64::from(block_bytes) <= u64::from(context.memory_bytes()) / 2
     }
 
+    /// Whether this key with this token may append to that archive, now.
     pub(super) fn judge_hello(
         &self,
         incoming: &Incoming,
@@ -270,7 +270,7 @@ impl Parts {
             id: grant.id.clone(),
             archive: archive.index,
             source,
-            cameras: grant.cameras.clone(),
+            reach: self.settings.reach(&grant.cameras, &grant.tenants),
         })
     }
 }

@@ -65,7 +65,10 @@ pub struct CheckpointRead {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scan {
     from: u64,
+    /// No block of the log lies at or behind it, by the superblock.
     end: u64,
+    /// Headers are read up to here: one at or behind `end` says that the superblock is not the newest.
+    read_end: u64,
     /// One for each log sequence from `from` on.
     headers: Vec<Option<(Header, Digest)>>,
     /// Ops of the present batch that have not finished.

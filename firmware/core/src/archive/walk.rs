@@ -82,6 +82,8 @@ pub struct Walk {
     loading: Option<Loading>,
     /// The block at `at` is not to be handed out yet.
     held: bool,
+    /// A block that is wanted and waits for memory: nobody is asked twice, since who was asked may have taken note of it.
+    awaited: Option<u64>,
     reads: VecDeque<Read>,
 }
 
@@ -184,6 +186,7 @@ impl Walk {
             loaded: None,
             loading: None,
             held: false,
+            awaited: None,
             reads: VecDeque::new(),
         }
     }
@@ -198,9 +201,10 @@ impl Walk {
         self.reads.front().map_or(self.at, |read| read.sequence)
     }
 
-    /// Nothing behind the present place is read any more.
+    /// Nothing that was not asked for yet is read any more.
     pub fn end_here(&mut self) {
-        self.end = Some(self.at);
+        let awaits = self.awaited == Some(self.at);
+        self.end = Some(self.at + u64::from(awaits));
     }
 
     /// The next step. `wanted` is asked for every indexed block, by log sequence, track and entry; blocks without an index are handed
@@ -311,6 +315,7 @@ impl Walk {
         let end = self.end_in(archive);
         while self.at < end && self.reads.len() < self.ahead && self.loading.is_none() {
             let wish = match self.known(archive) {
+                _ if self.awaited == Some(self.at) => Wish::Take,
                 Known::Entry(entry) => match archive.catalog.track_of(&entry) {
                     Some(track) => wanted(self.at, track, &entry),
                     None => Wish::take(entry.track != crate::format::checkpoint::NO_TRACK),
@@ -341,6 +346,7 @@ impl Walk {
                     context.take_ahead(bytes)
                 };
                 let Some(span) = span else {
+                    self.awaited = Some(self.at);
                     context.ask_when_freed(self.reader.ready());
                     return;
                 };

@@ -4,10 +4,12 @@ mod applied;
 mod cutover;
 mod plan;
 pub(crate) mod retention;
+mod tenant;
 
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use hal::{ClientId, IoError, Op, Uuid};
 
 pub use cutover::Migration;
@@ -27,6 +29,7 @@ use crate::journal::Code;
 use crate::limits::SETTINGS_BYTES_MAX;
 use crate::macros::Macro;
 use crate::purpose::Purpose;
+use crate::settings::tenants::Tenant;
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 
 /// Changes that wait, and the one that is being made durable.
@@ -70,6 +73,12 @@ pub enum Change {
     FreezeJob(Name, bool),
     /// No job of that name.
     DeleteJob(Name),
+    /// A tenant.
+    AddTenant(Tenant),
+    /// More cameras, and fewer, for a tenant.
+    AlterTenant(Name, Vec<Name>, Vec<Name>),
+    /// No tenant of that name.
+    RemoveTenant(Name),
     /// A card.
     AddCard(CardSetting),
     /// No card of that name.
@@ -130,6 +139,9 @@ impl Change {
             Change::FreezeJob(name, true) => format!("Job {name} was frozen."),
             Change::FreezeJob(name, false) => format!("Job {name} was thawed."),
             Change::DeleteJob(name) => format!("Job {name} was deleted."),
+            Change::AddTenant(tenant) => format!("Tenant {} was made.", tenant.name),
+            Change::AlterTenant(name, ..) => format!("Tenant {name} has other cameras."),
+            Change::RemoveTenant(name) => format!("Tenant {name} was removed."),
             Change::AddCard(card) => format!("Card {} was added: its files go to archive {}.", card.name, card.archive),
             Change::RemoveCard(name) => format!("Card {name} was removed."),
             Change::AddMacro(rule) => format!("Macro {} was made: on {}.", rule.name, rule.on),
@@ -309,8 +321,11 @@ impl Parts {
                 done(context);
             }
             Change::AddJob(setting) => {
-                let name = setting.name.clone();
-                self.add_job(setting, context);
+                let name = setting.name;
+                let setting = self.settings.jobs.iter().find(|job| job.name == name).cloned();
+                if let Some(setting) = setting {
+                    self.add_job(setting, context);
+                }
                 if let (Some(client), Some(job)) = (client, self.job_status(&name, context.now)) {
                     reply(client, &JobShown { job }, false, context);
                 }
@@ -347,6 +362,10 @@ impl Parts {
             }
             Change::SwitchService(on) => {
                 self.switch_service(on, context);
+                done(context);
+            }
+            Change::AddTenant(_) | Change::AlterTenant(..) | Change::RemoveTenant(_) => {
+                self.tenants_changed(context);
                 done(context);
             }
             Change::AddCard(setting) => {

@@ -16,6 +16,7 @@ mod retention;
 mod service;
 mod shown;
 mod tag;
+mod tenant;
 
 pub(super) use recorder::check_door;
 
@@ -51,7 +52,7 @@ struct Interface {
 const COMMON: (&str, &str) = ("io.blockhaul", include_str!("io.blockhaul.varlink"));
 
 /// All interfaces that have methods.
-static INTERFACES: [Interface; 14] = [
+static INTERFACES: [Interface; 15] = [
     Interface {
         name: "io.blockhaul.Appliance",
         description: include_str!("io.blockhaul.Appliance.varlink"),
@@ -135,6 +136,12 @@ static INTERFACES: [Interface; 14] = [
         description: include_str!("io.blockhaul.Tag.varlink"),
         methods: tag::METHODS,
         call: Parts::call_tag,
+    },
+    Interface {
+        name: "io.blockhaul.Tenant",
+        description: include_str!("io.blockhaul.Tenant.varlink"),
+        methods: tenant::METHODS,
+        call: Parts::call_tenant,
     },
 ];
 

@@ -20,6 +20,7 @@ mod recorder;
 mod retention;
 mod service;
 mod tag;
+mod tenant;
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ pub use recorder::*;
 pub use retention::*;
 pub use service::*;
 pub use tag::*;
+pub use tenant::*;
 
 use crate::Name;
 

@@ -33,6 +33,7 @@ use crate::journal::Code;
 use crate::limits::{HEARTBEAT, HELLO_WITHIN, LINK_DEAD_AFTER, TRACKS_MAX, UNSENT_MAX, haul_blocks};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
+use crate::settings::tenants::Reach;
 
 /// A right in force on a link.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +44,8 @@ pub struct Grant {
     pub archive: usize,
     /// Archive that is hauled from.
     pub source: hal::Uuid,
-    /// Cameras; all if empty.
-    pub cameras: Vec<Name>,
+    /// Cameras that it reaches.
+    pub reach: Reach,
 }
 
 /// A link that came in.

@@ -289,7 +289,7 @@ impl Recorder {
             InFlight::Fill => self.on_bytes(bytes, end, archive, context),
         }
         if end {
-            self.end_feeder();
+            self.end_feeder(context);
         }
         context.wake(Ready::Recorder(self.index));
     }
@@ -334,10 +334,12 @@ impl Recorder {
         }
     }
 
-    fn end_feeder(&mut self) {
+    fn end_feeder(&mut self, context: &mut Context) {
         self.interrupted = true;
         self.scanner = Scanner::new();
-        if matches!(self.door, Door::Client(_)) {
+        // Its connection would stay its own for ever.
+        if matches!(self.door, Door::Client(_)) && !self.ended {
+            context.submit(Op::CloseFeed { feed: self.feed });
             self.ended = true;
         }
     }

@@ -558,8 +558,11 @@ fn wanted_set(jobs: &[&mut Job]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for job in jobs {
         hasher.update(job.setting.name.as_bytes());
-        for camera in &job.setting.cameras {
-            hasher.update(b"/").update(camera.as_bytes());
+        match job.setting.reach.cameras() {
+            None => _ = hasher.update(b"*"),
+            Some(cameras) => cameras
+                .iter()
+                .for_each(|camera| _ = hasher.update(b"/").update(camera.as_bytes())),
         }
         for kind in &job.setting.plan.filter.kinds {
             hasher.update(&[*kind as u8]);

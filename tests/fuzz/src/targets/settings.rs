@@ -1,6 +1,7 @@
 //! The settings document (TOML).
 
 use blockhaul_core::control::types::{CameraRetention, GuardCount, JobMode, JobPlan, Peer, RecorderCreate, Retention};
+use blockhaul_core::settings::tenants::{Reach, Tenant};
 use blockhaul_core::settings::{ArchiveSetting, GrantSetting, JobSetting, ScrubSetting, Settings};
 use blockhaul_core::{Kind, Name};
 use hal::{Digest, Fingerprint, Route, Uuid};
@@ -78,18 +79,33 @@ fn names(settings: &Settings) -> impl Iterator<Item = &Name> {
     let grants = settings
         .grants
         .iter()
-        .flat_map(|it| [&it.peer, &it.archive].into_iter().chain(&it.cameras));
-    let jobs = settings
-        .jobs
+        .flat_map(|it| [&it.peer, &it.archive].into_iter().chain(&it.cameras).chain(&it.tenants));
+    let jobs = settings.jobs.iter().flat_map(|it| {
+        [&it.name, &it.from, &it.peer, &it.archive]
+            .into_iter()
+            .chain(&it.cameras)
+            .chain(&it.tenants)
+    });
+    let tenants = settings
+        .tenants
         .iter()
-        .flat_map(|it| [&it.name, &it.from, &it.peer, &it.archive].into_iter().chain(&it.cameras));
-    archives.chain(recorders).chain(peers).chain(grants).chain(jobs)
+        .flat_map(|it| [&it.name].into_iter().chain(&it.cameras));
+    archives
+        .chain(recorders)
+        .chain(peers)
+        .chain(grants)
+        .chain(jobs)
+        .chain(tenants)
 }
 
 /// One of everything.
 pub fn sample() -> Settings {
     let name = |text: &str| text.parse::<Name>().expect("a name");
-    Settings {
+    let mut settings = Settings {
+        tenants: vec![Tenant {
+            name: name("acme"),
+            cameras: vec![name("gate")],
+        }],
         archives: vec![ArchiveSetting {
             name: name("yard"),
             uuid: Uuid([0xa1; 16]),
@@ -135,6 +151,7 @@ pub fn sample() -> Settings {
             peer: name("north"),
             archive: name("yard"),
             cameras: vec![name("gate"), name("lobby")],
+            tenants: vec![name("acme")],
             token_hash: Digest(*blake3::hash(&[7; 32]).as_bytes()),
         }],
         jobs: vec![JobSetting {
@@ -143,6 +160,8 @@ pub fn sample() -> Settings {
             peer: name("north"),
             archive: name("vault"),
             cameras: vec![name("gate")],
+            tenants: vec![name("acme")],
+            reach: Reach::default(),
             mode: JobMode::Always,
             full: true,
             token: Digest([7; 32]),
@@ -153,7 +172,9 @@ pub fn sample() -> Settings {
             plan: JobPlan::default(),
         }],
         ..Settings::default()
-    }
+    };
+    settings.resolve();
+    settings
 }
 
 fn seeds() -> Vec<Seed> {

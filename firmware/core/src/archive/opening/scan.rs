@@ -20,6 +20,7 @@ impl Archive {
         let scan = Box::new(Scan {
             from,
             end,
+            read_end: window.min(from + superblock.slots).max(end),
             headers: Vec::with_capacity((end - from) as usize),
             left: 0,
             unreadable: BTreeSet::new(),
@@ -37,7 +38,7 @@ impl Archive {
 
     pub(super) fn read_header_batch(&mut self, mut scan: Box<Scan>, context: &mut Context) {
         let first = scan.from + scan.headers.len() as u64;
-        let count = (scan.end - first).min(u64::from(LOOKAHEAD)) as u32;
+        let count = (scan.read_end - first).min(u64::from(LOOKAHEAD)) as u32;
         if count == 0 {
             self.look_at_blocks(scan, context);
             return;
@@ -76,14 +77,11 @@ impl Archive {
         {
             if header.placement.epoch.counter > self.superblock.epoch.counter {
                 let why = format!("block {sequence} was written in a later epoch than its superblock knows");
-                self.become_offline(
-                    VolumeState::Offline,
-                    Code::SuperblockRegressed,
-                    why,
-                    "The volume or a part of it was put back to an earlier state. Keep it as it is and ask for help.",
-                    context,
-                );
-                return;
+                return self.superblock_regressed(why, context);
+            }
+            if sequence >= scan.end {
+                let why = format!("block {sequence} is there, and its superblock does not know that its slot was freed");
+                return self.superblock_regressed(why, context);
             }
             let hash = hash_of(sector);
             if self.check_header(sequence, sector).is_ok() {
@@ -97,6 +95,11 @@ impl Archive {
         } else {
             self.phase = Phase::Opening(Opening::Headers(scan));
         }
+    }
+
+    fn superblock_regressed(&mut self, why: String, context: &mut Context) {
+        const NEXT: &str = "The volume or a part of it was put back to an earlier state. Keep it as it is and ask for help.";
+        self.become_offline(VolumeState::Offline, Code::SuperblockRegressed, why, NEXT, context);
     }
 
     /// Goes on from header to header until one needs its whole block, or the end of the log is found.

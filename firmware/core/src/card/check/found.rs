@@ -181,10 +181,10 @@ impl Found {
 
     /// Names the places, of those that were written, that do not hold what they held before.
     pub(super) fn name_left(&mut self, places: &[u64], touched: usize) {
-        for place in 0..touched {
+        for (place, at_bytes) in places.iter().enumerate().take(touched) {
             if !self.as_it_was[place] && self.seen[place] != Seen::Unsaved {
                 self.not_put_back += 1;
-                self.name(places[place], PlaceFound::NotPutBack, String::new());
+                self.name(*at_bytes, PlaceFound::NotPutBack, String::new());
             }
         }
     }

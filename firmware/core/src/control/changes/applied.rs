@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Plan, cutover, grant_id, retention};
+use super::{Change, Plan, cutover, grant_id, retention, tenant};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
@@ -13,7 +13,7 @@ use crate::control::types::{JobMode, NicRate, RecorderCreate, Refusal, RefusalCo
 use crate::limits::{NAMED_MAX, NIC_NAME_BYTES_MAX, RATES_MAX, SCRUB_RATE_MIN};
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
-fn not_found(what: &str, name: &str) -> Refusal {
+pub(super) fn not_found(what: &str, name: &str) -> Refusal {
     refusal(
         RefusalCode::NotFound,
         format!("There is no {what} {name}."),
@@ -21,7 +21,7 @@ fn not_found(what: &str, name: &str) -> Refusal {
     )
 }
 
-fn taken(what: &str, name: &str) -> Refusal {
+pub(super) fn taken(what: &str, name: &str) -> Refusal {
     refusal(
         RefusalCode::Refused,
         format!("There is a {what} {name} already."),
@@ -54,16 +54,31 @@ fn check_nic(nic: &NicRate) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Refuses a job that hauls a camera from the same archive to the same archive as another.
+pub(super) fn one_job(setting: &JobSetting, settings: &Settings) -> Result<(), Refusal> {
+    let same = |job: &&JobSetting| job.from == setting.from && job.peer == setting.peer && job.archive == setting.archive;
+    let mut others = settings.jobs.iter().filter(same).filter(|job| job.name != setting.name);
+    let Some(other) = others.find(|job| job.reach.meets(&setting.reach)) else {
+        return Ok(());
+    };
+    let sentence = format!(
+        "Job {} hauls the same cameras from {} to {}/{}.",
+        other.name, setting.from, setting.peer, setting.archive
+    );
+    let next = "Choose other cameras or another target.";
+    Err(refusal(RefusalCode::Refused, sentence, next))
+}
+
 /// Refuses a job that would bring a camera to where a job from another archive brings it already. Where only one of the two
 /// archives is recorded into, the other one has its past, and both may go there.
-fn one_source(setting: &JobSetting, settings: &Settings) -> Result<(), Refusal> {
+pub(super) fn one_source(setting: &JobSetting, settings: &Settings) -> Result<(), Refusal> {
     let records = |archive: &Name, camera: &Name| {
         let mut recorders = settings.recorders.iter();
         recorders.any(|recorder| recorder.archive == *archive && recorder.camera == *camera)
     };
     let cameras = |job: &JobSetting| -> Vec<Name> {
-        if !job.cameras.is_empty() {
-            return job.cameras.clone();
+        if let Some(cameras) = job.reach.cameras() {
+            return cameras.to_vec();
         }
         let recorders = settings.recorders.iter().filter(|recorder| recorder.archive == job.from);
         recorders.map(|recorder| recorder.camera.clone()).collect()
@@ -72,7 +87,7 @@ fn one_source(setting: &JobSetting, settings: &Settings) -> Result<(), Refusal> 
     let others = settings
         .jobs
         .iter()
-        .filter(|job| (&job.peer, &job.archive) == target && job.from != setting.from);
+        .filter(|job| (&job.peer, &job.archive) == target && job.from != setting.from && job.name != setting.name);
     for other in others {
         let theirs = cameras(other);
         let both = |camera: &&Name| theirs.contains(camera) && records(&setting.from, camera) == records(&other.from, camera);
@@ -113,6 +128,7 @@ impl Change {
             Change::AddMacro(_) => settings.macros.len(),
             Change::SetNicRate(_) => settings.nics.len(),
             Change::AddCard(_) => settings.cards.len(),
+            Change::AddTenant(_) => settings.tenants.len(),
             _ => 0,
         };
         if adds_to >= NAMED_MAX {
@@ -188,11 +204,13 @@ impl Change {
             Change::AddGrant(call, token) => {
                 peer(settings, &call.peer)?;
                 archive(settings, &call.archive)?;
+                tenant::are_there(settings, &call.tenants)?;
                 settings.grants.push(GrantSetting {
                     id: grant_id(token),
                     peer: call.peer.clone(),
                     archive: call.archive.clone(),
                     cameras: call.cameras.clone(),
+                    tenants: call.tenants.clone(),
                     token_hash: hal::Digest(*blake3::hash(token).as_bytes()),
                 });
             }
@@ -208,26 +226,12 @@ impl Change {
                     return Err(taken("job", &setting.name));
                 }
                 setting.plan.check(setting.mode)?;
-                let same =
-                    |job: &&JobSetting| job.from == setting.from && job.peer == setting.peer && job.archive == setting.archive;
-                let overlaps = |job: &&JobSetting| {
-                    job.cameras.is_empty()
-                        || setting.cameras.is_empty()
-                        || job.cameras.iter().any(|camera| setting.cameras.contains(camera))
-                };
-                if let Some(other) = settings.jobs.iter().filter(same).find(overlaps) {
-                    let sentence = format!(
-                        "Job {} hauls the same cameras from {} to {}/{}.",
-                        other.name, setting.from, setting.peer, setting.archive
-                    );
-                    return Err(refusal(
-                        RefusalCode::Refused,
-                        sentence,
-                        "Choose other cameras or another target.",
-                    ));
-                }
-                one_source(setting, settings)?;
-                settings.jobs.push(setting.clone());
+                tenant::are_there(settings, &setting.tenants)?;
+                let mut setting = setting.clone();
+                setting.reach = settings.reach(&setting.cameras, &setting.tenants);
+                one_job(&setting, settings)?;
+                one_source(&setting, settings)?;
+                settings.jobs.push(setting);
             }
             Change::EnableJob(name, enabled) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
                 Some(job) => job.enabled = *enabled,
@@ -274,6 +278,9 @@ impl Change {
                     }
                 }
             }
+            Change::AddTenant(tenant) => tenant::add(settings, tenant)?,
+            Change::AlterTenant(name, add, drop) => tenant::alter(settings, name, add, drop)?,
+            Change::RemoveTenant(name) => tenant::remove(settings, name)?,
             Change::AddCard(setting) => {
                 setting.check()?;
                 archive(settings, &setting.archive)?;
@@ -331,6 +338,7 @@ impl Change {
             Change::RestoreGrant(setting) => {
                 peer(settings, &setting.peer)?;
                 archive(settings, &setting.archive)?;
+                tenant::are_there(settings, &setting.tenants)?;
                 settings.grants.push(setting.clone());
             }
             Change::Replace(document) => *settings = Plan::new(document, settings)?.settings,

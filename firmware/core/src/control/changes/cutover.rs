@@ -18,6 +18,7 @@ use crate::control::reply;
 use crate::control::types::{
     CutOver, GrantCreate, GuardCount, JobMode, JobPlan, Migrated, MoveCall, Peer, RecorderCreate, Refusal, RefusalCode,
 };
+use crate::settings::tenants::Reach;
 use crate::settings::{JobSetting, Settings};
 
 /// Name of the peer that is the appliance itself.
@@ -247,6 +248,7 @@ impl Parts {
             peer: name.clone(),
             archive: call.to.clone(),
             cameras: Vec::new(),
+            tenants: Vec::new(),
         };
         let token = context.shared.entropy.bytes();
         let made: String = format!("{}-into-{}", call.from, call.to)
@@ -259,6 +261,8 @@ impl Parts {
             peer: name,
             archive: call.to.clone(),
             cameras: Vec::new(),
+            tenants: Vec::new(),
+            reach: Reach::default(),
             mode: JobMode::Always,
             full: false,
             token: hal::Digest(token),

@@ -102,6 +102,7 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
             mode: job.mode,
             plan: job.plan.clone(),
             released: job.released,
+            reach: job.reach.clone(),
             ..new.clone()
         };
         (rest == *job && peer_same(&job.peer)).then_some(new)
@@ -132,6 +133,35 @@ fn steps(from: &Settings, to: &Settings, notes: &mut Vec<String>) -> Result<Vec<
     }
     for grant in from.grants.iter().filter(|grant| !grant_same(grant)) {
         steps.push(Change::RevokeGrant(grant.id.clone()));
+    }
+    for tenant in &from.tenants {
+        let cameras = to
+            .tenants
+            .iter()
+            .find(|other| other.name == tenant.name)
+            .map(|other| &other.cameras);
+        let stays = |camera: &&crate::Name| cameras.is_some_and(|cameras| cameras.contains(camera));
+        let drop: Vec<_> = tenant.cameras.iter().filter(|camera| !stays(camera)).cloned().collect();
+        match cameras {
+            None => steps.push(Change::RemoveTenant(tenant.name.clone())),
+            Some(_) if !drop.is_empty() => steps.push(Change::AlterTenant(tenant.name.clone(), Vec::new(), drop)),
+            Some(_) => {}
+        }
+    }
+    for tenant in &to.tenants {
+        let Some(was) = from.tenants.iter().find(|other| other.name == tenant.name) else {
+            steps.push(Change::AddTenant(tenant.clone()));
+            continue;
+        };
+        let add: Vec<_> = tenant
+            .cameras
+            .iter()
+            .filter(|camera| !was.cameras.contains(camera))
+            .cloned()
+            .collect();
+        if !add.is_empty() {
+            steps.push(Change::AlterTenant(tenant.name.clone(), add, Vec::new()));
+        }
     }
     for recorder in from.recorders.iter().filter(|recorder| !to.recorders.contains(recorder)) {
         steps.push(Change::RemoveRecorder(recorder.name.clone()));

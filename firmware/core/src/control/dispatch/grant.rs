@@ -27,6 +27,7 @@ impl Parts {
                     peer: grant.peer.clone(),
                     archive: grant.archive.clone(),
                     cameras: grant.cameras.clone(),
+                    tenants: grant.tenants.clone(),
                 });
                 let grants = Grants {
                     grants: grants.collect(),

@@ -22,6 +22,7 @@ use crate::haul::incoming::Incoming;
 use crate::haul::job::Job;
 use crate::haul::run::Order;
 use crate::settings::JobSetting;
+use crate::settings::tenants::Reach;
 
 /// Methods, and the least role for each.
 pub(super) const METHODS: &[(&str, Role)] = &[
@@ -135,6 +136,8 @@ impl Parts {
             peer: call.peer,
             archive: call.archive,
             cameras: call.cameras,
+            tenants: call.tenants,
+            reach: Reach::default(),
             mode: call.mode,
             full: call.full,
             token,

@@ -234,6 +234,9 @@ pub struct JobStatus {
     pub to: String,
     /// Cameras, or empty for all.
     pub cameras: Vec<Name>,
+    /// Only cameras of these tenants; of all and of none if empty.
+    #[serde(default)]
+    pub tenants: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
     /// What it takes, when, and how fast.

@@ -17,6 +17,9 @@ pub struct GrantCreate {
     /// Cameras; all if empty.
     #[serde(default)]
     pub cameras: Vec<Name>,
+    /// Only cameras of these tenants; of all and of none if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<Name>,
 }
 
 /// Reply of `Create`. The token is shown this once.
@@ -39,6 +42,9 @@ pub struct GrantInfo {
     pub archive: Name,
     /// Cameras; all if empty.
     pub cameras: Vec<Name>,
+    /// Only cameras of these tenants; of all and of none if empty.
+    #[serde(default)]
+    pub tenants: Vec<Name>,
 }
 
 /// Reply of `List`.

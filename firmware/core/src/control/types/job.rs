@@ -24,6 +24,9 @@ pub struct JobCreate {
     /// Cameras; all if empty.
     #[serde(default)]
     pub cameras: Vec<Name>,
+    /// Only cameras of these tenants; of all and of none if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<Name>,
     /// When it runs.
     pub mode: JobMode,
     /// What it takes, when, and how fast.

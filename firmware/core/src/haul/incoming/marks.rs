@@ -56,7 +56,7 @@ impl Incoming {
             return self.malformed(context);
         }
         collected.left -= 1;
-        let in_scope = grant.cameras.is_empty() || grant.cameras.contains(&key.camera);
+        let in_scope = grant.reach.has(&key.camera);
         if let Some(track) = archive.catalog.find(key).filter(|_| in_scope) {
             collected.points.insert(track, point);
         }

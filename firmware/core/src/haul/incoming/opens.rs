@@ -24,7 +24,7 @@ impl Incoming {
         {
             return self.malformed(context);
         }
-        let in_scope = grant.cameras.is_empty() || grant.cameras.contains(&key.camera);
+        let in_scope = grant.reach.has(&key.camera);
         let place = if in_scope && holder.is_none() && key.origin != archive.uuid {
             archive.catalog.place(&key)
         } else {
@@ -51,7 +51,7 @@ impl Incoming {
         };
         if why == Some(WhyRejected::Scope) {
             let sentence = format!(
-                "Peer {} offered camera {}, which its grant does not name.",
+                "Peer {} offered camera {}, which its grant does not reach.",
                 self.peer, key.camera
             );
             context.say(Code::ScopeViolation, &self.peer.clone(), sentence);

@@ -166,6 +166,14 @@ impl Job {
         context.wake(Ready::Job(self.index));
     }
 
+    /// It reaches other cameras: its tracks are opened anew.
+    pub fn reach(&mut self, reach: crate::settings::tenants::Reach, context: &mut Context) {
+        self.setting.reach = reach;
+        self.attempts = 0;
+        self.hang_up(context);
+        context.wake(Ready::Job(self.index));
+    }
+
     /// What is held because it is too young leaves now.
     pub fn release_held(&mut self, context: &mut Context) {
         self.run.sieve.release(context.now.utc_ns);

@@ -17,6 +17,7 @@ impl Job {
             from: from.clone(),
             to: format!("{}/{}", self.setting.peer, self.setting.archive),
             cameras: self.setting.cameras.clone(),
+            tenants: self.setting.tenants.clone(),
             mode: self.setting.mode,
             plan: self.setting.plan.clone(),
             state,

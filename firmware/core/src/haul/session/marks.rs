@@ -14,7 +14,7 @@ fn points_of<'a>(
     setting: &'a JobSetting,
 ) -> impl Iterator<Item = (&'a TrackKey, &'a Point)> + 'a {
     let with_key = |(track, point): (&TrackId, &'a Point)| (&archive.catalog.track(*track).tip.key, point);
-    let hauled = |(key, _): &(&TrackKey, &Point)| setting.cameras.is_empty() || setting.cameras.contains(&key.camera);
+    let hauled = |(key, _): &(&TrackKey, &Point)| setting.reach.has(&key.camera);
     mark.points.iter().map(with_key).filter(hauled)
 }
 
