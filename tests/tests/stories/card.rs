@@ -80,6 +80,22 @@ pub fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
     Ok(image)
 }
 
+/// The image of a whole card whose only partition is that one.
+fn partitioned(image: &Path) -> Result<PathBuf> {
+    const BEFORE_BYTES: usize = 1 << 20;
+    let whole = image.with_extension("whole");
+    let bytes = fs::read(image).map_err(|error| error.to_string())?;
+    let all = [vec![0; BEFORE_BYTES], bytes, vec![0; BEFORE_BYTES]].concat();
+    fs::write(&whole, all).map_err(|error| error.to_string())?;
+    let size = fs::metadata(image).map_err(|error| error.to_string())?.len() / 512;
+    let script = image.with_extension("script");
+    let table = format!("label: dos\nstart=2048, size={size}, type=c\n");
+    fs::write(&script, table).map_err(|error| error.to_string())?;
+    let line = format!("sfdisk -q {} < {}", whole.display(), script.display());
+    run("sh", &["-c", &line])?;
+    Ok(whole)
+}
+
 fn ext4(folder: &Path, tree: &Path) -> Result<PathBuf> {
     let image = folder.join("axis.img");
     let (tree, shown) = (tree.display().to_string(), image.display().to_string());
@@ -142,7 +158,8 @@ fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<(
     let openipc = films(&folder.join("openipc"), &OPENIPC)?;
     let axis = films(&folder.join("axis"), &AXIS)?;
     let loose = films(&folder.join("loose"), &["a.ts", "b.ts"])?;
-    let fat = fat32(&folder, &folder.join("openipc"))?.display().to_string();
+    // As a copy of a whole card: a partition table in front.
+    let fat = partitioned(&fat32(&folder, &folder.join("openipc"))?)?.display().to_string();
     let ext = ext4(&folder, &folder.join("axis"))?.display().to_string();
     let plain = folder.join("loose").display().to_string();
 
