@@ -40,6 +40,31 @@ pub fn bad_blocks() -> Stage {
     stage
 }
 
+pub fn cut_and_looked_over() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, 4);
+    stage.world.machines.ask_stop(site);
+    stage.pass(5);
+    stage.boot(site);
+    stage.pass(40);
+    assert_eq!(stage.times(site, "looked-over"), 0, "it was closed in order");
+
+    stage.record(site, 1);
+    stage.power_cut(site);
+    stage.boot(site);
+    stage.pass(40);
+    assert_eq!(stage.times(site, "looked-over"), 1);
+
+    stage.power_cut(site);
+    let disk = stage.disk(site);
+    stage.world.machines.disk_mut(disk).flip(Stage::slot(1).start + 5000, 1);
+    stage.boot(site);
+    assert_eq!(stage.times(site, "verify-failed"), 0, "it is not read at once");
+    stage.pass(40);
+    assert_eq!(stage.times(site, "verify-failed"), 1, "the neighbour is found");
+    stage
+}
+
 pub fn bad_superblocks() -> Stage {
     let (mut stage, site) = lobby();
     let (disk, copies) = (stage.disk(site), stage.superblocks(site));

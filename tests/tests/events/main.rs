@@ -46,6 +46,11 @@ const STORIES: &[Story] = &[
         &["block-corrupt", "block-unreadable", "verify-failed"],
     ),
     (
+        "the power is cut, and a block written before is damaged by it",
+        disk::cut_and_looked_over,
+        &["looked-over", "block-corrupt", "verify-failed"],
+    ),
+    (
         "superblock copies go bad",
         disk::bad_superblocks,
         &["superblock-repaired", "superblock-quorum-lost"],

@@ -129,6 +129,8 @@ pub struct Archive {
     pub quarantined: u64,
     /// Blocks that recovery threw away at the end.
     pub tail_discarded: u64,
+    /// It was not closed in order, and its newest blocks from here on were not read since.
+    pub look_over: Option<u64>,
     /// What has become durable or failed, for the appliance to pass on.
     pub settled: VecDeque<Settled>,
     volume: VolumeId,
@@ -136,6 +138,8 @@ pub struct Archive {
     sectors: Span,
     super_writer: Option<SuperWriter>,
     marked_at: Instant,
+    /// Nothing is appended any more.
+    closing: bool,
     /// When it was last seen to be full.
     full_at: Option<Instant>,
     stale_copies: bool,
@@ -509,10 +513,13 @@ impl Archive {
         }
     }
 
-    /// Writes down how far the log is durable, if the superblock does not know. False if there is nothing to write.
+    /// Writes down how far the log is durable, and that it was closed in order. False if there is nothing to write.
     pub fn mark_before_stop(&mut self, context: &mut Context) -> bool {
-        let behind = self.takes() && (self.superblock.durable_sequence < self.log.durable || self.is_released_behind());
+        let is_behind =
+            self.superblock.durable_sequence < self.log.durable || self.is_released_behind() || !self.superblock.closed;
+        let behind = self.takes() && is_behind;
         if behind {
+            self.closing = true;
             self.write_superblock(false, context);
         }
         behind
