@@ -10,7 +10,7 @@ use blockhaul_tests::Result;
 use serde_json::Value;
 
 use crate::stage::{CARD, Stage, VAULT, ask, create_file, events, refused, wait_until};
-use crate::volume::{Loop, blank};
+use crate::volume::{Loop, blank, system};
 
 /// Runs a program, which must go well.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
@@ -277,5 +277,35 @@ fn a_card_is_found_by_its_file_system_in_whatever_slot() -> Result<()> {
         &fs::read(&out).map_err(|error| error.to_string())?,
         &written,
     )?;
+    stage.source.stop()
+}
+
+/// A whole card in a slot: with the kernel's device for its partition that is the card, without one it is looked for, and it is the same.
+#[test]
+fn a_partition_is_one_card_whoever_finds_it() -> Result<()> {
+    let mut stage = Stage::set()?;
+    let folder = stage.folder.path().to_owned();
+    films(&folder.join("openipc"), &OPENIPC)?;
+    let bare = fat32(&folder, &folder.join("openipc"))?;
+    let whole = partitioned(&bare)?;
+    let size = fs::metadata(&bare).map_err(|error| error.to_string())?.len() / 512;
+    let identity = |path: &str| -> Result<Value> {
+        let found = stage.source.call(&["card", "info", path])?;
+        assert_eq!(found["files"], 4, "{found}");
+        Ok(found["facts"]["identity"].clone())
+    };
+    let expected = identity(&bare.display().to_string())?;
+    let slot = Loop::attach(&whole)?;
+    let disk = slot.device.display().to_string();
+    assert_eq!(identity(&disk)?, expected, "without a device for the partition");
+    system("addpart", &[&disk, "1", "2048", &size.to_string()])?;
+    let partition = format!("{disk}p1");
+    let checked = (|| {
+        wait_until("the node of the partition", || Ok(Path::new(&partition).exists()))?;
+        assert_eq!(identity(&partition)?, expected, "by its own device");
+        refused(&stage.source, &["card", "info", &disk], 1, "not supported")
+    })();
+    system("delpart", &[&disk, "1"])?;
+    checked?;
     stage.source.stop()
 }

@@ -10,7 +10,7 @@ use blockhaul_tests::programs::find;
 use crate::steps;
 
 /// A program, and the package of Debian and its children that has it.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("git", "git"),
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
@@ -21,6 +21,7 @@ const PROGRAMS: [(&str, &str); 16] = [
     ("fsck.exfat", "exfatprogs"),
     ("mcopy", "mtools"),
     ("sfdisk", "fdisk"),
+    ("addpart", "util-linux"),
     ("losetup", "mount"),
     ("qemu-storage-daemon", "qemu-utils"),
     ("zstd", "zstd"),
