@@ -156,6 +156,7 @@ impl Appliance {
             ready: ReadyList::default(),
             timers: Timers::default(),
             starved: ReadyList::default(),
+            suspects: BTreeSet::new(),
         };
         let parts = Parts {
             fingerprint: board.fingerprint,

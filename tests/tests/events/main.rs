@@ -46,6 +46,11 @@ const STORIES: &[Story] = &[
         &["block-corrupt", "block-unreadable", "verify-failed"],
     ),
     (
+        "a checkpoint goes bad, and somebody searches",
+        disk::bad_checkpoint,
+        &["block-corrupt"],
+    ),
+    (
         "the power is cut, and a block written before is damaged by it",
         disk::cut_and_looked_over,
         &["looked-over", "block-corrupt", "verify-failed"],
