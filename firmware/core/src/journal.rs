@@ -123,6 +123,8 @@ pub enum Code {
     CardSwapped,
     /// The same card is there twice.
     CardCloned,
+    /// A card was checked.
+    CardChecked,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -204,6 +206,7 @@ impl Code {
             Code::CardDamaged => ("card-damaged", Warning),
             Code::CardSwapped => ("card-swapped", Warning),
             Code::CardCloned => ("card-cloned", Warning),
+            Code::CardChecked => ("card-checked", Info),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
             Code::MacroBegun => ("macro-begun", Info),

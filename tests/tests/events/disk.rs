@@ -3,6 +3,7 @@
 use blockhaul_tests::site::VOLUME;
 use drivers_sim::{DiskModel, Effect, Fault, IoKind, SiteId};
 use hal::{IoError, Role};
+use serde_json::json;
 
 use crate::stage::{SLOTS, Stage};
 
@@ -37,6 +38,21 @@ pub fn bad_blocks() -> Stage {
     let unreadable = Fault::always(IoKind::Read, Stage::slot(1), Effect::Error(IoError::Media));
     disk.faults.push(unreadable);
     verify(&mut stage, site);
+    stage
+}
+
+pub fn bad_checkpoint() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, 3 * SLOTS / 4);
+    let disk = stage.disk(site);
+    // The first block of a segment is a checkpoint.
+    let disk = stage.world.machines.disk_mut(disk);
+    disk.flip(Stage::slot(SLOTS / 2).start + 100, 1);
+    let when = json!({ "archive": "lobby", "camera": "gate", "from_utc_ns": 0, "to_utc_ns": i64::MAX });
+    let found = stage.ask(site, "Archive.Exists", when);
+    assert_eq!(found["answer"], "partly", "who searches does without: {found}");
+    stage.pass(1);
+    assert_eq!(stage.times(site, "block-corrupt"), 1);
     stage
 }
 

@@ -158,6 +158,7 @@ impl Archive {
             super_writer: None,
             marked_at: Instant::default(),
             closing: false,
+            suspect: None,
             freeing: Freeing::default(),
             full_at: None,
             stale_copies: false,
