@@ -111,6 +111,7 @@ pub fn samples() -> Vec<Sample> {
                 recorders: vec![name()],
                 jobs: vec![name()],
                 staying: vec![name()],
+                cards: vec![name()],
                 blocks: 1,
                 done: true,
             },
