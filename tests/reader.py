@@ -157,7 +157,7 @@ class Superblock:
         self.epoch_start, self.durable, self.checkpoint = struct.unpack_from("<QQQ", sector, 136)
         self.label = sector[160:224].rstrip(b"\0").decode()
         count = struct.unpack_from("<H", sector, 224)[0]
-        if count > 64 or any(sector[226:232]) or any(sector[256 + 24 * count : 4064]):
+        if count > 64 or sector[226] > 1 or any(sector[227:232]) or any(sector[256 + 24 * count : 4064]):
             raise Bad("field")
         self.freed = struct.unpack_from("<Q", sector, 232)[0]
         if self.freed % self.segment or self.freed > self.durable or (self.freed and not self.freed <= self.checkpoint < NO_CHECKPOINT):

@@ -21,6 +21,7 @@ mod guard;
 mod limits;
 mod listing;
 mod name;
+mod partition;
 mod time;
 mod window;
 
@@ -60,23 +61,59 @@ pub trait Card {
     fn read(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError>;
 }
 
-/// Finds out which file system it is. [`IoError::Unsupported`]: none that is known here.
+/// Which file system it is, by what it begins with.
+enum Kind {
+    Exfat(exfat::Boot),
+    Ext,
+    Fat(fat::Boot),
+}
+
+/// The beginning of a file system, and which one it is.
+fn kind(at_bytes: u64, bytes: &mut dyn Bytes) -> Result<([u8; limits::SMALLEST_BYTES as usize], Option<Kind>), IoError> {
+    let mut head = [0; limits::SMALLEST_BYTES as usize];
+    bytes.read(at_bytes, &mut head)?;
+    let exfat = exfat::Boot::parse(&head).map(Kind::Exfat);
+    let ext = || ext::is_there(&head).then_some(Kind::Ext);
+    let kind = exfat.or_else(ext).or_else(|| fat::Boot::parse(&head).map(Kind::Fat));
+    Ok((head, kind))
+}
+
+/// The same, without a look for partitions.
+pub fn open_whole(mut bytes: Box<dyn Bytes>) -> Result<Box<dyn Card>, IoError> {
+    if bytes.size_bytes() < limits::SMALLEST_BYTES {
+        return Err(IoError::Unsupported);
+    }
+    let (head, found) = kind(0, bytes.as_mut())?;
+    open_as(found.ok_or(IoError::Unsupported)?, &head, bytes)
+}
+
+/// Finds out which file system it is; if there is a partition table instead, which one is in the largest partition that has one.
+/// [`IoError::Unsupported`]: none that is known here.
 pub fn open(mut bytes: Box<dyn Bytes>) -> Result<Box<dyn Card>, IoError> {
     if bytes.size_bytes() < limits::SMALLEST_BYTES {
         return Err(IoError::Unsupported);
     }
-    let mut head = [0; limits::SMALLEST_BYTES as usize];
-    bytes.read(0, &mut head)?;
-    if let Some(boot) = exfat::Boot::parse(&head) {
-        return Ok(Box::new(cluster::Clustered::open(boot.volume(), bytes)?));
+    let (head, found) = kind(0, bytes.as_mut())?;
+    if let Some(kind) = found {
+        return open_as(kind, &head, bytes);
     }
-    if ext::is_there(&head) {
-        return Ok(Box::new(ext::Ext::open(&head, bytes)?));
+    let mut ranges = partition::partitions(&head, bytes.as_mut())?;
+    ranges.retain(|range| range.end - range.start >= limits::SMALLEST_BYTES);
+    ranges.sort_by_key(|range| std::cmp::Reverse(range.end - range.start));
+    for range in ranges {
+        if let Ok((head, Some(kind))) = kind(range.start, bytes.as_mut()) {
+            return open_as(kind, &head, Box::new(partition::Part { bytes, range }));
+        }
     }
-    match fat::Boot::parse(&head) {
-        Some(boot) => Ok(Box::new(cluster::Clustered::open(boot.volume(), bytes)?)),
-        None => Err(IoError::Unsupported),
-    }
+    Err(IoError::Unsupported)
+}
+
+fn open_as(kind: Kind, head: &[u8], bytes: Box<dyn Bytes>) -> Result<Box<dyn Card>, IoError> {
+    Ok(match kind {
+        Kind::Exfat(boot) => Box::new(cluster::Clustered::open(boot.volume(), bytes)?),
+        Kind::Fat(boot) => Box::new(cluster::Clustered::open(boot.volume(), bytes)?),
+        Kind::Ext => Box::new(ext::Ext::open(head, bytes)?),
+    })
 }
 
 /// A folder of a file system that is mounted here. [`IoError::NotFound`] if there is none.

@@ -111,13 +111,20 @@ fn open(path: &str) -> Result<(Box<dyn Card>, CardFacts), IoError> {
         let facts = card.facts().clone();
         return Ok((card, facts));
     }
-    let Opened { file, facts: volume, .. } = open_to_read(path)?;
+    let opened = open_to_read(path)?;
+    let is_split = opened.is_split();
+    let Opened { file, facts: volume, .. } = opened;
     let device = Device {
         file,
         size_bytes: volume.size_bytes,
         buffer: Vec::new(),
     };
-    let card = drivers_cards::open(Box::new(device))?;
+    // The kernel gives a device to each partition that it sees: that is the card, and this is not a second one.
+    let card = if is_split {
+        drivers_cards::open_whole(Box::new(device))?
+    } else {
+        drivers_cards::open(Box::new(device))?
+    };
     let facts = CardFacts {
         serial: volume.serial,
         same_as: volume.same_as,

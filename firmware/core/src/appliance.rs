@@ -7,6 +7,7 @@
 
 mod again;
 mod cards;
+mod checks;
 mod decisions;
 mod holders;
 mod keeping;
@@ -155,6 +156,7 @@ impl Appliance {
             ready: ReadyList::default(),
             timers: Timers::default(),
             starved: ReadyList::default(),
+            suspects: BTreeSet::new(),
         };
         let parts = Parts {
             fingerprint: board.fingerprint,
@@ -395,6 +397,7 @@ impl Parts {
                         context.wake(Ready::Archive(index));
                     }
                 }
+                Purpose::Check(number, _) => self.on_check_opened(number, result, context),
                 other => unreachable!("{other:?} opens nothing"),
             },
             Event::Devices { tag, disks, nics } => match context.shared.tags.take(tag) {
@@ -566,6 +569,7 @@ impl Parts {
             Purpose::Settings => self.on_saved(result, context),
             Purpose::Card(index, task) => self.on_card_done(index, task, result, context),
             Purpose::Probe(..) => {}
+            Purpose::Check(number, task) => self.on_check_done(number, task, result, context),
             Purpose::FindCards
             | Purpose::Send(..)
             | Purpose::Deliver(..)

@@ -1,5 +1,6 @@
 //! What every part of the core is handed while one event is handled: clocks, memory, ops, and the shared tables.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use hal::{Memory, Moment, Op, Ops, Span, Tag};
 
@@ -35,6 +36,8 @@ pub struct Shared {
     pub history: History,
     /// Parts that wait for block memory.
     pub starved: ReadyList,
+    /// Checkpoints that readers could not use, by archive and log sequence.
+    pub suspects: BTreeSet<(usize, u64)>,
 }
 
 /// A part that may have something to do now.
@@ -111,6 +114,23 @@ impl Context<'_> {
         // Never now: a part that cannot do anything about a time that has come would be asked without end.
         let soonest = self.now.at + core::time::Duration::from_millis(1);
         self.shared.timers.set(ready, at.map(|at| at.max(soonest)));
+    }
+
+    /// A reader could not use a checkpoint of an archive: the archive looks at it itself.
+    pub fn suspect(&mut self, archive: usize, sequence: u64) {
+        self.shared.suspects.insert((archive, sequence));
+        self.wake(Ready::Archive(archive));
+    }
+
+    /// The next of an archive to be looked at.
+    pub fn next_suspect(&self, archive: usize) -> Option<u64> {
+        let mut mine = self.shared.suspects.range((archive, 0)..=(archive, u64::MAX));
+        mine.next().map(|(_, sequence)| *sequence)
+    }
+
+    /// It is looked at.
+    pub fn clear_suspect(&mut self, archive: usize, sequence: u64) {
+        self.shared.suspects.remove(&(archive, sequence));
     }
 
     /// Asks a part again when block memory has come back.

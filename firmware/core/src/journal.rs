@@ -53,6 +53,8 @@ pub enum Code {
     BlockCorrupt,
     /// An archive was read from end to end, and damage was found.
     VerifyFailed,
+    /// The newest blocks of an archive that was not closed in order were read, and all are whole.
+    LookedOver,
     /// A write or flush failed, and the group was written again.
     GroupRewritten,
     /// A recorder's bytes were dropped because the disk was too slow.
@@ -121,6 +123,8 @@ pub enum Code {
     CardSwapped,
     /// The same card is there twice.
     CardCloned,
+    /// A card was checked.
+    CardChecked,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -167,6 +171,7 @@ impl Code {
             Code::BlockUnreadable => ("block-unreadable", Critical),
             Code::BlockCorrupt => ("block-corrupt", Critical),
             Code::VerifyFailed => ("verify-failed", Critical),
+            Code::LookedOver => ("looked-over", Info),
             Code::GroupRewritten => ("group-rewritten", Warning),
             Code::RecordingDropped => ("recording-dropped", Critical),
             Code::RecordingResumed => ("recording-resumed", Info),
@@ -201,6 +206,7 @@ impl Code {
             Code::CardDamaged => ("card-damaged", Warning),
             Code::CardSwapped => ("card-swapped", Warning),
             Code::CardCloned => ("card-cloned", Warning),
+            Code::CardChecked => ("card-checked", Info),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
             Code::MacroBegun => ("macro-begun", Info),

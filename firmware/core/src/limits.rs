@@ -104,6 +104,13 @@ pub const SCRUB_RATE_MIN: u64 = 64 << 10;
 pub const SCRUB_KEPT_EVERY: Duration = Duration::from_secs(3600);
 /// Reading for damage waits that long for recording, and that often at most for one block.
 pub const SCRUB_YIELD: Duration = Duration::from_millis(50);
+/// Newest blocks that are read after an archive was not closed in order: where the power goes while flash is written, blocks written
+/// before may be damaged too.
+pub const LOOK_OVER_BYTES: u64 = 64 << 20;
+/// They are read that long after the archive is open: recording and hauling begin first.
+pub const LOOK_OVER_AFTER: Duration = Duration::from_secs(30);
+/// They are read at that rate.
+pub const LOOK_OVER_RATE: u64 = 16 << 20;
 /// See [`SCRUB_YIELD`].
 pub const SCRUB_YIELDS_MAX: u32 = 20;
 /// Headers read ahead where payload is not wanted.

@@ -36,6 +36,8 @@ pub enum Purpose {
     Probe(u64, CardTask),
     /// The list of devices, to look for cards.
     FindCards,
+    /// A check of a card, by its number.
+    Check(u64, crate::card::check::Task),
 }
 
 /// What an op of a card is for.
@@ -63,6 +65,8 @@ impl Purpose {
             }
             Purpose::Creation(..) | Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Settings | Purpose::Devices(_) => None,
             Purpose::Programs(_) | Purpose::Program(_) | Purpose::Card(..) | Purpose::Probe(..) | Purpose::FindCards => None,
+            // A card that is checked may be as slow as it is.
+            Purpose::Check(..) => None,
         }
     }
 }

@@ -258,3 +258,26 @@ pub fn strangers() -> Stage {
     stage.pass(120);
     stage
 }
+
+/// A cut-over names the cards that it leaves; removed and added again they are taken into the new archive.
+#[test]
+fn a_cut_over_names_the_cards_that_stay() {
+    let mut stage = Stage::new();
+    let site = stage.add_bare("lobby", 8 * SLOTS, "append");
+    stage.add_archive(site, "new", 8 * SLOTS);
+    stage.world.machines.insert_card(site, SLOT, SimCard::new(1));
+    add(&mut stage, site);
+    let told = stage.ask(site, "Archive.CutOver", json!({ "from": "lobby", "to": "new" }));
+    assert_eq!(told["cards"], json!(["dash"]), "{told}");
+    assert_eq!(status(&mut stage, site)["archive"], "lobby");
+    stage.ask(site, "Card.Remove", json!({ "name": "dash" }));
+    stage.pass(2);
+    let card = json!({ "name": "dash", "archive": "new", "path": SLOT, "patterns": ["DCIM/*.mp4"], "camera": "front" });
+    stage.ask(site, "Card.Add", card);
+    let told = stage.ask(site, "Archive.CutOver", json!({ "from": "lobby", "to": "new" }));
+    assert_eq!(told["cards"], json!([]), "{told}");
+    write(stage.world.machines.card_mut(site, SLOT).unwrap(), 0);
+    stage.pass(60);
+    let taken = status(&mut stage, site);
+    assert_eq!((&taken["archive"], &taken["files"]), (&"new".into(), &1.into()), "{taken}");
+}

@@ -3,6 +3,7 @@
 use blockhaul_tests::site::VOLUME;
 use drivers_sim::{DiskModel, Effect, Fault, IoKind, SiteId};
 use hal::{IoError, Role};
+use serde_json::json;
 
 use crate::stage::{SLOTS, Stage};
 
@@ -37,6 +38,46 @@ pub fn bad_blocks() -> Stage {
     let unreadable = Fault::always(IoKind::Read, Stage::slot(1), Effect::Error(IoError::Media));
     disk.faults.push(unreadable);
     verify(&mut stage, site);
+    stage
+}
+
+pub fn bad_checkpoint() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, 3 * SLOTS / 4);
+    let disk = stage.disk(site);
+    // The first block of a segment is a checkpoint.
+    let disk = stage.world.machines.disk_mut(disk);
+    disk.flip(Stage::slot(SLOTS / 2).start + 100, 1);
+    let when = json!({ "archive": "lobby", "camera": "gate", "from_utc_ns": 0, "to_utc_ns": i64::MAX });
+    let found = stage.ask(site, "Archive.Exists", when);
+    assert_eq!(found["answer"], "partly", "who searches does without: {found}");
+    stage.pass(1);
+    assert_eq!(stage.times(site, "block-corrupt"), 1);
+    stage
+}
+
+pub fn cut_and_looked_over() -> Stage {
+    let (mut stage, site) = lobby();
+    stage.record(site, 4);
+    stage.world.machines.ask_stop(site);
+    stage.pass(5);
+    stage.boot(site);
+    stage.pass(40);
+    assert_eq!(stage.times(site, "looked-over"), 0, "it was closed in order");
+
+    stage.record(site, 1);
+    stage.power_cut(site);
+    stage.boot(site);
+    stage.pass(40);
+    assert_eq!(stage.times(site, "looked-over"), 1);
+
+    stage.power_cut(site);
+    let disk = stage.disk(site);
+    stage.world.machines.disk_mut(disk).flip(Stage::slot(1).start + 5000, 1);
+    stage.boot(site);
+    assert_eq!(stage.times(site, "verify-failed"), 0, "it is not read at once");
+    stage.pass(40);
+    assert_eq!(stage.times(site, "verify-failed"), 1, "the neighbour is found");
     stage
 }
 

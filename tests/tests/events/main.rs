@@ -1,6 +1,7 @@
 //! Every code of an event for people is produced by the product on a simulated machine, by a story that somebody can read.
 //!
 //! - `disk` and `haul`: the stories of one appliance and of two (`stage.rs` of the crate); `keep`: what is freed, and what is not.
+//! - `check`: what a check of a card finds, fault by fault, and that it leaves everything as it was.
 //! - `found`: stories of what histories from seeds found once, each with its own judgement.
 //!
 //! Not here: whether an event is said whenever it should be; histories from seeds judge that (`tests/src/sim`). Invariant: a code
@@ -9,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod card;
+mod check;
 mod disk;
 mod found;
 mod haul;
@@ -42,6 +44,16 @@ const STORIES: &[Story] = &[
         "blocks go bad",
         disk::bad_blocks,
         &["block-corrupt", "block-unreadable", "verify-failed"],
+    ),
+    (
+        "a checkpoint goes bad, and somebody searches",
+        disk::bad_checkpoint,
+        &["block-corrupt"],
+    ),
+    (
+        "the power is cut, and a block written before is damaged by it",
+        disk::cut_and_looked_over,
+        &["looked-over", "block-corrupt", "verify-failed"],
     ),
     (
         "superblock copies go bad",
@@ -91,6 +103,11 @@ const STORIES: &[Story] = &[
         "copies of a card, and another in its place",
         card::strangers,
         &["card-cloned", "card-swapped"],
+    ),
+    (
+        "a card is checked that has less than it says",
+        check::story,
+        &["card-checked"],
     ),
     ("a job runs once", haul::run, &["run-started", "caught-up", "run-completed"]),
     ("the target is full", haul::full_target, &["target-full"]),

@@ -1,9 +1,9 @@
 //! When runs begin and end, and what both ends remember of them.
 
-use blockhaul_tests::stage::{Pair, SLOTS, pair, pair_with};
+use blockhaul_tests::stage::{Pair, SLOTS, Stage, pair, pair_with};
 use serde_json::{Value, json};
 
-use crate::target::{SECOND, history, job, numbers, there, utc};
+use crate::target::{SECOND, history, job, numbers, slot_of, there, utc};
 
 fn scheduled(schedule: Value) -> Pair {
     let said = json!({ "mode": "schedule", "plan": { "schedule": schedule } });
@@ -190,4 +190,50 @@ fn a_live_job_is_switched_from_once_to_always_and_back() {
     pair.stage.record(pair.lobby, 2);
     pair.stage.pass(5);
     assert_eq!(there(&pair), numbers(0..4));
+}
+
+#[test]
+fn a_run_that_only_looks_counts_and_sends_nothing() {
+    let mut pair = pair(2 * SLOTS, &[], "on-demand", None);
+    pair.stage.record(pair.lobby, 4);
+    pair.stage.ask(pair.lobby, "Job.Run", json!({ "name": "out" }));
+    pair.stage.pass(5);
+    assert_eq!(there(&pair), numbers(0..4));
+    let look = json!({ "name": "out", "full": true, "dry_run": true, "wait": true });
+    let looked = pair.stage.ask(pair.lobby, "Job.Run", look.clone());
+    assert_eq!(looked["result"], "completed", "{looked}");
+
+    // One block is damaged there, and some are newer here.
+    let disk = pair.stage.disk(pair.vault);
+    let slot = slot_of(&pair, 1);
+    pair.stage
+        .world
+        .machines
+        .disk_mut(disk)
+        .flip(Stage::slot(slot).start + 5_000, 1);
+    pair.stage.record(pair.lobby, 2);
+    let looked = pair.stage.ask(pair.lobby, "Job.Run", look);
+    assert_eq!(
+        (
+            &looked["result"],
+            &looked["full"]["compared"],
+            &looked["full"]["lacking"],
+            &looked["full"]["sent"]
+        ),
+        (&json!("partial"), &json!(4), &json!(1), &json!(0)),
+        "{looked}"
+    );
+    let why = pair
+        .stage
+        .refused(pair.lobby, "Job.Run", json!({ "name": "out", "dry_run": true }));
+    assert!(why.contains("full run"), "{why}");
+    assert_eq!(there(&pair).len(), 3, "nothing came");
+
+    let run = json!({ "name": "out", "full": true, "wait": true });
+    let ran = pair.stage.ask(pair.lobby, "Job.Run", run);
+    assert_eq!(
+        (&ran["result"], &ran["full"]["sent"]),
+        (&json!("completed"), &json!(1)),
+        "{ran}"
+    );
 }

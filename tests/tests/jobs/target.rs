@@ -24,6 +24,17 @@ pub fn there(pair: &Pair) -> BTreeSet<u64> {
     found
 }
 
+/// The slot of the target's disk that holds a block.
+pub fn slot_of(pair: &Pair, number: u64) -> u64 {
+    let disk = pair.stage.world.machines.disk(pair.stage.disk(pair.vault));
+    let shape = geometry(disk.durable()).unwrap();
+    let holds = |slot: &u64| {
+        let found = block(disk.durable(), &shape, *slot);
+        found.is_ok_and(|found| matches!(found.content, Content::Piece(piece) if piece.sequence == number))
+    };
+    (0..shape.slots).find(holds).unwrap()
+}
+
 /// What the target states as missing: first, first behind, reason.
 pub fn missing(pair: &mut Pair) -> Vec<(u64, u64, String)> {
     let gaps = pair

@@ -10,7 +10,7 @@ use blockhaul_tests::Result;
 use serde_json::Value;
 
 use crate::stage::{CARD, Stage, VAULT, ask, create_file, events, refused, wait_until};
-use crate::volume::{Loop, blank};
+use crate::volume::{Loop, blank, system};
 
 /// Runs a program, which must go well.
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
@@ -65,7 +65,8 @@ const AXIS: [&str; 3] = [
     "axis-ACCC8E000001/20261119/23/20261119_230000_AB13_ACCC8E000001/20261119_23/20261119_230000_0003.mkv",
 ];
 
-fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
+/// A card with the days of a tree on FAT32.
+pub fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
     let image = folder.join("openipc.img");
     let shown = image.display().to_string();
     fs::File::create(&image)
@@ -79,6 +80,22 @@ fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
     Ok(image)
 }
 
+/// The image of a whole card whose only partition is that one.
+fn partitioned(image: &Path) -> Result<PathBuf> {
+    const BEFORE_BYTES: usize = 1 << 20;
+    let whole = image.with_extension("whole");
+    let bytes = fs::read(image).map_err(|error| error.to_string())?;
+    let all = [vec![0; BEFORE_BYTES], bytes, vec![0; BEFORE_BYTES]].concat();
+    fs::write(&whole, all).map_err(|error| error.to_string())?;
+    let size = fs::metadata(image).map_err(|error| error.to_string())?.len() / 512;
+    let script = image.with_extension("script");
+    let table = format!("label: dos\nstart=2048, size={size}, type=c\n");
+    fs::write(&script, table).map_err(|error| error.to_string())?;
+    let line = format!("sfdisk -q {} < {}", whole.display(), script.display());
+    run("sh", &["-c", &line])?;
+    Ok(whole)
+}
+
 fn ext4(folder: &Path, tree: &Path) -> Result<PathBuf> {
     let image = folder.join("axis.img");
     let (tree, shown) = (tree.display().to_string(), image.display().to_string());
@@ -86,7 +103,8 @@ fn ext4(folder: &Path, tree: &Path) -> Result<PathBuf> {
     Ok(image)
 }
 
-fn card(stage: &Stage, name: &str) -> Result<Value> {
+/// What is told of a card.
+pub fn card(stage: &Stage, name: &str) -> Result<Value> {
     let all = stage.source.call(&["card", "list"])?;
     let cards = all["cards"].as_array().cloned().unwrap_or_default();
     Ok(cards.into_iter().find(|card| card["name"] == name).unwrap_or_default())
@@ -140,7 +158,8 @@ fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<(
     let openipc = films(&folder.join("openipc"), &OPENIPC)?;
     let axis = films(&folder.join("axis"), &AXIS)?;
     let loose = films(&folder.join("loose"), &["a.ts", "b.ts"])?;
-    let fat = fat32(&folder, &folder.join("openipc"))?.display().to_string();
+    // As a copy of a whole card: a partition table in front.
+    let fat = partitioned(&fat32(&folder, &folder.join("openipc"))?)?.display().to_string();
     let ext = ext4(&folder, &folder.join("axis"))?.display().to_string();
     let plain = folder.join("loose").display().to_string();
 
@@ -258,5 +277,35 @@ fn a_card_is_found_by_its_file_system_in_whatever_slot() -> Result<()> {
         &fs::read(&out).map_err(|error| error.to_string())?,
         &written,
     )?;
+    stage.source.stop()
+}
+
+/// A whole card in a slot: with the kernel's device for its partition that is the card, without one it is looked for, and it is the same.
+#[test]
+fn a_partition_is_one_card_whoever_finds_it() -> Result<()> {
+    let mut stage = Stage::set()?;
+    let folder = stage.folder.path().to_owned();
+    films(&folder.join("openipc"), &OPENIPC)?;
+    let bare = fat32(&folder, &folder.join("openipc"))?;
+    let whole = partitioned(&bare)?;
+    let size = fs::metadata(&bare).map_err(|error| error.to_string())?.len() / 512;
+    let identity = |path: &str| -> Result<Value> {
+        let found = stage.source.call(&["card", "info", path])?;
+        assert_eq!(found["files"], 4, "{found}");
+        Ok(found["facts"]["identity"].clone())
+    };
+    let expected = identity(&bare.display().to_string())?;
+    let slot = Loop::attach(&whole)?;
+    let disk = slot.device.display().to_string();
+    assert_eq!(identity(&disk)?, expected, "without a device for the partition");
+    system("addpart", &[&disk, "1", "2048", &size.to_string()])?;
+    let partition = format!("{disk}p1");
+    let checked = (|| {
+        wait_until("the node of the partition", || Ok(Path::new(&partition).exists()))?;
+        assert_eq!(identity(&partition)?, expected, "by its own device");
+        refused(&stage.source, &["card", "info", &disk], 1, "not supported")
+    })();
+    system("delpart", &[&disk, "1"])?;
+    checked?;
     stage.source.stop()
 }

@@ -7,6 +7,7 @@
 
 mod card;
 mod chain;
+mod check;
 mod configuration;
 mod cut;
 mod cutover;

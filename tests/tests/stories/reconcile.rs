@@ -56,6 +56,13 @@ fn a_full_run_repairs_a_damaged_target_and_nothing_else() -> Result<()> {
     let (ended, _) = export(&stage.target, VAULT, &stage.folder.path().join("damaged"))?;
     assert_eq!(ended.said["damaged"], DAMAGED.len(), "{ended:?}");
 
+    let durable = archive_field(&stage.target, VAULT, "durable")?;
+    let looked = ask(&stage.source, &["archive", "compare", CARD, "--with", "store/vault"])?;
+    let found = &looked.said["jobs"][0]["full"];
+    assert_eq!((looked.exit, &found["lacking"]), (3, &DAMAGED.len().into()), "{looked:?}");
+    let now = archive_field(&stage.target, VAULT, "durable")?;
+    assert_eq!(now, durable, "looking has changed something");
+
     let full = full_run(&stage)?;
     let (compared, sent) = (&full["compared"], &full["sent"]);
     assert_eq!((compared, sent), (&BLOCKS.into(), &DAMAGED.len().into()), "{full}");
@@ -72,6 +79,8 @@ fn a_full_run_repairs_a_damaged_target_and_nothing_else() -> Result<()> {
     assert_eq!(said["back_filled"], DAMAGED.len(), "{said}");
 
     let before = archive_field(&stage.target, VAULT, "durable")?;
+    let looked = ask(&stage.source, &["archive", "compare", CARD, "--with", "store/vault"])?;
+    assert_eq!(looked.exit, 0, "{looked:?}");
     let full = full_run(&stage)?;
     assert_eq!((&full["compared"], &full["sent"]), (&BLOCKS.into(), &0.into()), "{full}");
     assert_eq!(

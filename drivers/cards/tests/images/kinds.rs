@@ -157,3 +157,74 @@ fn what_is_no_file_system() {
     assert_eq!(open(content(1, 1 << 20)), IoError::Unsupported);
     assert_eq!(open(vec![0; 100]), IoError::Unsupported);
 }
+
+/// A card with a partition table of that kind, and the images in its partitions.
+fn partitioned(folder: &Path, table: &str, images: &[&Path]) -> Vec<u8> {
+    const UNIT: usize = 1 << 20;
+    let path = folder.join("whole.img");
+    let parts: Vec<Vec<u8>> = images.iter().map(|image| std::fs::read(image).unwrap()).collect();
+    let size: usize = parts.iter().map(|part| part.len().next_multiple_of(UNIT)).sum();
+    std::fs::write(&path, vec![0; size + 2 * UNIT]).unwrap();
+    let (mut lines, mut at, mut places) = (format!("label: {table}\n"), UNIT, Vec::new());
+    for part in &parts {
+        let kind = if table == "gpt" {
+            "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+        } else {
+            "c"
+        };
+        lines += &format!("start={}, size={}, type={kind}\n", at / 512, part.len() / 512);
+        places.push(at);
+        at += part.len().next_multiple_of(UNIT);
+    }
+    let script = file(folder, "script", lines.as_bytes());
+    run("sh", &["-c", &format!("sfdisk -q {} < {}", path.display(), script.display())]);
+    let mut whole = std::fs::read(&path).unwrap();
+    for (at, part) in places.into_iter().zip(parts) {
+        whole[at..at + part.len()].copy_from_slice(&part);
+    }
+    whole
+}
+
+#[test]
+fn the_file_system_of_a_partition_is_the_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = fat(folder.path(), "32", 40 << 20, "1");
+    let files = fill_fat(folder.path(), &image);
+    let alone = Image::of(&image).open().facts().clone();
+    // One that says how a camera starts, and nothing of what it recorded.
+    let boot = fat(folder.path(), "12", 4 << 20, "4");
+    for table in ["dos", "gpt"] {
+        for images in [&[image.as_path()][..], &[&boot, &image]] {
+            let whole = partitioned(folder.path(), table, images);
+            let whole = Image(std::sync::Arc::new(std::sync::Mutex::new(whole)));
+            let mut card = whole.open();
+            assert_eq!(*card.facts(), alone, "{table}: the same identity, wherever it lies");
+            compare(card.as_mut(), &files);
+            let bare = drivers_cards::open_whole(Box::new(whole.clone()));
+            assert_eq!(bare.err(), Some(IoError::Unsupported));
+        }
+    }
+    // exFAT and ext4 say where they are by themselves, and are believed where they lie.
+    let ext = folder.path().join("ext.img");
+    let tree = folder.path().join("tree");
+    let bytes = content(7, 100_000);
+    file(&tree, "a.mkv", &bytes);
+    run(
+        "mke2fs",
+        &["-q", "-t", "ext4", "-d", tree.to_str().unwrap(), ext.to_str().unwrap(), "8M"],
+    );
+    let exfat = folder.path().join("exfat.img");
+    std::fs::File::create(&exfat).unwrap().set_len(8 << 20).unwrap();
+    run("mkfs.exfat", &[exfat.to_str().unwrap()]);
+    for (image, form) in [(&ext, CardForm::Ext4), (&exfat, CardForm::Exfat)] {
+        for table in ["dos", "gpt"] {
+            let whole = partitioned(folder.path(), table, &[image]);
+            let mut card = Image(std::sync::Arc::new(std::sync::Mutex::new(whole))).open();
+            assert_eq!(card.facts().form, form);
+            assert_eq!(card.facts().identity, Image::of(image).open().facts().identity);
+            if form == CardForm::Ext4 {
+                assert!(read(card.as_mut(), "a.mkv").unwrap() == bytes);
+            }
+        }
+    }
+}

@@ -30,6 +30,14 @@ pub(crate) struct Opened {
     pub(super) device: Option<DeviceNumber>,
 }
 
+impl Opened {
+    /// Whether it is a disk of which the kernel has partitions.
+    pub(crate) fn is_split(&self) -> bool {
+        let node = self.device.and_then(|number| Node::of_number(sysfs::root(), number));
+        self.facts.form == VolumeForm::Disk && node.is_some_and(|node| !node.partitions().is_empty())
+    }
+}
+
 /// Opens a card or an image of one for reading. A card that is mounted here, or held by somebody, is busy.
 pub(crate) fn open_to_read(path: &str) -> Result<Opened, IoError> {
     let is_device = rustix::fs::stat(path)

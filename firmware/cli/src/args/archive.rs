@@ -19,8 +19,12 @@ pub enum Archive {
     Info(Named),
     /// Read every block from the media and check it; exit code 14 if one is damaged
     Verify(Named),
-    /// Compare two archives here by the hashes of their blocks, without reading payload; exit code 3 if they differ
-    #[command(after_help = "Example:\n  blockhaul archive compare main --with rescued")]
+    /// Compare an archive with another one by the hashes of their blocks; exit code 3 if they differ
+    #[command(
+        after_help = "Examples:\n  blockhaul archive compare main --with rescued\n  blockhaul archive compare card --with nvr/main\n\n\
+        With another archive here no payload is read. With PEER/ARCHIVE the jobs that haul there ask the peer to read its blocks;\n\
+        what only the peer has it does not tell."
+    )]
     Compare(Compare),
     /// Haul an archive into another one of this appliance; may be said again
     #[command(after_help = "Examples:\n  \
@@ -43,6 +47,26 @@ pub enum Archive {
         blockhaul archive scrub main --off\n\n\
         `archive info` shows when it was read, how far it is and what was found. Recording goes first.")]
     Scrub(Scrub),
+    /// Take an archive that nothing uses out of the configuration; its volume stays as it is
+    Remove(Named),
+}
+
+/// What an archive is compared with.
+#[derive(Clone, Debug)]
+pub enum Other {
+    /// An archive of this appliance.
+    Here(Name),
+    /// One of a peer.
+    There(value::Target),
+}
+
+fn other(text: &str) -> Result<Other, String> {
+    if text.contains('/') {
+        return value::target(text).map(Other::There);
+    }
+    text.parse()
+        .map(Other::Here)
+        .map_err(|_| format!("{text:?} is neither a name nor PEER/ARCHIVE"))
 }
 
 /// `blockhaul archive compare`
@@ -51,9 +75,9 @@ pub struct Compare {
     /// Name of the archive
     #[arg(value_name = "NAME")]
     pub name: Name,
-    /// The archive it is compared with
-    #[arg(long, value_name = "NAME")]
-    pub with: Name,
+    /// The archive it is compared with, here or at a peer
+    #[arg(long, value_name = "NAME|PEER/ARCHIVE", value_parser = other)]
+    pub with: Other,
     /// Only this camera
     #[arg(long, value_name = "ID")]
     pub camera: Option<Name>,

@@ -19,6 +19,8 @@ pub enum Card {
     List,
     /// Look at a card: file system, files, which patterns would take them. Reads, and changes nothing
     Info(Info),
+    /// Find out whether a card is worth anything: all there, all kept, fast enough. Changes nothing unless told to write
+    Check(Check),
     /// Make a card known: its files are taken into an archive, now and whenever it comes again
     Add(Add),
     /// Forget a card; what was taken stays in the archive
@@ -41,6 +43,23 @@ pub struct Info {
     /// Count the files that a pattern takes; several times. The known profiles if none
     #[arg(long = "pattern", value_name = "PATTERN")]
     pub patterns: Vec<Pattern>,
+}
+
+/// `blockhaul card check`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reading finds places that cannot be read or are slow, and a card that begins again after a power of two. Only --write finds \
+    what is not kept.\n\n\
+    --write reads pages of 4 KiB at about 1,000 places, writes patterns there, reads them back, and puts everything back as it was. If the \
+    power goes or the card is pulled between, some of those pages hold patterns: a file may be damaged, or the file system.\n\n\
+    Ends with 0 if nothing was found, 3 if the card is slow, 14 if it is bad, 1 if the check did not come to its end."
+)]
+pub struct Check {
+    /// Device, partition or image
+    pub path: PathBuf,
+    /// Test by writing too, and put back what was there. The card must not be in use
+    #[arg(long)]
+    pub write: bool,
 }
 
 /// `blockhaul card add`

@@ -114,7 +114,9 @@ pub struct Create {
 
 /// `blockhaul job run`
 #[derive(Debug, Args)]
-#[command(after_help = "Example, after a disk of the target was damaged:\n  blockhaul job run lobby --full --wait")]
+#[command(
+    after_help = "Examples, after a disk of the target was damaged:\n  blockhaul job run lobby --full --dry-run --wait\n  blockhaul job run lobby --full --wait"
+)]
 pub struct Run {
     /// Name of the job
     #[arg(value_name = "NAME")]
@@ -125,6 +127,9 @@ pub struct Run {
     /// Compare everything that both ends should have, and send what is missing or damaged at the target
     #[arg(long)]
     pub full: bool,
+    /// With --full: only compare and say what is missing or damaged there; nothing is sent
+    #[arg(long, short = 'n', requires = "full")]
+    pub dry_run: bool,
     /// Wait until the run has ended
     #[arg(long)]
     pub wait: bool,

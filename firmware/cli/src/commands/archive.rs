@@ -1,17 +1,17 @@
 //! `archive …`.
 
 use blockhaul_core::control::types::{
-    ArchiveCreate, ArchiveInfo, Archives, CompareCall, Compared, CutOver, Migrated, MoveCall, Named, Nothing, ScrubCall, Verified,
+    ArchiveCreate, ArchiveInfo, Archives, CutOver, Migrated, MoveCall, Named, Nothing, ScrubCall, Verified,
 };
 
 use serde_json::Value;
 
 use super::{Context, understood};
-use crate::args::archive::{Archive, Compare, Create, Move, Scrub};
+use crate::args::archive::{Archive, Create, Move, Scrub};
 use crate::args::value;
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
-use crate::render::{archive, difference, migration, text, units};
+use crate::render::{archive, migration, text, units};
 
 /// `blockhaul archive …`
 pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
@@ -23,7 +23,7 @@ pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
         }
         Archive::Info(named) => context.ask("io.blockhaul.Archive.Info", Named { name: named.name }, archive::info),
         Archive::Verify(named) => verify(context, Named { name: named.name }),
-        Archive::Compare(compare) => self::compare(context, compare),
+        Archive::Compare(compare) => super::compare::run(context, compare),
         Archive::Migrate(it) => {
             let told = it.clone();
             context.ask("io.blockhaul.Archive.Migrate", moving(it), move |done: &Migrated, _| {
@@ -35,6 +35,13 @@ pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
             context.ask("io.blockhaul.Archive.CutOver", moving(it), move |done: &CutOver, _| {
                 migration::cut_over(&told, done)
             })
+        }
+        Archive::Remove(named) => {
+            let done = format!(
+                "Archive {} is not configured any more. Its volume was left as it is.",
+                named.name
+            );
+            context.order("io.blockhaul.Archive.Remove", Named { name: named.name }, &done)
         }
         Archive::Scrub(scrub) => self::scrub(context, scrub),
     }
@@ -113,36 +120,6 @@ fn looked_at(name: &str, verified: &Verified) -> String {
         units::percent(verified.blocks, verified.total),
         units::count(verified.damaged_count)
     )
-}
-
-fn compare(context: &Context, compare: Compare) -> Result<Exit, Failure> {
-    let method = "io.blockhaul.Archive.Compare";
-    let (name, with) = (compare.name.to_string(), compare.with.to_string());
-    let parameters = CompareCall {
-        name: compare.name,
-        with: compare.with,
-        camera: compare.camera,
-    };
-    let mut client = context.connect()?;
-    client.send(method, parameters, Style::More)?;
-    let mut progress = context.progress();
-    while let Some(answer) = client.receive(None)? {
-        let compared: Compared = understood(method, &answer.parameters)?;
-        if context.json {
-            context.print_object(&answer.parameters)?;
-        }
-        if answer.continues {
-            progress.note(|| difference::comparing(&compared));
-            continue;
-        }
-        drop(progress);
-        if !context.json {
-            context.print(&difference::compared(&name, &with, &compared, &context.look))?;
-        }
-        let same = compared.only_here + compared.only_there + compared.differing == 0;
-        return Ok(if same { Exit::Done } else { Exit::Partial });
-    }
-    Err(Failure::not_understood(method, "it ended without a last answer"))
 }
 
 fn scrub(context: &Context, scrub: Scrub) -> Result<Exit, Failure> {

@@ -4,13 +4,16 @@ use std::path::Path;
 
 use blockhaul_core::card::pattern::Pattern;
 use blockhaul_core::card::profile::PROFILES;
-use blockhaul_core::control::types::{CardAdd, CardInfo, CardInfoCall, Cards, Named, Nothing};
+use blockhaul_core::control::types::{
+    CardAdd, CardCheckCall, CardChecked, CardInfo, CardInfoCall, Cards, CheckVerdict, Named, Nothing,
+};
 
-use super::Context;
-use crate::args::card::{Add, Card, Info};
+use super::{Context, understood};
+use crate::args::card::{Add, Card, Check, Info};
 use crate::args::value;
+use crate::client::Style;
 use crate::failure::{Exit, Failure};
-use crate::render::card;
+use crate::render::{card, check};
 
 /// `blockhaul card …`
 pub fn run(context: &Context, command: Card) -> Result<Exit, Failure> {
@@ -20,6 +23,7 @@ pub fn run(context: &Context, command: Card) -> Result<Exit, Failure> {
             context.ask("io.blockhaul.Card.List", Nothing {}, render)
         }
         Card::Info(info) => self::info(context, info),
+        Card::Check(check) => self::check(context, check),
         Card::Add(add) => self::add(context, add),
         Card::Remove(named) => {
             let done = format!("Card {} is removed; what was taken stays.", named.name);
@@ -47,6 +51,45 @@ fn info(context: &Context, info: Info) -> Result<Exit, Failure> {
     };
     let render = |found: &CardInfo, look: &_| card::info(found, look);
     context.ask("io.blockhaul.Card.Info", parameters, render)
+}
+
+fn check(context: &Context, call: Check) -> Result<Exit, Failure> {
+    let method = if call.write {
+        "io.blockhaul.Card.CheckByWriting"
+    } else {
+        "io.blockhaul.Card.Check"
+    };
+    let path = absolute(&call.path)?;
+    let mut client = context.connect()?;
+    client.send(method, CardCheckCall { path: path.clone() }, Style::More)?;
+    let mut progress = None;
+    while let Some(answer) = client.receive(None)? {
+        let checked: CardChecked = understood(method, &answer.parameters)?;
+        if context.json {
+            context.print_object(&answer.parameters)?;
+        }
+        if answer.continues {
+            if progress.is_none() && !context.quiet {
+                context.tell(&check::estimate(&path, &checked));
+            }
+            let progress = progress.get_or_insert_with(|| context.progress());
+            progress.note(|| check::progress(&path, &checked));
+            continue;
+        }
+        drop(progress);
+        if !context.json {
+            context.print(&check::report(&path, &checked, &context.look))?;
+        }
+        return Ok(match checked.verdict {
+            Some(CheckVerdict::Good) => Exit::Done,
+            Some(CheckVerdict::Slow) => Exit::Partial,
+            Some(CheckVerdict::Gone | CheckVerdict::Stopped) | None => Exit::Failed,
+            Some(CheckVerdict::Unreadable | CheckVerdict::NotKept | CheckVerdict::ReadOnly | CheckVerdict::Counterfeit) => {
+                Exit::Damaged
+            }
+        });
+    }
+    Err(Failure::not_understood(method, "it ended without a last answer"))
 }
 
 fn add(context: &Context, add: Add) -> Result<Exit, Failure> {

@@ -144,6 +144,7 @@ fn start(context: &Context, run: Run) -> Result<Exit, Failure> {
     let parameters = JobRun {
         name: run.name,
         full: run.full,
+        dry_run: run.dry_run,
         wait: run.wait,
         timeout_ms: run.timeout,
         period,
@@ -165,7 +166,17 @@ fn start(context: &Context, run: Run) -> Result<Exit, Failure> {
                 "Run {} of job {name} {begun}. Wait for it: blockhaul job wait {name} --for idle\n",
                 started.run
             ),
-            Some(result) => format!("Run {} of job {name} has ended: {}.\n", started.run, run::result(*result).0),
+            Some(result) => {
+                let found = started
+                    .full
+                    .as_ref()
+                    .map_or(String::new(), |full| format!(" Full run {}.", job::full_run(full)));
+                format!(
+                    "Run {} of job {name} has ended: {}.{found}\n",
+                    started.run,
+                    run::result(*result).0
+                )
+            }
         }
     })?;
     Ok(match started.result {
@@ -247,7 +258,7 @@ fn wait(context: &Context, wait: Wait) -> Result<Exit, Failure> {
 }
 
 /// A call that takes long; the job is shown meanwhile, over a connection of its own.
-fn watched(
+pub fn watched(
     context: &Context,
     method: &str,
     parameters: impl Serialize,

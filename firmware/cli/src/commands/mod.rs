@@ -3,6 +3,7 @@
 mod appliance;
 mod archive;
 mod card;
+mod compare;
 mod config;
 mod doctor;
 mod export;

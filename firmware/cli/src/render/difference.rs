@@ -1,6 +1,6 @@
 //! How two archives differ.
 
-use blockhaul_core::control::types::{Compared, Whose};
+use blockhaul_core::control::types::{Compared, FullRun, JobState, JobStatus, Whose};
 
 use super::Look;
 use super::table::Table;
@@ -48,6 +48,28 @@ pub fn compared(name: &str, with: &str, compared: &Compared, look: &Look) -> Str
         count(compared.only_there),
         count(compared.differing)
     )
+}
+
+/// What comparing over a link found, by one job.
+pub fn over_a_link(job: &JobStatus, full: &FullRun) -> String {
+    let mut told = format!(
+        "Archive {} and {}, by job {}: {} compared, {} missing or damaged there",
+        job.from,
+        job.to,
+        job.name,
+        things(full.compared, "block"),
+        count(full.lacking)
+    );
+    if job.backlog_blocks > 0 {
+        told += &format!(", {} newer not there yet", count(job.backlog_blocks));
+    }
+    if job.state == JobState::Diverged {
+        told += &format!("; {}", super::text::printable(&job.why));
+    }
+    if full.lacking > 0 {
+        told += &format!(". Send them: blockhaul job run {} --full --wait", job.name);
+    }
+    told + ".\n"
 }
 
 #[cfg(test)]

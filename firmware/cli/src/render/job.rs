@@ -202,16 +202,16 @@ fn run(job: &JobStatus) -> String {
 }
 
 /// How far a full run has come.
-fn full_run(full: &FullRun) -> String {
+pub fn full_run(full: &FullRun) -> String {
     let lost = match full.lost {
         0 => String::new(),
         lost => format!(", {} whole at neither end", count(lost)),
     };
-    let found = format!(
-        "{} compared, {} missing or damaged there and sent{lost}",
-        things(full.compared, "block"),
-        count(full.sent)
-    );
+    let (found, end) = match full.dry_run {
+        true => (full.lacking, "missing or damaged there; nothing was sent"),
+        false => (full.sent, "missing or damaged there and sent"),
+    };
+    let found = format!("{} compared, {} {end}{lost}", things(full.compared, "block"), count(found));
     match full {
         FullRun { done: true, .. } => format!("done: {found}"),
         FullRun { total: 0, .. } => "newer blocks first".into(),
@@ -344,6 +344,8 @@ gate   stalled      card  nvr2/main  2h 10m  1,204 blocks, 1.2 GiB         31m  
             compared: 1_020,
             sent: 7,
             lost: 0,
+            dry_run: false,
+            lacking: 0,
             done: false,
         };
         let job = JobStatus {
@@ -364,6 +366,21 @@ gate   stalled      card  nvr2/main  2h 10m  1,204 blocks, 1.2 GiB         31m  
         assert_eq!(
             full_run(&done),
             "done: 1,020 blocks compared, 7 missing or damaged there and sent, 2 whole at neither end"
+        );
+    }
+
+    #[test]
+    fn a_full_run_that_only_looks_says_so() {
+        let full = FullRun {
+            compared: 9,
+            dry_run: true,
+            lacking: 2,
+            done: true,
+            ..FullRun::default()
+        };
+        assert_eq!(
+            full_run(&full),
+            "done: 9 blocks compared, 2 missing or damaged there; nothing was sent"
         );
     }
 

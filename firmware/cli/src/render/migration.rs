@@ -44,7 +44,14 @@ pub fn cut_over(asked: &Move, it: &CutOver) -> String {
         let staying = names(&it.staying);
         text += &format!("Still hauling {from}, because another job hauls {to} there: {staying}.\n");
     }
-    text + &left(asked, it.blocks) + "\n"
+    text += &format!("{}\n", left(asked, it.blocks));
+    if !it.cards.is_empty() {
+        text += &format!(
+            "Still taken into {from}: the files of {}. When everything of {from} is in {to}, remove each card and add it again with --archive {to}.\n",
+            names(&it.cards)
+        );
+    }
+    text
 }
 
 #[cfg(test)]
@@ -63,15 +70,18 @@ mod tests {
             recorders: vec![name("gate"), name("yard")],
             jobs: vec![name("out")],
             staying: vec![],
+            cards: vec![name("dash")],
             blocks: 3,
             done: false,
         };
         assert_eq!(
             cut_over(&asked, &it),
             "Nothing was changed. These would move:\nRecording into new instead of old: gate, yard.\n\
-             Hauling from new instead of old: out.\nOf old, 3 blocks are not in new yet.\n"
+             Hauling from new instead of old: out.\nOf old, 3 blocks are not in new yet.\n\
+             Still taken into old: the files of dash. When everything of old is in new, remove each card and add it again with --archive new.\n"
         );
         (it.recorders, it.jobs, it.blocks, it.done) = (vec![], vec![], 0, true);
+        it.cards.clear();
         assert_eq!(
             cut_over(&asked, &it),
             "No recorder and no job of old is left to move.\nEverything of old is in new.\n"

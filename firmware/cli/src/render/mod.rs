@@ -5,6 +5,7 @@
 pub mod appliance;
 pub mod archive;
 pub mod card;
+pub mod check;
 pub mod config;
 pub mod difference;
 pub mod job;

@@ -111,6 +111,7 @@ pub fn samples() -> Vec<Sample> {
                 recorders: vec![name()],
                 jobs: vec![name()],
                 staying: vec![name()],
+                cards: vec![name()],
                 blocks: 1,
                 done: true,
             },
@@ -125,6 +126,7 @@ pub fn samples() -> Vec<Sample> {
             json!({ "name": "lobby" }),
             Nothing {},
         ),
+        plain("io.blockhaul.Archive.Remove", Named { name: name() }, Nothing {}),
     ]
 }
 

@@ -71,7 +71,41 @@ pub fn samples() -> Vec<Sample> {
         files_lost: 0,
         files_unreadable: 0,
     };
+    let times = || CheckTimes {
+        places: 1,
+        place_bytes: 2,
+        failed: 3,
+        p50_us: 4,
+        p95_us: 5,
+        p99_us: 6,
+        longest_us: 7,
+        slow: 8,
+    };
+    let checked = || CardChecked {
+        phase: CheckPhase::Ended,
+        verdict: Some(CheckVerdict::Counterfeit),
+        sentence: "Counterfeit.".into(),
+        next: "Throw it away.".into(),
+        size_bytes: 1,
+        real_bytes: Some(2),
+        serial: "S1".into(),
+        done: 3,
+        total: 4,
+        taken_ms: 5,
+        left_ms: 6,
+        blank: 7,
+        reads: times(),
+        writes: Some(times()),
+        places: vec![CheckPlace {
+            at_bytes: 8,
+            found: PlaceFound::Wraps,
+            detail: "what was written to 9".into(),
+        }],
+    };
+    let check = || CardCheckCall { path: "/dev/sdb".into() };
     vec![
+        plain("io.blockhaul.Card.Check", check(), checked()),
+        plain("io.blockhaul.Card.CheckByWriting", check(), checked()),
         with_least("io.blockhaul.Card.Add", add, least, Nothing {}),
         with_least("io.blockhaul.Card.Info", info, json!({ "path": "/dev/sdb1" }), found),
         plain("io.blockhaul.Card.List", Nothing {}, Cards { cards: vec![status] }),

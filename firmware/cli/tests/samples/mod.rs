@@ -423,6 +423,7 @@ fn jobs() -> Vec<Sample> {
     let order = JobRun {
         name: name(),
         full: true,
+        dry_run: true,
         wait: true,
         timeout_ms: Some(1),
         period: Some(Period::Last {
@@ -446,6 +447,7 @@ fn jobs() -> Vec<Sample> {
         run: 1,
         joined: false,
         result: Some(RunResult::Partial),
+        full: Some(FullRun::default()),
     };
     let wait = JobWait {
         name: name(),

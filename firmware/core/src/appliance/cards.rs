@@ -5,6 +5,7 @@
 use hal::{CardFacts, CardId, CardListing, CardLook, DeviceFacts};
 
 use super::*;
+use crate::card::check::Check;
 use crate::card::configured::Card;
 use crate::card::probe::{PROBES_MAX, Probe, Question, info};
 use crate::card::profile::CardSetting;
@@ -20,6 +21,8 @@ pub(crate) struct Cards {
     cards: Vec<Option<Card>>,
     probes: BTreeMap<u64, Probe>,
     next_probe: u64,
+    pub(super) checks: BTreeMap<u64, Check>,
+    pub(super) next_check: u64,
     next_id: u32,
 }
 
@@ -29,7 +32,7 @@ impl Cards {
         CardId(self.next_id)
     }
 
-    fn live(&self) -> impl Iterator<Item = &Card> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Card> {
         self.cards.iter().flatten().filter(|card| !card.deleted)
     }
 
@@ -47,7 +50,7 @@ impl Cards {
 
     /// No op is in flight for any card.
     pub fn are_quiet(&self) -> bool {
-        self.probes.is_empty() && self.cards.iter().flatten().all(Card::is_quiet)
+        self.probes.is_empty() && self.checks.is_empty() && self.cards.iter().flatten().all(Card::is_quiet)
     }
 
     pub fn on_survey(
@@ -143,6 +146,7 @@ impl Parts {
                 "Begin it with a slash.",
             ));
         }
+        self.not_checked(&path)?;
         if self.cards.probes.len() >= PROBES_MAX || self.stopping.is_some() {
             let sentence = "Too many cards are being looked at.";
             return Err(crate::archive::creation::refusal(RefusalCode::Busy, sentence, "Try again."));

@@ -68,6 +68,7 @@ impl Parts {
         };
         let durable = archive.log.durable;
         archive.pump(context);
+        archive.look_at_suspects(context);
         let settled = core::mem::take(&mut archive.settled);
         let mut gaps: Vec<TrackKey> = Vec::new();
         let mut tags_changed = false;

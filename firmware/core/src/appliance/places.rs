@@ -4,15 +4,18 @@ use super::*;
 
 impl Parts {
     pub fn archive_place(&self, name: &crate::Name) -> Option<usize> {
-        self.archives
-            .iter()
-            .flatten()
+        self.configured_archives()
             .find(|archive| archive.name == *name)
             .map(|archive| archive.index)
     }
 
     pub fn archive_named(&self, name: &crate::Name) -> Option<&Archive> {
-        self.archives.iter().flatten().find(|archive| archive.name == *name)
+        self.configured_archives().find(|archive| archive.name == *name)
+    }
+
+    /// Archives that have not been removed.
+    pub fn configured_archives(&self) -> impl Iterator<Item = &Archive> {
+        self.archives.iter().flatten().filter(|archive| !archive.removed)
     }
 
     /// Jobs that have not been deleted.

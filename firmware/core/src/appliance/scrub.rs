@@ -1,4 +1,5 @@
-//! Reading archives for damage in the background: over and over, at a set rate, with a pause between.
+//! Reading archives for damage in the background: over and over, at a set rate, with a pause between; and the newest blocks once, where
+//! an archive was not closed in order.
 //!
 //! How far it has come is in every checkpoint of the archive, and now and then in a record of its own; after a restart it goes on
 //! there. Recording goes first: a block is read only from memory that recording does not need, and after what is being written.
@@ -9,7 +10,7 @@ use super::*;
 use crate::archive::walk::Reader;
 use crate::control::verify::{One, Verify};
 use crate::format::ScrubState;
-use crate::limits::{SCRUB_KEPT_EVERY, SCRUB_YIELD, SCRUB_YIELDS_MAX};
+use crate::limits::{LOOK_OVER_AFTER, LOOK_OVER_RATE, SCRUB_KEPT_EVERY, SCRUB_YIELD, SCRUB_YIELDS_MAX};
 use crate::settings::ScrubSetting;
 use core::time::Duration;
 
@@ -20,7 +21,15 @@ pub(crate) struct Scrub {
     next_at: Instant,
     kept_at: Instant,
     yields: u32,
+    /// What is read now are the newest blocks of an archive that was not closed in order.
+    looks_over: bool,
 }
+
+/// How the newest blocks are read.
+const LOOK_OVER: ScrubSetting = ScrubSetting {
+    rate_bytes: LOOK_OVER_RATE,
+    pause_ms: 0,
+};
 
 impl Parts {
     /// A block or checkpoint for the reading of an archive has been read.
@@ -38,7 +47,8 @@ impl Parts {
             return;
         };
         let named = self.settings.archives.iter().find(|setting| setting.name == archive.name);
-        let setting = named.and_then(|setting| setting.scrub);
+        let look_over = archive.look_over.map(|_| LOOK_OVER);
+        let setting = look_over.or(named.and_then(|setting| setting.scrub));
         let scrub = self.scrubs.entry(index).or_default();
         let Some(setting) = setting.filter(|_| self.stopping.is_none() && archive.gives()) else {
             return scrub.rest(context);
@@ -60,9 +70,17 @@ impl Parts {
                 let bytes = u64::from(archive.superblock.block_bytes);
                 scrub.next_at = context.now.at + Duration::from_nanos(bytes * 1_000_000_000 / setting.rate_bytes.max(1));
                 scrub.yields = 0;
+                if scrub.looks_over {
+                    return context.ask_at(Ready::Scrub(index), Some(scrub.next_at));
+                }
                 let state = &mut archive.catalog.scrub;
                 state.position = verify.position();
                 state.damaged = scrub_damage(state.damaged, verify);
+            }
+            One::End if scrub.looks_over => {
+                archive.looked_over(verify.verified.total, verify.verified.damaged_count, context);
+                *scrub = Scrub::default();
+                return context.wake(Ready::Scrub(index));
             }
             One::End => {
                 let damaged = archive.catalog.scrub.damaged;
@@ -101,6 +119,12 @@ impl Scrub {
 
     /// Begins a pass, or goes on with the one that is on. False if it is not time.
     fn begin(&mut self, index: usize, archive: &mut Archive, setting: ScrubSetting, context: &mut Context) -> bool {
+        if let Some(from) = archive.look_over {
+            self.looks_over = true;
+            self.next_at = context.now.at + LOOK_OVER_AFTER;
+            self.read(index, archive, from, context);
+            return true;
+        }
         let state = &mut archive.catalog.scrub;
         if state.began_utc_ns == 0 {
             let pause_ns = i64::try_from(setting.pause_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
@@ -121,6 +145,11 @@ impl Scrub {
         }
         let from = state.position;
         self.kept_at = context.now.at;
+        self.read(index, archive, from, context);
+        true
+    }
+
+    fn read(&mut self, index: usize, archive: &Archive, from: u64, context: &Context) {
         self.verify = Some(alloc::boxed::Box::new(Verify::start(
             Reader::Scrub(index),
             archive,
@@ -128,6 +157,5 @@ impl Scrub {
             1,
             context.now.at,
         )));
-        true
     }
 }

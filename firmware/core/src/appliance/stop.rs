@@ -49,6 +49,7 @@ impl Parts {
             incoming.hang_up(context);
         }
         self.cards.wake_all(context);
+        self.cards.stop_checks();
         context.say(Code::Stopped, "appliance", "The appliance stops in good order.".to_string());
     }
 

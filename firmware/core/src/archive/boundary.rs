@@ -68,7 +68,10 @@ impl Boundary {
             .and_then(|()| checkpoint_part(archive, sequence, context.memory.bytes(self.span)).map_err(BlockError::Format));
         let (head, content) = match part {
             Ok(part) => part,
-            Err(error) => return Some(Err(error)),
+            Err(error) => {
+                context.suspect(archive.index, sequence);
+                return Some(Err(error));
+            }
         };
         let first = *self.head.get_or_insert(head);
         if head.part != self.part || head.parts != first.parts || head.sequence != self.sequence {

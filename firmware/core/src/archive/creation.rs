@@ -268,6 +268,7 @@ impl Creation {
             freed_sequence: 0,
             released_sequence: 0,
             guard_set: 0,
+            closed: false,
             history: Vec::new(),
         })
     }

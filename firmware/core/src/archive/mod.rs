@@ -14,12 +14,15 @@ pub mod contents;
 pub mod creation;
 mod freeing;
 mod interlock;
+mod leaving;
 mod log;
 pub mod marks;
 mod opening;
 mod presence;
 pub mod seek;
+mod shown;
 mod supers;
+mod suspects;
 pub mod tagged;
 mod verified;
 pub mod walk;
@@ -34,10 +37,11 @@ use hal::{Instant, IoError, Moment, Op, Span, Uuid, VolumeFacts, VolumeId};
 pub use catalog::{Catalog, TrackId};
 pub use log::{Accepted, Log, NotAccepted, Owner, Settled, SettledWhat};
 pub use opening::Opening;
+pub use shown::state_word;
 
 use crate::Name;
 use crate::context::{Context, Ready};
-use crate::control::types::{ArchiveStatus, Mode, VolumeState};
+use crate::control::types::{Mode, VolumeState};
 use crate::format::checkpoint::Entry;
 use crate::format::header::{Epoch, Header, header_hash};
 use crate::format::{FormatError, SECTOR_BYTES, Superblock, TrackKey, header};
@@ -75,6 +79,8 @@ pub enum Task {
     Discard,
     /// Whether the device still gives this superblock copy.
     Presence(usize),
+    /// Reading a checkpoint again that a reader could not use.
+    Suspect(u64),
     /// Letting go of the volume.
     Close,
 }
@@ -129,6 +135,8 @@ pub struct Archive {
     pub quarantined: u64,
     /// Blocks that recovery threw away at the end.
     pub tail_discarded: u64,
+    /// It was not closed in order, and its newest blocks from here on were not read since.
+    pub look_over: Option<u64>,
     /// What has become durable or failed, for the appliance to pass on.
     pub settled: VecDeque<Settled>,
     volume: VolumeId,
@@ -136,6 +144,9 @@ pub struct Archive {
     sectors: Span,
     super_writer: Option<SuperWriter>,
     marked_at: Instant,
+    /// Nothing is appended any more.
+    closing: bool,
+    suspect: Option<suspects::Suspect>,
     /// When it was last seen to be full.
     full_at: Option<Instant>,
     stale_copies: bool,
@@ -146,6 +157,8 @@ pub struct Archive {
     lost_ends: Vec<(TrackKey, u64)>,
     /// Since when its device has owed an answer, once that is too long.
     silent_since: Option<Instant>,
+    /// It is not configured any more.
+    pub removed: bool,
     /// State when it was last asked for changes.
     shown: Option<VolumeState>,
 }
@@ -348,6 +361,7 @@ impl Archive {
             Task::Write(sequence) => self.on_write(sequence, result, context),
             Task::Flush => self.on_flush(result, context),
             Task::Presence(copy) => self.on_presence(copy, result, context),
+            Task::Suspect(sequence) => self.on_suspect(sequence, result, context),
             Task::Discard => self.on_discarded(context),
             Task::Close => {}
         }
@@ -383,59 +397,6 @@ impl Archive {
     /// When this archive wants to be asked again though nothing has happened.
     pub fn deadline(&self) -> Option<Instant> {
         [self.log.flush_due(), self.idle_mark_due()].into_iter().flatten().min()
-    }
-
-    /// The state of the volume, why, and what to do.
-    pub fn state(&self) -> (VolumeState, String, String) {
-        match &self.phase {
-            Phase::Opening(_) | Phase::Ready | Phase::ReadOnly { .. } if self.silent_since.is_some() => (
-                VolumeState::Degraded,
-                format!("the device of {} does not answer", self.path),
-                "Check the device, its cable and its power. It goes on by itself when it answers; nothing is given up."
-                    .to_string(),
-            ),
-            Phase::Opening(_) => (
-                VolumeState::Indexing,
-                "looking for the end of the log".to_string(),
-                String::new(),
-            ),
-            Phase::ReadOnly { why } => (
-                VolumeState::ReadOnly,
-                why.clone(),
-                "Look at the events, check the device, then restart the daemon to open it again.".to_string(),
-            ),
-            Phase::Offline { state, why, action } => (*state, why.clone(), action.clone()),
-            Phase::Ready if self.is_full() => (VolumeState::Full, self.why_full(), self.what_makes_room()),
-            Phase::Ready if self.quarantined > 0 => (
-                VolumeState::Degraded,
-                format!("{} damaged blocks were found", self.quarantined),
-                format!("Run `blockhaul archive verify {}` and plan to replace the device.", self.name),
-            ),
-            Phase::Ready => (VolumeState::Ready, String::new(), String::new()),
-        }
-    }
-
-    /// For `status`.
-    pub fn status(&self) -> ArchiveStatus {
-        let (state, why, action) = self.state();
-        ArchiveStatus {
-            name: self.name.clone(),
-            uuid: self.uuid,
-            volume: self.path.clone(),
-            state,
-            why,
-            action,
-            mode: self.superblock.mode,
-            block_bytes: u64::from(self.superblock.block_bytes),
-            slots: self.superblock.slots,
-            oldest: self.oldest(),
-            head: self.log.next,
-            durable: self.log.durable,
-            epoch: self.superblock.epoch.counter,
-            tracks: self.catalog.tracks().len() as u64,
-            quarantined: self.quarantined,
-            tail_discarded: self.tail_discarded,
-        }
     }
 
     /// The tracks of a camera, or of all; of one kind and origin, or of all.
@@ -492,14 +453,6 @@ impl Archive {
         Some(Duration::from_nanos((span_ns as u64 / blocks).saturating_mul(left)))
     }
 
-    /// Whether what it can do has changed since the last call.
-    pub fn is_changed(&mut self) -> bool {
-        let state = self.state().0;
-        let changed = self.shown != Some(state);
-        self.shown = Some(state);
-        changed
-    }
-
     /// Nothing is accepted, in flight or being written.
     pub fn is_at_rest(&self) -> bool {
         match self.phase {
@@ -509,10 +462,13 @@ impl Archive {
         }
     }
 
-    /// Writes down how far the log is durable, if the superblock does not know. False if there is nothing to write.
+    /// Writes down how far the log is durable, and that it was closed in order. False if there is nothing to write.
     pub fn mark_before_stop(&mut self, context: &mut Context) -> bool {
-        let behind = self.takes() && (self.superblock.durable_sequence < self.log.durable || self.is_released_behind());
+        let is_behind =
+            self.superblock.durable_sequence < self.log.durable || self.is_released_behind() || !self.superblock.closed;
+        let behind = self.takes() && is_behind;
         if behind {
+            self.closing = true;
             self.write_superblock(false, context);
         }
         behind
@@ -558,21 +514,6 @@ impl core::fmt::Display for BlockError {
             BlockError::Io(error) => error.fmt(f),
             BlockError::Format(error) => error.fmt(f),
         }
-    }
-}
-
-/// A state as people read it.
-pub fn state_word(state: VolumeState) -> &'static str {
-    match state {
-        VolumeState::Blank => "blank",
-        VolumeState::Formatting => "formatting",
-        VolumeState::Indexing => "indexing",
-        VolumeState::Ready => "ready",
-        VolumeState::ReadOnly => "read-only",
-        VolumeState::Degraded => "degraded",
-        VolumeState::Full => "full",
-        VolumeState::Offline => "offline",
-        VolumeState::Foreign => "foreign",
     }
 }
 

@@ -27,7 +27,7 @@ use crate::format::record::{GapRange, decode_records};
 use crate::format::superblock::{COPIES, HISTORY_MAX, NO_CHECKPOINT, Quorum, Superblock, copy_offsets, newest};
 use crate::format::{FormatError, NO_HASH, Record, SECTOR_BYTES};
 use crate::journal::Code;
-use crate::limits::{self, LOOKAHEAD, READ_TRIES_MAX};
+use crate::limits::{self, LOOK_OVER_BYTES, LOOKAHEAD, READ_TRIES_MAX};
 use crate::purpose::Purpose;
 use crate::seeded::{Bug, has};
 
@@ -135,6 +135,7 @@ impl Archive {
             freed_sequence: 0,
             released_sequence: 0,
             guard_set: 0,
+            closed: false,
             history: Vec::new(),
         };
         Ok(Archive {
@@ -150,11 +151,14 @@ impl Archive {
             quarantine: BTreeSet::new(),
             quarantined: 0,
             tail_discarded: 0,
+            look_over: None,
             settled: VecDeque::new(),
             volume,
             sectors,
             super_writer: None,
             marked_at: Instant::default(),
+            closing: false,
+            suspect: None,
             freeing: Freeing::default(),
             full_at: None,
             stale_copies: false,
@@ -162,6 +166,7 @@ impl Archive {
             retries_left: limits::OPENING_RETRIES_MAX,
             lost_ends: Vec::new(),
             silent_since: None,
+            removed: false,
             shown: None,
         })
     }

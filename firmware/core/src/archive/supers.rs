@@ -121,6 +121,7 @@ impl Archive {
         next.checkpoint_sequence = self.log.checkpoint_durable;
         next.freed_sequence = self.freeing.below();
         (next.released_sequence, next.guard_set) = self.freeing.released();
+        next.closed = self.closing;
         if has(Bug::SuperblockBeforeFlush) {
             next.durable_sequence = self.log.next;
         }

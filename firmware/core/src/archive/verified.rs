@@ -41,4 +41,19 @@ impl Archive {
             self.keep_scrub(context);
         }
     }
+
+    /// The newest blocks of an archive that was not closed in order were read.
+    pub fn looked_over(&mut self, blocks: u64, damaged: u64, context: &mut Context) {
+        self.look_over = None;
+        let found = match damaged {
+            0 => "all are whole".into(),
+            _ => format!("{damaged} are damaged"),
+        };
+        let sentence = format!(
+            "Archive {} had not been closed in order; its newest blocks were read, {blocks} in all: {found}.",
+            self.name
+        );
+        let code = if damaged == 0 { Code::LookedOver } else { Code::VerifyFailed };
+        context.say(code, &self.name.clone(), sentence);
+    }
 }

@@ -480,11 +480,14 @@ impl Walk {
                 entries: Some(entries),
                 end: loading.sequence,
             },
-            Some(_) | None => Loaded {
-                from,
-                entries: None,
-                end: loading.sequence,
-            },
+            Some(_) | None => {
+                context.suspect(archive.index, loading.sequence);
+                Loaded {
+                    from,
+                    entries: None,
+                    end: loading.sequence,
+                }
+            }
         });
     }
 

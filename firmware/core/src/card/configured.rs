@@ -127,6 +127,11 @@ impl Card {
         self.present.as_ref().map(|present| present.path.as_str())
     }
 
+    /// Whether it is read at that path, or will be.
+    pub fn uses(&self, path: &str) -> bool {
+        self.setting.path.as_deref() == Some(path) || self.path() == Some(path)
+    }
+
     /// What it is, if it is there.
     pub fn facts(&self) -> Option<&CardFacts> {
         self.present.as_ref().map(|present| &present.facts)

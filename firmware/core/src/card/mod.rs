@@ -7,6 +7,7 @@
 //! Invariants: nothing is appended before a look behind its bytes has agreed with the look in front of them; where an import goes on
 //! is in the log of the archive and nowhere else; a card whose identity is not the configured one is not read.
 
+pub mod check;
 pub mod configured;
 mod import;
 pub mod pattern;

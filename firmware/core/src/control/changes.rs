@@ -3,6 +3,7 @@
 mod applied;
 mod cutover;
 mod plan;
+mod removal;
 pub(crate) mod retention;
 mod tenant;
 
@@ -51,6 +52,8 @@ impl Changes {
 pub enum Change {
     /// An archive that is on its volume already, with the place it will have.
     AddArchive(usize, ArchiveSetting),
+    /// No archive of that name; its volume stays as it is.
+    RemoveArchive(Name),
     /// A recorder.
     AddRecorder(RecorderCreate),
     /// No recorder of that name.
@@ -118,6 +121,9 @@ impl Change {
     fn words(&self) -> Option<String> {
         Some(match self {
             Change::AddArchive(_, archive) => format!("Archive {} was created on {}.", archive.name, archive.volume),
+            Change::RemoveArchive(name) => {
+                format!("Archive {name} was removed from the configuration; its volume was left as it is.")
+            }
             Change::AddRecorder(recorder) => format!("Recorder {} was created.", recorder.name),
             Change::RemoveRecorder(name) => format!("Recorder {name} was removed."),
             Change::AddPeer(peer) => format!("Peer {} was added with key {}.", peer.name, peer.key),
@@ -275,6 +281,13 @@ impl Parts {
                 if let Some(client) = client {
                     self.wait_for_archive(client, index, context);
                 }
+            }
+            Change::RemoveArchive(name) => {
+                let found = self.archive_place(&name);
+                if let Some(archive) = found.and_then(|index| self.archives[index].as_mut()) {
+                    archive.leave(context);
+                }
+                done(context);
             }
             Change::AddRecorder(setting) => {
                 self.open_recorder(&setting, context);

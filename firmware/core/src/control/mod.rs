@@ -161,7 +161,12 @@ impl Control {
 fn wants_answer(method: &str) -> bool {
     matches!(
         method,
-        "io.blockhaul.Archive.Verify" | "io.blockhaul.Archive.Export" | "io.blockhaul.Recorder.Record" | "io.blockhaul.Job.Wait"
+        "io.blockhaul.Archive.Verify"
+            | "io.blockhaul.Card.Check"
+            | "io.blockhaul.Card.CheckByWriting"
+            | "io.blockhaul.Archive.Export"
+            | "io.blockhaul.Recorder.Record"
+            | "io.blockhaul.Job.Wait"
     )
 }
 

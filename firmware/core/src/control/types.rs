@@ -6,6 +6,7 @@
 mod appliance;
 mod archive;
 mod card;
+mod check;
 mod config;
 mod device;
 mod grant;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use appliance::*;
 pub use archive::*;
 pub use card::*;
+pub use check::*;
 pub use config::*;
 pub use device::*;
 pub use grant::*;

@@ -197,6 +197,7 @@ impl Parts {
                     run: *run,
                     joined: *joined,
                     result: Some(result),
+                    full: found.full_run().filter(|_| last == *run),
                 };
                 reply(client, &started, false, context);
             }
@@ -386,6 +387,7 @@ impl Parts {
     pub fn on_client_gone(&mut self, client: ClientId, context: &mut Context) {
         self.control.retire(client, context);
         self.on_drainer_gone(client, context);
+        self.cards.stop_checks_of(client);
         self.macros.looked_up.remove(&client);
         self.control.waiters.retain(|waiter| waiter.client != client);
         self.drop_questions(client);

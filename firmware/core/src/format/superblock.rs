@@ -64,6 +64,8 @@ pub struct Superblock {
     pub released_sequence: u64,
     /// Which guards these were, as a number that another set of guards does not have; 0 without guards.
     pub guard_set: u64,
+    /// The archive was closed in order behind this generation: no write was under way when the power went.
+    pub closed: bool,
     /// Earlier openings and their first log sequences, oldest first, the newest included.
     pub history: Vec<(Epoch, u64)>,
 }
@@ -107,6 +109,7 @@ impl Superblock {
         put(sector, 152, &self.checkpoint_sequence.to_le_bytes());
         put(sector, 160, self.label.as_bytes());
         put(sector, 224, &(self.history.len() as u16).to_le_bytes());
+        sector[226] = u8::from(self.closed);
         put(sector, 232, &self.freed_sequence.to_le_bytes());
         put(sector, 240, &self.released_sequence.to_le_bytes());
         put(sector, 248, &self.guard_set.to_le_bytes());
@@ -148,7 +151,8 @@ impl Superblock {
         let count = usize::from(u16_at(sector, 224));
         if usize::from(sector[10]) != copy
             || count > HISTORY_MAX
-            || !all_zero(&sector[226..232])
+            || sector[226] > 1
+            || !all_zero(&sector[227..232])
             || !all_zero(&sector[256 + count * 24..HASHED])
         {
             return Err(FormatError::Field);
@@ -186,6 +190,7 @@ impl Superblock {
             freed_sequence: count_at(sector, 232)?,
             released_sequence: count_at(sector, 240)?,
             guard_set: u64_at(sector, 248),
+            closed: sector[226] == 1,
             history,
         };
         if superblock.geometry_is_sound() {
@@ -326,6 +331,7 @@ pub(crate) mod tests {
             freed_sequence: 8,
             released_sequence: 18,
             guard_set: 0x1112_1314_1516_1718,
+            closed: true,
             history: alloc::vec![(
                 Epoch {
                     counter: 3,

@@ -25,6 +25,8 @@ pub struct Order {
     pub bounds: Bounds,
     /// Everything that both ends should have is compared.
     pub full: bool,
+    /// And nothing is sent.
+    pub dry_run: bool,
 }
 
 impl Order {
@@ -36,6 +38,14 @@ impl Order {
         if self.bounds.blocks == Some(0) || self.bounds.below == Some(0) {
             let sentence = "A run that ends before its first block brings nothing over.";
             return Err(refusal(RefusalCode::Usage, sentence, "Choose a higher bound, or none."));
+        }
+        if self.dry_run && (!self.full || self.bounds != Bounds::default()) {
+            let sentence = "Only a full run, without bounds, can be one that only looks.";
+            return Err(refusal(
+                RefusalCode::Usage,
+                sentence,
+                "blockhaul job run NAME --full --dry-run",
+            ));
         }
         if let Some(code) = self.bounds.event.as_ref().filter(|code| Code::named(code).is_none()) {
             let sentence = format!("There is no event code {code}.");
@@ -64,6 +74,8 @@ pub struct Run {
     pub sent_blocks: u64,
     /// Blocks that were missing there when the first tips were known.
     pub total_blocks: Option<u64>,
+    /// It only looks: nothing leaves.
+    pub dry_run: bool,
     /// If it is a full one, how far it has come.
     pub full: Option<Full>,
     /// People and the other end were told that it began.
@@ -105,6 +117,7 @@ impl Run {
             on: true,
             sieve: Sieve::new(plan, period, now.utc_ns),
             bounds: order.bounds.clone(),
+            dry_run: order.dry_run,
             begun_utc_ns: now.utc_ns,
             before: Counts::of(stats),
             ..Run::default()
@@ -125,6 +138,9 @@ impl Run {
 
     /// Blocks that it may still send.
     pub fn blocks_left(&self) -> u64 {
+        if self.dry_run {
+            return 0;
+        }
         self.bounds
             .blocks
             .map_or(u64::MAX, |most| most.saturating_sub(self.sent_blocks))

@@ -238,7 +238,9 @@ impl Session {
             return;
         }
         lasting.run.sieve.look(&archive.catalog, lasting.run.bounds.mark.as_ref());
-        self.tell_next_mark(archive, lasting.setting, context);
+        if !lasting.run.dry_run {
+            self.tell_next_mark(archive, lasting.setting, context);
+        }
         if (self.walk.is_none() || self.seek_again) && !self.begin(archive, lasting.run.bounds.below, context) {
             return;
         }
@@ -273,7 +275,7 @@ impl Session {
         let rests = self.unacked.is_empty() && self.mark_on.is_none();
         let at_end = rests && held.is_none() && self.is_at_end(archive, &lasting.run.sieve, context);
         let cut = lasting.run.is_cut(archive.log.durable);
-        if ((at_end && !cut) || (rests && held.is_some())) && self.reconciling.is_none() {
+        if ((at_end && !cut) || (rests && held.is_some()) || lasting.run.dry_run) && self.reconciling.is_none() {
             self.reconciling = Some(Reconcile::new(self.job));
         }
         self.reconcile(archive, lasting, context);
@@ -285,7 +287,8 @@ impl Session {
             self.held_until_utc_ns = held.filter(|_| rests);
         }
         self.caught_up = rests && at_end && !cut;
-        let at_bound = (at_end && cut) || (held.is_none() && lasting.run.blocks_left() == 0);
+        let looked = !lasting.run.dry_run || lasting.run.full.is_none_or(|full| full.done);
+        let at_bound = (at_end && cut) || (held.is_none() && lasting.run.blocks_left() == 0 && looked);
         self.bounded = !self.caught_up && self.unacked.is_empty() && self.mark_on.is_none() && at_bound;
     }
 

@@ -154,6 +154,7 @@ impl Parts {
                     offset_ms: 0,
                 });
                 let order = Order {
+                    dry_run: false,
                     period,
                     ..Order::default()
                 };

@@ -22,7 +22,7 @@ pub const FAT: Target = Target {
     what: "FAT on a card",
     longest: 16 << 10,
     check,
-    seeds: || vec![seed("fat12"), seed("fat16"), seed("fat32")],
+    seeds: || vec![seed("fat12"), seed("fat16"), seed("fat32"), partitioned("fat12")],
     words: &["FAT32   ", "\\x55\\xaa", "\\xff\\xff\\xff\\x0f", "\\xf8\\xff"],
 };
 
@@ -158,4 +158,43 @@ fn seed(name: &str) -> Seed {
         other => unreachable!("no card is called {other}"),
     };
     (name.to_owned(), bytes.to_vec())
+}
+
+/// The same behind a partition table.
+fn partitioned(name: &str) -> Seed {
+    const FIRST: u32 = 2048;
+    let mut table = [0; SECTOR];
+    table[446 + 4] = 0x0c;
+    table[446 + 8..446 + 12].copy_from_slice(&FIRST.to_le_bytes());
+    table[446 + 12..446 + 16].copy_from_slice(&16_384u32.to_le_bytes());
+    table[510..].copy_from_slice(&[0x55, 0xaa]);
+    let mut all = vec![0, 0, 0, 1];
+    all.extend_from_slice(&table);
+    let (_, image) = seed(name);
+    let mut rest = image.as_slice();
+    while let [low, middle, high, count, behind @ ..] = rest {
+        let first = FIRST + u32::from_le_bytes([*low, *middle, *high, 0]);
+        all.extend_from_slice(&first.to_le_bytes()[..3]);
+        all.push(*count);
+        let length = (usize::from(*count) * SECTOR).min(behind.len());
+        all.extend_from_slice(&behind[..length]);
+        rest = &behind[length..];
+    }
+    (format!("{name}-partitioned"), all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_system_of_a_partition_is_found() {
+        let (_, bytes) = partitioned("fat12");
+        let image = Counted {
+            sectors: Arc::new(unpack(&bytes)),
+            reads: Arc::default(),
+        };
+        let mut card = drivers_cards::open(Box::new(image)).expect("there is a file system");
+        assert!(!card.list().expect("it can be listed").files.is_empty());
+    }
 }

@@ -254,6 +254,8 @@ impl Peers {
 
 #[cfg(test)]
 mod tests {
+    use blockhaul_core::haul::wire::WhyRefused;
+
     use super::*;
 
     fn heard(seed: &str) -> Vec<Message> {
@@ -281,6 +283,11 @@ mod tests {
             .into_iter()
             .any(|message| matches!(message, Message::Filled { taken: true, .. }));
         assert!(filled, "what a gap states is taken");
+        let refused = heard("other-version").into_iter().any(|message| {
+            let why = WhyRefused::Protocol;
+            message == Message::Refused { why }
+        });
+        assert!(refused, "another version is refused");
         let compared = heard("compare").into_iter().filter_map(|message| match message {
             Message::Compared { there, wanted, .. } => Some((there.count(), wanted.count())),
             _ => None,

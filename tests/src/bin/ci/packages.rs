@@ -10,7 +10,7 @@ use blockhaul_tests::programs::find;
 use crate::steps;
 
 /// A program, and the package of Debian and its children that has it.
-const PROGRAMS: [(&str, &str); 15] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("git", "git"),
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
@@ -20,6 +20,8 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("mkfs.exfat", "exfatprogs"),
     ("fsck.exfat", "exfatprogs"),
     ("mcopy", "mtools"),
+    ("sfdisk", "fdisk"),
+    ("addpart", "util-linux"),
     ("losetup", "mount"),
     ("qemu-storage-daemon", "qemu-utils"),
     ("zstd", "zstd"),

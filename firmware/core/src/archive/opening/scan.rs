@@ -264,6 +264,10 @@ impl Archive {
             context.say(Code::TailDiscarded, &self.name.clone(), sentence);
         }
         self.note_lost_ends(scan);
+        if !self.superblock.closed && head > self.oldest() {
+            let blocks = LOOK_OVER_BYTES / u64::from(self.superblock.block_bytes);
+            self.look_over = Some(head.saturating_sub(blocks).max(self.oldest()));
+        }
         self.catalog.all_durable();
         self.catalog.bound(limits::tracks_max(
             self.superblock.block_bytes,

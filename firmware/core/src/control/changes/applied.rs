@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Plan, cutover, grant_id, retention, tenant};
+use super::{Change, Plan, cutover, grant_id, removal, retention, tenant};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
@@ -137,6 +137,7 @@ impl Change {
         }
         match self {
             Change::AddArchive(_, setting) => settings.archives.push(setting.clone()),
+            Change::RemoveArchive(name) => removal::remove_archive(settings, name)?,
             Change::AddRecorder(setting) => {
                 check_door(setting)?;
                 archive(settings, &setting.archive)?;

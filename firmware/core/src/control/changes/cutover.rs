@@ -322,6 +322,7 @@ impl Parts {
             recorders: moving.recorders,
             jobs: moving.jobs,
             staying: moving.staying,
+            cards: self.cards_into(&call.from),
             blocks,
             done: !call.dry_run,
         };
@@ -331,6 +332,13 @@ impl Parts {
         }
         self.change(Some(client), Change::CutOver(call.clone(), own, Box::new(told)), context);
         Ok(())
+    }
+
+    /// Cards whose files go into an archive. They do not move by themselves: two archives must never take from one card, and the new one
+    /// knows what was taken only when everything has been hauled.
+    fn cards_into(&self, archive: &Name) -> Vec<Name> {
+        let cards = self.settings.cards.iter().filter(|card| card.archive == *archive);
+        cards.map(|card| card.name.clone()).collect()
     }
 
     /// The settings say so: recorders come to their end and open again, jobs begin anew, where they are now.

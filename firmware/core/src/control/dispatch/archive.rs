@@ -34,6 +34,7 @@ pub(super) const METHODS: &[(&str, Role)] = &[
     ("Verify", Role::Read),
     ("Scrub", Role::Operate),
     ("Compare", Role::Read),
+    ("Remove", Role::Admin),
     ("Migrate", Role::Admin),
     ("CutOver", Role::Admin),
     ("Export", Role::Operate),
@@ -48,7 +49,7 @@ impl Parts {
         match method {
             "Create" => self.create_archive(client, parse(call)?, context)?,
             "List" => {
-                let archives = self.archives.iter().flatten().map(Archive::status).collect();
+                let archives = self.configured_archives().map(Archive::status).collect();
                 reply(client, &Archives { archives }, false, context);
             }
             "Info" => {
@@ -65,6 +66,19 @@ impl Parts {
                     pause_ms: call.pause_ms,
                 });
                 self.change(Some(client), Change::SetScrub(call.name, scrub), context);
+            }
+            "Remove" => {
+                let name = name()?;
+                if let Some(archive) = self.archive_named(&name) {
+                    if archive.is_opening() {
+                        return Err(Outcome::Opening(archive.index));
+                    }
+                    if !archive.is_at_rest() {
+                        let sentence = format!("Something is being written to archive {name}.");
+                        return Err(refusal(RefusalCode::Busy, sentence, "Try again in a moment.").into());
+                    }
+                }
+                self.change(Some(client), Change::RemoveArchive(name), context);
             }
             "Compare" => self.compare(client, parse(call)?, call.more, context)?,
             "Migrate" => self.migrate(client, &parse(call)?, context)?,

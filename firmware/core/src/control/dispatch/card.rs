@@ -8,11 +8,13 @@ use crate::card::probe::Question;
 use crate::context::Context;
 use crate::control::changes::Change;
 use crate::control::reply;
-use crate::control::types::{Call, CardAdd, CardInfoCall, Cards, Named};
+use crate::control::types::{Call, CardAdd, CardCheckCall, CardInfoCall, Cards, Named};
 
 /// Methods, and the least role for each.
 pub(super) const METHODS: &[(&str, Role)] = &[
     ("Add", Role::Admin),
+    ("Check", Role::Operate),
+    ("CheckByWriting", Role::Admin),
     ("Info", Role::Operate),
     ("List", Role::Read),
     ("Remove", Role::Admin),
@@ -25,6 +27,11 @@ impl Parts {
                 let add: CardAdd = parse(call)?;
                 let path = add.path.clone();
                 self.probe(path, Question::Add(client, add), context)?;
+            }
+            "Check" | "CheckByWriting" => {
+                let check: CardCheckCall = parse(call)?;
+                let writes = method == "CheckByWriting";
+                self.begin_check((client, call.more), check.path, writes, context)?;
             }
             "Info" => {
                 let info: CardInfoCall = parse(call)?;

@@ -192,6 +192,7 @@ impl Parts {
             period: call.period.clone(),
             bounds: call.bounds.clone(),
             full: call.full,
+            dry_run: call.dry_run,
         };
         order.check()?;
         if job.is_running() && (call.period.is_some() || call.bounds != Bounds::default()) {
@@ -204,6 +205,11 @@ impl Parts {
                 JobMode::Always => format!("It is always on: blockhaul job switch {} --mode on-demand", call.name),
                 JobMode::OnDemand | JobMode::Schedule => format!("blockhaul job stop {}, or wait for its end", call.name),
             };
+            return Err(refusal(RefusalCode::Busy, sentence, next).into());
+        }
+        if call.dry_run && job.is_comparing() {
+            let sentence = format!("A full run of job {} is on.", call.name);
+            let next = format!("See how far it is: blockhaul job show {}", call.name);
             return Err(refusal(RefusalCode::Busy, sentence, next).into());
         }
         if let Some(name) = &call.bounds.mark {
@@ -240,6 +246,7 @@ impl Parts {
                     run,
                     joined,
                     result: None,
+                    full: None,
                 },
                 false,
                 context,

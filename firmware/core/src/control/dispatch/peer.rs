@@ -29,14 +29,12 @@ impl Parts {
                 }
                 self.change(Some(client), Change::AddPeer(peer), context);
             }
-            "List" => reply(
-                client,
-                &Peers {
-                    peers: self.settings.peers.clone(),
-                },
-                false,
-                context,
-            ),
+            "List" => {
+                // The appliance is no peer of itself, though a migration makes it one.
+                let others = self.settings.peers.iter().filter(|peer| peer.key != self.fingerprint);
+                let peers = others.cloned().collect();
+                reply(client, &Peers { peers }, false, context);
+            }
             "Remove" => self.change(Some(client), Change::RemovePeer(name()?), context),
             _ => return Err(no_such_method()),
         }

@@ -43,7 +43,7 @@ impl Parts {
             memory_bytes: u64::from(context.shared.pool.size_bytes()),
             memory_used_bytes: u64::from(context.shared.pool.used_bytes()),
             hauling: self.settings.hauling,
-            archives: self.archives.iter().flatten().map(Archive::status).collect(),
+            archives: self.configured_archives().map(Archive::status).collect(),
             recorders: self
                 .recorders
                 .values()

@@ -304,6 +304,12 @@ pub struct FullRun {
     pub sent: u64,
     /// Blocks that are whole at neither end.
     pub lost: u64,
+    /// It only compares, and sends nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// If so, the blocks that are missing or damaged at the target.
+    #[serde(default)]
+    pub lacking: u64,
     /// Everything is compared.
     pub done: bool,
 }

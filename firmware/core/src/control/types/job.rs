@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::plan::is_default;
-use super::{Bounds, JobMode, JobPlan, JobStatus, Period, RunRecord, RunResult};
+use super::{Bounds, FullRun, JobMode, JobPlan, JobStatus, Period, RunRecord, RunResult};
 use crate::Name;
 
 /// Parameters of `Create`.
@@ -92,6 +92,9 @@ pub struct JobRun {
     /// Compare everything that both should have, and send what is missing or damaged at the target.
     #[serde(default)]
     pub full: bool,
+    /// With `full`: only compare, and send nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dry_run: bool,
     /// Answer when the run has ended.
     #[serde(default)]
     pub wait: bool,
@@ -116,6 +119,9 @@ pub struct RunStarted {
     /// How it ended, if that was waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<RunResult>,
+    /// What a full run has found, if its end was waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<FullRun>,
 }
 
 /// What `Wait` waits for.

@@ -41,6 +41,8 @@ pub struct CutOver {
     pub jobs: Vec<Name>,
     /// Jobs that go on hauling from the old one: another job hauls the new one there already.
     pub staying: Vec<Name>,
+    /// Cards whose files still go into the old one: where an import goes on is in that archive's log.
+    pub cards: Vec<Name>,
     /// Blocks of the old archive that the new one does not have yet; the job that hauls them goes on.
     pub blocks: u64,
     /// False after a dry run.

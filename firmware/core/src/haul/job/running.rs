@@ -3,18 +3,19 @@
 //! Invariants: at most one run of a job is on; each begins and ends once, and both ends know it by one id.
 
 use super::*;
+use crate::control::types::FullRun;
 
 impl Job {
     /// Begins a run, or joins the one that is on, whose order stays, but that it becomes full. Returns its number and whether it was
     /// joined.
     pub fn run(&mut self, order: &Order, context: &mut Context) -> (u64, bool) {
         let joined = self.run.on;
-        let is_comparing = joined && self.run.full.is_some_and(|full| !full.done);
+        let is_comparing = self.is_comparing();
         if !joined {
             self.begin_run(order, context);
         } else if order.full && !is_comparing {
             // A run that is on becomes full.
-            self.run.full = Some(Full::default());
+            self.run.full = Some(Full::new(order.dry_run));
             if let Link::Live(session) = &mut self.link {
                 session.caught_up = false;
             }
@@ -26,7 +27,7 @@ impl Job {
     fn begin_run(&mut self, order: &Order, context: &mut Context) {
         let id = context.shared.entropy.uuid();
         self.run = self.run.begin(id, &self.setting.plan, order, &self.stats, context.now);
-        self.run.full = (order.full || self.setting.full).then(Full::default);
+        self.run.full = (order.full || self.setting.full).then(|| Full::new(order.dry_run));
         self.run_begun_at = context.now.at;
         self.trouble = None;
         self.moved_at = context.now.at;
@@ -178,6 +179,27 @@ impl Job {
     pub fn release_held(&mut self, context: &mut Context) {
         self.run.sieve.release(context.now.utc_ns);
         context.wake(Ready::Job(self.index));
+    }
+
+    /// Whether a full run is on and not through.
+    pub fn is_comparing(&self) -> bool {
+        self.run.on && self.run.full.is_some_and(|full| !full.done)
+    }
+
+    /// The comparison of the run that is on, or of the last one.
+    pub fn full_run(&self) -> Option<FullRun> {
+        let full = self.run.full?;
+        let (at, total) = full.progress();
+        Some(FullRun {
+            at,
+            total,
+            compared: full.compared,
+            sent: full.sent,
+            lost: full.lost,
+            dry_run: full.dry_run,
+            lacking: full.lacking,
+            done: full.done,
+        })
     }
 
     /// Whether a run is on.

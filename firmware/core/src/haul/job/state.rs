@@ -3,7 +3,6 @@
 //! Reads only.
 
 use super::*;
-use crate::control::types::FullRun;
 
 impl Job {
     /// For `status`.
@@ -47,17 +46,7 @@ impl Job {
             bytes: self.stats.bytes,
             duplicates: self.stats.duplicates,
             back_filled: self.stats.back_filled,
-            full: self.run.full.map(|full| {
-                let (at, total) = full.progress();
-                FullRun {
-                    at,
-                    total,
-                    compared: full.compared,
-                    sent: full.sent,
-                    lost: full.lost,
-                    done: full.done,
-                }
-            }),
+            full: self.full_run(),
             gaps: self.stats.gaps,
             filtered: self.stats.filtered,
             retries: self.stats.connections.saturating_sub(1),

@@ -4,6 +4,8 @@
 //! are whole there; what is not is read here, with proof, and sent as fills. The next stretch begins when all of that is durable, so
 //! that how far it has come may outlive the link. New blocks go first.
 //!
+//! A run that only looks asks the same and sends nothing.
+//!
 //! Invariants: nothing is sent that the target has not asked for; a stretch that was disturbed is compared again, which sends
 //! nothing twice, because the target looks at its medium each time.
 
@@ -35,9 +37,21 @@ pub struct Full {
     pub sent: u64,
     /// Blocks that neither has whole.
     pub lost: u64,
+    /// It only looks.
+    pub dry_run: bool,
+    /// If so, the blocks that the target lacks.
+    pub lacking: u64,
 }
 
 impl Full {
+    /// One that begins now.
+    pub fn new(dry_run: bool) -> Full {
+        Full {
+            dry_run,
+            ..Full::default()
+        }
+    }
+
     /// Log sequences that are done with, and all of them.
     pub fn progress(&self) -> (u64, u64) {
         let total = self.end.map_or(0, |end| end.saturating_sub(self.begin));
@@ -277,7 +291,7 @@ impl Session {
                         reconcile.stage = Stage::Asking;
                         return;
                     }
-                    reconcile.stage = if reconcile.lacking.is_empty() {
+                    reconcile.stage = if reconcile.lacking.is_empty() || full.dry_run {
                         Stage::Settling
                     } else {
                         Stage::Fetch(reconcile.walk(full.at))
@@ -295,7 +309,7 @@ impl Session {
                         reconcile.stage = Stage::Settling;
                         return;
                     }
-                    for known in &reconcile.known {
+                    for known in reconcile.known.iter().filter(|_| !full.dry_run) {
                         if !reconcile.lacking.contains(&(known.track, known.number)) {
                             let key = &self.tracks[known.track as usize].key;
                             lasting.done.add(key, known.number);
@@ -303,7 +317,10 @@ impl Session {
                     }
                     full.compared += reconcile.asks.iter().map(|ask| ask.has.count()).sum::<u64>();
                     full.sent += reconcile.filled;
-                    full.lost += reconcile.lacking.len() as u64;
+                    match full.dry_run {
+                        true => full.lacking += reconcile.lacking.len() as u64,
+                        false => full.lost += reconcile.lacking.len() as u64,
+                    }
                     full.at = reconcile.to;
                     reconcile.clear(context);
                     context.wake(Ready::Waiting);
@@ -319,9 +336,13 @@ impl Session {
             lost => format!("; {lost} are whole at neither end"),
         };
         let sentence = format!(
-            "Job {} has compared {} blocks with {}/{}: {} were missing or damaged there and were sent{lost}.",
-            setting.name, full.compared, setting.peer, setting.archive, full.sent
+            "Job {} has compared {} blocks with {}/{}: ",
+            setting.name, full.compared, setting.peer, setting.archive
         );
+        let sentence = match full.dry_run {
+            true => format!("{sentence}{} are missing or damaged there; nothing was sent.", full.lacking),
+            false => format!("{sentence}{} were missing or damaged there and were sent{lost}.", full.sent),
+        };
         context.say(Code::Reconciled, &setting.name.clone(), sentence);
     }
 
@@ -337,13 +358,17 @@ impl Session {
         let now_utc_ns = context.now.utc_ns;
         let taken = |seen: Seen| sieve.judge(seen, now_utc_ns) == Judged::Taken;
         let (tracks, numbers) = (&self.tracks, &self.numbers);
-        let number_of = |id: TrackId| {
+        // What is not below the tip is no business of a comparison.
+        let number_of = |id: TrackId, sequence: u64| {
             let number = numbers.get(&id).copied();
-            number.filter(|number| tracks[*number as usize].state == State::Open)
+            number.filter(|number| {
+                let track = &tracks[*number as usize];
+                track.state == State::Open && sequence < track.next
+            })
         };
         loop {
             let mut note = |log_sequence: u64, id: TrackId, entry: &Entry| {
-                if let Some(track) = number_of(id).filter(|_| taken(Seen::indexed(id, entry))) {
+                if let Some(track) = number_of(id, entry.track_sequence).filter(|_| taken(Seen::indexed(id, entry))) {
                     known.push(Known {
                         track,
                         number: entry.track_sequence,
@@ -364,7 +389,7 @@ impl Session {
                             begin_utc_ns: origin.begin_utc_ns,
                         })
                     });
-                    if let Some(track) = id.and_then(number_of) {
+                    if let Some(track) = id.and_then(|id| number_of(id, origin.track_sequence)) {
                         known.push(Known {
                             track,
                             number: origin.track_sequence,

@@ -100,8 +100,12 @@ const LEASE: Lease = Lease { counter: 1, nonce: 1 };
 const ORIGIN: Uuid = Uuid([0x77; 16]);
 
 fn hello() -> Message {
+    of_version(PROTOCOL)
+}
+
+fn of_version(protocol: u8) -> Message {
     Message::Hello {
-        protocol: PROTOCOL,
+        protocol,
         token: TOKEN,
         source: ORIGIN,
         target: "yard".parse().expect("a name"),
@@ -256,6 +260,7 @@ pub fn seeds() -> Vec<Seed> {
     let joined = |parts: &[Vec<u8>]| parts.concat();
     let seeds = vec![
         ("hello", frame(north, &hello())),
+        ("other-version", frame(north | WAITS, &of_version(PROTOCOL + 1))),
         ("wrong-token", frame(of(Whose::South), &hello())),
         ("opened", opened()),
         (
