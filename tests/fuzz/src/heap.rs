@@ -17,8 +17,9 @@ const FREE_BYTES: usize = 64 << 10;
 /// What a whole appliance with its machine may take, most of which is its block memory.
 const APPLIANCE_BYTES: usize = 16 << 20;
 
-/// What reading a small card may take: its windows, and folders of the longest that are read.
-const CARD_BYTES: usize = 24 << 20;
+/// What reading a small card may take: its windows, and folders of the longest that are read; and with ext4 what its library makes of
+/// `EXT_READS_MIN` blocks of 4 KiB, on a damaged volume that names them.
+const CARD_BYTES: usize = 96 << 20;
 
 /// The same for what an input does to the reader of a card.
 pub fn of_card<T>(what: impl FnOnce() -> T) -> T {

@@ -301,10 +301,12 @@ impl Ledger {
         if let Some(evidence) = evidence.filter(|_| !rolled_back) {
             return Err(format!("{sentence}, though block {evidence} says that it was durable"));
         }
-        for (_, entry) in self.kept.split_off(&end) {
-            if let Some((track, number, ..)) = entry.says.piece {
-                self.lost.insert((track, number));
+        for (sequence, entry) in self.kept.split_off(&end) {
+            if let Some((track, number, ..)) = &entry.says.piece {
+                self.lost.insert((track.clone(), *number));
             }
+            // It is there again if the disk forgets that the log ended here.
+            self.discarded.insert(sequence, entry);
         }
         self.claimed = end;
         self.tails_lost += 1;

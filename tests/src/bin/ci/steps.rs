@@ -59,7 +59,7 @@ pub const STEPS: [Step; 15] = [
     },
     Step {
         name: "sim",
-        what: "cargo sim: 10,000 histories of archives, 3,000 of hauling, 400 of archives that free, 1,000 with wrong peers",
+        what: "cargo sim: 10,000 histories of archives, 3,000 of hauling, 1,000 of archives that free, 1,000 with wrong peers",
         run: sim,
     },
     Step {
@@ -196,7 +196,7 @@ fn fuzz() -> Result<()> {
 fn sim() -> Result<()> {
     run_cargo(&["sim", "--kind", "archive", "--seeds", "10000"])?;
     run_cargo(&["sim", "--kind", "hauling", "--seeds", "3000"])?;
-    run_cargo(&["sim", "--kind", "keeping", "--seeds", "400"])?;
+    run_cargo(&["sim", "--kind", "keeping", "--seeds", "1000"])?;
     run_cargo(&["sim", "--kind", "peer", "--seeds", "1000"])
 }
 
