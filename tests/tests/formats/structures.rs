@@ -66,7 +66,7 @@ pub fn superblock() -> Superblock {
         freed_sequence: 0x0100,
         released_sequence: 0x0202,
         guard_set: 0x1112_1314_1516_1718,
-        closed: false,
+        closed: true,
         history: vec![(epoch(2), 0x0101), (epoch(3), 0x0201)],
     }
 }
