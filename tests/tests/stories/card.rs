@@ -72,7 +72,9 @@ pub fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
     fs::File::create(&image)
         .and_then(|file| file.set_len(48 << 20))
         .map_err(|error| error.to_string())?;
-    run("mkfs.fat", &["-F", "32", "-s", "1", "-i", "12345678", &shown])?;
+    // Of its own: every daemon sees the devices of all stories that are on.
+    let serial = &blake3::hash(shown.as_bytes()).to_hex()[..8];
+    run("mkfs.fat", &["-F", "32", "-s", "1", "-i", serial, &shown])?;
     for day in ["2026-11-19", "2026-11-20"] {
         let from = tree.join(day).display().to_string();
         run("mcopy", &["-s", "-m", "-i", &shown, &from, "::"])?;
