@@ -308,6 +308,9 @@ impl Ledger {
             // It is there again if the disk forgets that the log ended here.
             self.discarded.insert(sequence, entry);
         }
+        if rolled_back {
+            self.take_back(end, image);
+        }
         self.claimed = end;
         self.tails_lost += 1;
         self.tips.clear();
@@ -321,6 +324,27 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// A disk that was put back has again what it had then, also what no opening counted since: below `end` that is the log.
+    fn take_back(&mut self, end: u64, image: &Image) {
+        let slots = self.geometry.slots;
+        let is_there = |(sequence, entry): &(&u64, &Entry)| {
+            block(image, &self.geometry, **sequence % slots).is_ok_and(|there| there.header_hash == entry.says.header_hash)
+        };
+        let back: Vec<u64> = self.discarded.range(..end).filter(is_there).map(|(at, _)| *at).collect();
+        for sequence in back {
+            let Some(entry) = self.discarded.remove(&sequence) else {
+                continue;
+            };
+            let Some(newer) = self.kept.insert(sequence, entry) else {
+                continue;
+            };
+            if let Some((track, number, ..)) = &newer.says.piece {
+                self.lost.insert((track.clone(), *number));
+            }
+            self.discarded.insert(sequence, newer);
+        }
     }
 
     /// Whether a block was written and never claimed: one that is read-only from its opening on gives what it found.
