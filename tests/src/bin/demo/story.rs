@@ -81,8 +81,9 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     let cut = Instant::now();
     stage.network.cut();
     thread::sleep(CUT);
+    let before = stage.target.taken(VAULT)?;
     stage.network.mend();
-    let again = hauls_again(stage)?;
+    let again = hauls_again(stage, before)?;
     report.add(
         cut,
         format!("connection cut for {}", seconds(CUT)),
@@ -91,18 +92,19 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
 
     feed.wait_until(first / 8 * 5);
     progress.say("Killing the target's daemon (kill -9); the recorder goes on.");
-    let killed = Instant::now();
+    let (killed, before) = (Instant::now(), stage.target.taken(VAULT)?);
     stage.target.kill();
     thread::sleep(DOWN);
     stage.target.start()?;
-    let again = hauls_again(stage)?;
+    let again = hauls_again(stage, before)?;
     report.add(killed, "target killed (kill -9)", back(&again));
 
     // Something must be left to haul when the source dies, so the end of this part is recorded without a connection.
     feed.wait_until(first / 8 * 7);
     stage.network.cut();
     feed.finish()?;
-    let left = stage.source.taken(CARD)?.saturating_sub(stage.target.taken(VAULT)?);
+    let before = stage.target.taken(VAULT)?;
+    let left = stage.source.taken(CARD)?.saturating_sub(before);
     if left == 0 {
         return Err("nothing was left to haul when the source was to be killed; the demo proved less than it says.".into());
     }
@@ -114,7 +116,7 @@ fn play(stage: &mut Stage, report: &mut Report) -> Result<()> {
     thread::sleep(DOWN);
     stage.network.mend();
     stage.source.start()?;
-    let again = hauls_again(stage)?;
+    let again = hauls_again(stage, before)?;
     let what = format!("source killed (kill -9), {left} blocks not hauled");
     report.add(killed, what, back(&again));
 
@@ -192,10 +194,9 @@ fn exported(stage: &Stage) -> std::path::PathBuf {
     stage.folder.path().join("exported")
 }
 
-/// Waits until another block has reached the target, and says how long that took.
-fn hauls_again(stage: &mut Stage) -> Result<String> {
+/// Waits until the target has more blocks than before the fault was over, and says how long that took.
+fn hauls_again(stage: &mut Stage, before: u64) -> Result<String> {
     let begun = Instant::now();
-    let before = stage.target.taken(VAULT)?;
     wait_hauled(stage, before + 1)?;
     Ok(seconds(begun.elapsed()))
 }
