@@ -3,8 +3,18 @@
 //!
 //! Not what they ask. Invariant: every failure that a bench prints, a panic too, has the line that replays it and the commit.
 
+use std::ffi::OsString;
 use std::io::{Write, stderr};
 use std::process::{Command, exit};
+
+/// The words of the command line. `cargo NAME -- --option` means the same as `cargo NAME --option`.
+pub fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == "--") {
+        words.remove(1);
+    }
+    words
+}
 
 /// Exit code where whoever read the output has left, as if `SIGPIPE` had ended the command: nothing was judged to the end.
 const NOBODY_READS: i32 = 128 + 13;

@@ -82,7 +82,7 @@ struct IoArguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(blockhaul_tests::command::words());
     end_quietly_where_nobody_reads();
     say_state_on_panic();
     let outcome = match &arguments.what {

@@ -53,7 +53,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(blockhaul_tests::command::words());
     end_quietly_where_nobody_reads();
     if arguments.list {
         let line = |scenario: &Scenario| println!("{:<9} {}", scenario.name, scenario.what);

@@ -42,7 +42,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     end_quietly_where_nobody_reads();
-    let done = match Arguments::parse() {
+    let done = match Arguments::parse_from(blockhaul_tests::command::words()) {
         Arguments {
             bug: Some(bug),
             bench: Some(bench),

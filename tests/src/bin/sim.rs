@@ -65,7 +65,7 @@ struct Sum {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(blockhaul_tests::command::words());
     end_quietly_where_nobody_reads();
     say_seed_on_panic();
     let kinds: Vec<Kind> = match arguments.kind {

@@ -200,7 +200,7 @@ fn measure(tracks: usize, seconds: u64) {
 }
 
 fn main() {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(blockhaul_tests::command::words());
     end_quietly_where_nobody_reads();
     println!("  TRACKS  SOURCE US/EV  EVENTS      TARGET US/EV  EVENTS");
     for tracks in arguments.tracks {

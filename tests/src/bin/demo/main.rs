@@ -45,7 +45,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::parse_from(blockhaul_tests::command::words());
     blockhaul_tests::command::end_quietly_where_nobody_reads();
     let told = if options.card {
         card::tell(&options)
