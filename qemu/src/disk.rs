@@ -120,7 +120,10 @@ impl Disk {
             )),
             Bus::Sd => {
                 device(format!("sdhci-pci,id=slot{index}"));
-                device(format!("sd-card,id=dev{index},drive=disk{index},bus=slot{index}.sd-bus"));
+                // Every host calls its bus by the same name: the way to it tells them apart.
+                device(format!(
+                    "sd-card,id=dev{index},drive=disk{index},bus=pcie.0/slot{index}/sd-bus"
+                ));
             }
             Bus::Usb => {
                 device(format!("qemu-xhci,id=hub{index}"));
