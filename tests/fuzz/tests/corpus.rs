@@ -23,7 +23,8 @@ fn inputs_to_begin_with_are_what_the_command_makes() {
         for (name, bytes) in made {
             assert!(bytes.len() <= target.longest, "{name} is longer than what is tried");
             let kept = corpus::read(&folder.join(&name)).unwrap();
-            assert_eq!(kept, bytes, "{} {name}: run cargo fuzz-decoders --make-corpus", target.name);
+            // Not assert_eq: kilobytes of numbers would hide the one line that helps.
+            assert!(kept == bytes, "{} {name}: run cargo fuzz-decoders --make-corpus", target.name);
         }
     }
 }
