@@ -36,7 +36,6 @@ impl Stretches {
     }
 
     /// Whether one stretch covers all of a time. One without length is covered where it lies.
-    #[cfg(test)]
     pub fn covers(&self, begin: i64, end: i64) -> bool {
         self.at(begin).is_some_and(|(_, to)| end <= to)
     }
@@ -54,6 +53,17 @@ impl Stretches {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Time that they cover.
+    pub fn length_ns(&self) -> i64 {
+        self.iter()
+            .fold(0, |sum, (from, to)| sum.saturating_add(to.saturating_sub(from)))
     }
 }
 
@@ -78,7 +88,7 @@ mod tests {
         assert_eq!(seconds, [(0, 30), (40, 60), (90, 96)]);
         assert!(times.covers(10 * S, 30 * S) && times.covers(45 * S, 45 * S));
         assert!(!times.covers(10 * S, 30 * S + 1) && !times.covers(30 * S, 30 * S) && !times.covers(29 * S, 41 * S));
-        assert_eq!(times.len(), 3);
+        assert_eq!((times.len(), times.length_ns()), (3, 56 * S));
     }
 
     /// Against a line of seconds, each covered or not.

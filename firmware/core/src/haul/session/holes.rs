@@ -69,18 +69,6 @@ impl ToldTimes {
     }
 }
 
-/// The time of a block, or of the whole file that it is a piece of, by the share of it that lies before the piece's end.
-fn time_of(origin: &Origin) -> (i64, i64) {
-    let Some(file) = &origin.file else {
-        return (origin.begin_utc_ns, origin.end_utc_ns.max(origin.begin_utc_ns));
-    };
-    let share = u128::from(file.at_bytes + u64::from(origin.payload_bytes)).max(1);
-    let span = u128::from(origin.end_utc_ns.saturating_sub(file.begin_ns).max(0).unsigned_abs());
-    let whole = span * u128::from(file.size_bytes) / share;
-    let whole = i64::try_from(whole).unwrap_or(i64::MAX);
-    (file.begin_ns, file.begin_ns.saturating_add(whole))
-}
-
 fn id_of(file: &FromFile) -> FileId {
     (file.path, file.begin_ns, file.size_bytes)
 }
@@ -98,7 +86,7 @@ impl Session {
         {
             return if brought { Hole::Open } else { Hole::Covered };
         }
-        let (begin, end) = time_of(origin);
+        let (begin, end) = origin.whole_utc_ns();
         let (from, to) = (begin.saturating_sub(holes.margin_ns), end.saturating_add(holes.margin_ns));
         let begun = origin.file.as_ref().is_some_and(|file| file.at_bytes > 0);
         let judged = known.told.as_ref().and_then(|told| match told.covers(from, to) {
