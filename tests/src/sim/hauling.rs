@@ -229,7 +229,8 @@ fn wait_for_jobs(play: &mut Play, stage: &mut Stage) -> Result<(), String> {
             let name = format!("to-{}", NAMES[*to]);
             let mut jobs = statuses[*from]["jobs"].as_array().into_iter().flatten();
             let job = jobs.find(|job| job["name"] == *name).ok_or(format!("job {name} is gone"))?;
-            if job["state"] == "caught-up" && job["backlog_blocks"] == 0 {
+            let is_done = job["state"] == "caught-up" && job["backlog_blocks"] == 0;
+            if is_done && archives[*to]["state"] != "full" {
                 continue;
             }
             let ends = [(stage.sites[*from], archives[*from]), (stage.sites[*to], archives[*to])];
@@ -289,7 +290,8 @@ fn reconcile(play: &mut Play, stage: &mut Stage) -> Result<(), String> {
 /// themselves.
 fn excuse(play: &Play, ends: [(SiteId, &Value); 2], job: &Value) -> Option<&'static str> {
     let state = job["state"].as_str().unwrap_or_default();
-    if state == "target-full" && ends[1].1["state"] == "full" {
+    // Caught up or not: what it lacks has no room any more.
+    if matches!(state, "target-full" | "caught-up") && ends[1].1["state"] == "full" {
         return Some("jobs to an archive that is full");
     }
     for (site, archive) in ends {
