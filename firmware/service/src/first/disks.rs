@@ -1,4 +1,5 @@
-//! The disks that are there, for the console, and the search for one by what it is called, whatever its device name.
+//! The disks that are there, for the console, the search for one by what it is called, whatever its device name, and looking into card
+//! readers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,20 @@ const MIB: u64 = 1024 * 1024;
 
 /// Devices that are made of memory or of other devices.
 const NO_DISKS: [&str; 5] = ["loop", "ram", "zram", "dm-", "md"];
+
+/// How often the kernel looks into readers whose cards come and go without a word, in milliseconds, and where it is told. Until it is
+/// told it never looks: that is left to whoever is in the place of udev, whose own rules say the same.
+const READERS_EVERY_MS: &str = "2000";
+const READERS_FILE: &str = "/sys/module/block/parameters/events_dfl_poll_msecs";
+
+/// Has the kernel look into card readers.
+pub(super) fn look_into_readers() {
+    if let Err(error) = fs::write(READERS_FILE, READERS_EVERY_MS) {
+        say(&format!(
+            "cards that come and go in a reader are not noticed: {READERS_FILE} cannot be written ({error})"
+        ));
+    }
+}
 
 /// Says which disks there are.
 pub(super) fn report() {
