@@ -1,4 +1,4 @@
-//! A card in a USB reader at the source: pulled in the middle of hauling and put back. What had been hauled is at the target once,
+//! The source records on a USB stick: it is pulled in the middle of hauling and put back. What had been hauled is at the target once,
 //! what had not comes later.
 
 use image::Result;
@@ -16,9 +16,9 @@ const MIB: u64 = 1024 * 1024;
 /// Plays it.
 pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let mut dice = Dice::of_this_run();
-    let card = Disk::blank(&stage.folder, "CARD0", 64 * MIB)?.at(Bus::Usb);
+    let stick = Disk::blank(&stage.folder, "CARD0", 64 * MIB)?.at(Bus::Usb);
     let store = Disk::blank(&stage.folder, "STORE0", 64 * MIB)?;
-    let source = Guest::new(stage, "source", End::Second, vec![card])?;
+    let source = Guest::new(stage, "source", End::Second, vec![stick])?;
     let target = Guest::new(stage, "target", End::First, vec![store])?;
     let mut pair = Pair::boot(stage, source, target)?;
     pair.record(&mut dice, 40)?;
@@ -27,7 +27,7 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     pair.source.until("the archive to be offline", |source| {
         Ok(source.call(&["archive", "info", CARD])?["archive"]["state"] == "offline")
     })?;
-    report.saw("40 blocks are on the card, it is pulled while they are hauled, and the source says so");
+    report.saw("40 blocks are on the stick, it is pulled while they are hauled, and the source says so");
     pair.source.stop()?;
     pair.source.boot(stage)?;
     pair.caught_up()?;
