@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use drivers_uring::disk::serial_of_disk;
+
 use super::say;
 
 const SECTOR_BYTES: u64 = 512;
@@ -53,9 +55,9 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
         .map(|folder| Path::new("/dev").join(name_of(folder)))
 }
 
+/// As the daemon tells it, so that what `device list` shows can be baked in.
 fn serial(folder: &Path) -> Option<String> {
-    let places = [folder.join("serial"), folder.join("device/serial")];
-    places.iter().map(|path| value(path)).find(|serial| !serial.is_empty())
+    Some(serial_of_disk(folder)).filter(|serial| !serial.is_empty())
 }
 
 fn partition_name(folder: &Path) -> Option<String> {
@@ -95,8 +97,9 @@ mod tests {
         fs::write(folder.join("device/serial"), "N0   \n").expect("a file");
         assert_eq!(partition_name(&folder).as_deref(), Some("blockhaul-state"));
         assert_eq!(serial(&folder).as_deref(), Some("N0"));
-        fs::write(folder.join("serial"), "V0").expect("a file");
-        assert_eq!(serial(&folder).as_deref(), Some("V0"));
+        fs::remove_file(folder.join("device/serial")).expect("a file");
+        fs::write(folder.join("device/vpd_pg80"), b"\0\x80\0\x06SATA0 ").expect("a file");
+        assert_eq!(serial(&folder).as_deref(), Some("SATA0"));
         fs::remove_dir_all(&folder).expect("it goes");
     }
 }
