@@ -255,11 +255,14 @@ impl Guest {
         Ok(all)
     }
 
-    /// Pulls the plug as soon as something is in the cache of a disk, at the latest after `patience`.
-    pub fn cut_power_while_writing(&mut self, patience: Duration, mercy: u64, dice: &mut Dice) -> Result<Cut> {
-        let end = Instant::now() + patience;
-        while Instant::now() < end && !self.caches().any(Cache::stop_while_pending) {
-            thread::sleep(Duration::from_millis(1));
+    /// Pulls the plug as soon as there are so many writes in the cache of a disk, after `patience` already at the first one, and
+    /// after twice that time anyhow.
+    pub fn cut_power_while_writing(&mut self, writes: usize, patience: Duration, mercy: u64, dice: &mut Dice) -> Result<Cut> {
+        for writes in [writes, 1] {
+            let end = Instant::now() + patience;
+            while Instant::now() < end && !self.caches().any(|cache| cache.stop_while_pending(writes)) {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
         self.cut_power_with(mercy, dice)
     }

@@ -17,8 +17,8 @@ use crate::scenario::Stage;
 const MIB: u64 = 1024 * 1024;
 const ROUNDS: usize = 4;
 const BLOCKS: usize = 48;
-/// So long a power cut waits for something that it can destroy.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// So long a power cut waits for several writes that it can destroy, and once more for one.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Plays it.
 pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
@@ -52,6 +52,7 @@ fn record_and_cut(pair: &mut Pair, stage: &Stage<'_>, round: usize, dice: &mut D
     let (at_target, pause_ms) = (dice.below(2) == 0, dice.below(900));
     // The first cut keeps nothing of what was not flushed, so that each run has lost something.
     let mercy = if round == 1 { 0 } else { dice.below(5) };
+    let writes = 1 + dice.below(4) as usize;
     let camera = pair.source.client().clone();
     let recorder = {
         let bytes = bytes.clone();
@@ -64,7 +65,7 @@ fn record_and_cut(pair: &mut Pair, stage: &Stage<'_>, round: usize, dice: &mut D
     };
     // What was durable a moment ago must be there afterwards.
     let durable = guest.client().taken(archive)?;
-    let cut = guest.cut_power_while_writing(PATIENCE, mercy, dice)?;
+    let cut = guest.cut_power_while_writing(writes, PATIENCE, mercy, dice)?;
     guest.boot(stage)?;
     let found = guest.client().taken(archive)?;
     if found < durable {
