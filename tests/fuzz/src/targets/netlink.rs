@@ -1,6 +1,6 @@
 //! Messages of the kernel about interfaces, addresses and devices.
 
-use crate::change::change;
+use crate::change::{Change, change};
 use crate::facts::{address, link};
 use crate::netlink::messages;
 use crate::{Seed, Target, heap};
