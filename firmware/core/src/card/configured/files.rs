@@ -25,6 +25,7 @@ impl Card {
             Ok(listing) => listing,
             Err(_) => return self.leave(context),
         };
+        self.listed = true;
         if listing.damaged > 0 && !self.told {
             self.told = true;
             let first = listing.damage.first().map(String::as_str).unwrap_or_default();
