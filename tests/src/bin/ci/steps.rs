@@ -89,7 +89,7 @@ pub const STEPS: [Step; 15] = [
     },
     Step {
         name: "image",
-        what: "cargo image again (two bakes, the same bytes), sbom and deb",
+        what: "cargo image build, sbom and deb",
         run: image,
     },
     Step {
@@ -225,7 +225,7 @@ fn demo() -> Result<()> {
 }
 
 fn image() -> Result<()> {
-    run_cargo(&["image", "again"])?;
+    run_cargo(&["image", "build"])?;
     run_cargo(&["image", "sbom"])?;
     run_cargo(&["image", "deb"])
 }
