@@ -119,6 +119,8 @@ pub enum Code {
     CardFileUnreadable,
     /// The file system of a card is damaged.
     CardDamaged,
+    /// What lies beside files of a card and says their time cannot be read.
+    CardSidecarMissing,
     /// Another card is where one should be.
     CardSwapped,
     /// The same card is there twice.
@@ -204,6 +206,7 @@ impl Code {
             Code::CardFileChanged => ("card-file-changed", Warning),
             Code::CardFileUnreadable => ("card-file-unreadable", Warning),
             Code::CardDamaged => ("card-damaged", Warning),
+            Code::CardSidecarMissing => ("card-sidecar-missing", Warning),
             Code::CardSwapped => ("card-swapped", Warning),
             Code::CardCloned => ("card-cloned", Warning),
             Code::CardChecked => ("card-checked", Info),

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod axis;
 mod card;
 mod check;
 mod disk;
@@ -98,6 +99,11 @@ const STORIES: &[Story] = &[
         "files change, cannot be read, folders are damaged",
         card::changed,
         &["card-file-changed", "card-file-unreadable", "card-damaged", "gap"],
+    ),
+    (
+        "a card of an Axis camera lacks some of its documents",
+        axis::documents,
+        &["card-sidecar-missing", "card-taken"],
     ),
     (
         "copies of a card, and another in its place",

@@ -23,13 +23,15 @@ impl Card {
                 format!("archive {archive} takes no blocks"),
                 format!("blockhaul archive info {archive}"),
             ),
-            (State::Arrived | State::Surveying(_) | State::Listing, _) if self.import.is_none() && self.files == 0 => {
+            (State::Arrived | State::Surveying(_) | State::Listing | State::Reading, _)
+                if self.import.is_none() && self.files == 0 =>
+            {
                 (CardState::Looking, String::new(), String::new())
             }
             _ if self.import.is_some() || !self.queue.is_empty() || self.under_way > 0 => {
                 (CardState::Taking, String::new(), String::new())
             }
-            (State::Arrived | State::Surveying(_), _) => (CardState::Looking, String::new(), String::new()),
+            (State::Arrived | State::Surveying(_) | State::Reading, _) => (CardState::Looking, String::new(), String::new()),
             _ => (CardState::Taken, String::new(), String::new()),
         };
         let current = self.import.as_ref().map(|import| (&import.wanted.file, import.taken_bytes()));
