@@ -127,6 +127,8 @@ pub enum Code {
     CardCloned,
     /// A card was checked.
     CardChecked,
+    /// A card does not keep what was written to it.
+    WriteNotKept,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -210,6 +212,7 @@ impl Code {
             Code::CardSwapped => ("card-swapped", Warning),
             Code::CardCloned => ("card-cloned", Warning),
             Code::CardChecked => ("card-checked", Info),
+            Code::WriteNotKept => ("write-not-kept", Critical),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
             Code::MacroBegun => ("macro-begun", Info),

@@ -67,6 +67,11 @@ const STORIES: &[Story] = &[
         &["group-rewritten", "archive-read-only"],
     ),
     (
+        "a card keeps nothing of what it is given",
+        disk::keeps_nothing,
+        &["write-not-kept", "group-rewritten", "archive-read-only"],
+    ),
+    (
         "a disk is taken out and put back",
         disk::taken_out,
         &["device-removed", "archive-offline", "device-added"],
