@@ -208,7 +208,9 @@ impl Ledger {
 
     /// What is claimed of a card has been read back: a write that was lost is no excuse.
     fn was_read_back(&self, sequence: u64, disk: &Disk) -> Result<(), String> {
-        let is_lost = self.wounds_at(sequence, &disk.wounds).all(|cause| cause == Cause::LostWrite);
+        let mut causes = self.wounds_at(sequence, &disk.wounds).peekable();
+        let is_given_up = sequence + self.geometry.slots <= self.highest;
+        let is_lost = !is_given_up && causes.peek().is_some() && causes.all(|cause| cause == Cause::LostWrite);
         match self.on_image(sequence, disk.current()) {
             Err(why) if is_lost => Err(format!(
                 "{}: block {sequence} is claimed durable on a card that does not hold it: {why}",
