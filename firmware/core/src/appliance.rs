@@ -148,6 +148,7 @@ impl Appliance {
         let journal = Journal::new(&board.kept_events);
         let shared = Shared {
             pool: Pool::new(board.memory_bytes),
+            filling_bytes: 0,
             tags: Tags::default(),
             history: History::read_back(journal.records()),
             journal,

@@ -20,6 +20,8 @@ use crate::timers::Timers;
 pub struct Shared {
     /// Free block memory.
     pub pool: Pool,
+    /// Bytes of blocks that recorders are filling now.
+    pub filling_bytes: u32,
     /// Ops in flight.
     pub tags: Tags<Purpose>,
     /// Events for people.
@@ -143,15 +145,29 @@ impl Context<'_> {
         self.shared.pool.size_bytes()
     }
 
-    /// Block memory that recording does not need: a quarter of it is kept free for recorders and system blocks.
+    /// Block memory that recording does not need: of what recorders are not filling now, a quarter is kept free for the blocks they
+    /// fill next and for system blocks.
     pub fn take_spare(&mut self, length_bytes: u32) -> Option<Span> {
-        self.take_keeping(self.shared.pool.size_bytes() / 4, length_bytes)
+        self.take_keeping(self.unrecorded_bytes() / 4, length_bytes)
     }
 
     /// The same for whoever has some already and only goes faster with more: half of it is kept free. What waits for a peer may not come
     /// back for long, and must not keep others from their first block.
     pub fn take_ahead(&mut self, length_bytes: u32) -> Option<Span> {
-        self.take_keeping(self.shared.pool.size_bytes() / 2, length_bytes)
+        self.take_keeping(self.unrecorded_bytes() / 2, length_bytes)
+    }
+
+    /// Size of the block memory without the blocks that recorders are filling now. They hold these for as long as their cameras send:
+    /// what is kept free beside them comes out of the rest, or many cameras would leave nothing for hauling, ever.
+    pub fn unrecorded_bytes(&self) -> u32 {
+        self.shared.pool.size_bytes() - self.shared.filling_bytes
+    }
+
+    /// A block that a recorder fills; it takes its length from [`Shared::filling_bytes`] when it is sealed.
+    pub fn take_to_fill(&mut self, block_bytes: u32) -> Option<Span> {
+        let span = self.shared.pool.take(block_bytes)?;
+        self.shared.filling_bytes += block_bytes;
+        Some(span)
     }
 
     fn take_keeping(&mut self, kept_bytes: u32, length_bytes: u32) -> Option<Span> {

@@ -80,6 +80,12 @@ impl Pool {
         })
     }
 
+    /// Whether [`Pool::take`] would find a span of that length.
+    pub fn has(&self, length_bytes: u32) -> bool {
+        let order = (length_bytes / PAGE_BYTES).ilog2() as usize;
+        self.counts[order..].iter().any(|count| *count > 0)
+    }
+
     /// Takes back a span that [`Pool::take`] has handed out.
     pub fn give(&mut self, span: Span) {
         assert!(span.length_bytes.is_power_of_two());

@@ -1,6 +1,8 @@
 //! Histories of several appliances: one to three sources, one to three targets, rings and append archives, chains, both ways, and
 //! every fault of a site and of what is between them.
 
+use std::collections::BTreeMap;
+
 use drivers_sim::{DiskModel, Echo, SiteId};
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ use super::network;
 use super::operator;
 use super::play::{Play, SECOND_NS, VOLUME};
 use super::reconciling;
-use super::swarm::{Swarm, slow_down};
+use super::swarm::{Swarm, slow_down, stretch};
 use super::verdict;
 
 /// Faults of a site that these histories know, besides those between sites.
@@ -59,12 +61,27 @@ struct Stage {
     sites: Vec<SiteId>,
     edges: &'static [(usize, usize)],
     cameras: Vec<Camera>,
+    /// Those of them whose job does not catch up now, and why it need not.
+    held_up: BTreeMap<(usize, usize), &'static str>,
+}
+
+impl Stage {
+    /// Those that a site hauls to or from; each site has at least one.
+    fn met(&self, site: SiteId) -> Vec<SiteId> {
+        let ends = self.edges.iter().map(|(from, to)| (self.sites[*from], self.sites[*to]));
+        ends.filter_map(|(from, to)| match () {
+            () if from == site => Some(to),
+            () if to == site => Some(from),
+            () => None,
+        })
+        .collect()
+    }
 }
 
 /// Plays the history of a seed; with `keeping`, archives free what they need not keep.
 pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Play, String> {
     let mut play = Play::new(seed, echo);
-    let stage = set_up(&mut play)?;
+    let mut stage = set_up(&mut play)?;
     if keeping {
         for (at, site) in stage.sites.iter().enumerate() {
             let targets = stage.edges.iter().filter(|(from, _)| *from == at);
@@ -75,21 +92,22 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Play, String> {
     let all: Vec<Fault> = FAULTS.into_iter().chain(network::ALL.map(Fault::Network)).collect();
     let swarm = Swarm::draw(&mut play, &all, 16);
     let meddles = play.chance(50);
+    for site in &stage.sites {
+        play.pass_with_snapshot(*site, SECOND_NS)?;
+    }
     for _ in 0..swarm.count {
         let pause_ns = swarm.pause_ns(&mut play);
         play.pass(pause_ns)?;
         let site = play.pick(&stage.sites);
         if play.chance(30) {
-            let disk = play.disk(site);
-            let snapshot = play.world.machines.disk(disk).snapshot();
-            play.snapshots.insert(site, snapshot);
+            play.take_snapshot(site);
         }
         if meddles && play.chance(40) {
             let (from, to) = play.pick(stage.edges);
             operator::meddle(&mut play, stage.sites[from], &format!("to-{}", NAMES[to]));
         }
         let fault = play.pick(&swarm.faults);
-        play.strike(fault, site, &stage.sites)?;
+        play.strike(fault, site, &stage.met(site))?;
         if play.chance(10) {
             play.mend(site)?;
         }
@@ -113,9 +131,9 @@ pub fn play(seed: u64, echo: Echo, keeping: bool) -> Result<Play, String> {
         let cameras: Vec<Camera> = stage.cameras.iter().filter(|camera| camera.site == *site).cloned().collect();
         open.push(verdict::wait_for_rest(&mut play, *site, &cameras, DRAIN_NS)?);
     }
-    wait_for_jobs(&mut play, &stage)?;
+    wait_for_jobs(&mut play, &mut stage)?;
     same_contents(&play, &stage)?;
-    reconcile(&mut play, &stage)?;
+    reconcile(&mut play, &mut stage)?;
     same_contents(&play, &stage)?;
     for (site, open) in stage.sites.iter().zip(open) {
         if open {
@@ -166,6 +184,9 @@ fn set_up(play: &mut Play) -> Result<Stage, String> {
         }
     }
     for (from, to) in edges {
+        let (one, other) = (sites[*from], sites[*to]);
+        stretch(play, one, other);
+        stretch(play, other, one);
         join(play, (sites[*from], NAMES[*from]), (sites[*to], NAMES[*to]))?;
     }
     let mut cameras = Vec::new();
@@ -178,7 +199,7 @@ fn set_up(play: &mut Play) -> Result<Stage, String> {
             (false, _) => 0,
         };
         for index in 0..count {
-            let pace = Pace::draw(play);
+            let pace = Pace::draw(play, 0);
             cameras.push(Camera::start(
                 play,
                 *site,
@@ -188,7 +209,12 @@ fn set_up(play: &mut Play) -> Result<Stage, String> {
             )?);
         }
     }
-    Ok(Stage { sites, edges, cameras })
+    Ok(Stage {
+        sites,
+        edges,
+        cameras,
+        held_up: BTreeMap::new(),
+    })
 }
 
 /// Makes a job between two sites that are peers.
@@ -202,21 +228,31 @@ fn join(play: &mut Play, from: (SiteId, &str), to: (SiteId, &str)) -> Result<(),
 }
 
 /// Every job is caught up, or waits for a cause that only a person can remove.
-fn wait_for_jobs(play: &mut Play, stage: &Stage) -> Result<(), String> {
+fn wait_for_jobs(play: &mut Play, stage: &mut Stage) -> Result<(), String> {
     let limit_ns = play.now_ns() + DRAIN_NS;
     loop {
-        let mut waits_for = None;
+        let mut statuses = Vec::new();
         for site in &stage.sites {
-            let status = play.ask(*site, "Appliance.Status", json!({}))?;
-            let archive = &status["archives"][0];
-            if matches!(archive["state"].as_str(), Some("ready" | "degraded" | "full")) && archive["durable"] != archive["head"] {
-                waits_for = Some(format!("an archive that is not durable to its end: {archive}"));
+            statuses.push(play.ask(*site, "Appliance.Status", json!({}))?);
+        }
+        let archives: Vec<&Value> = statuses.iter().map(|status| &status["archives"][0]).collect();
+        let is_open = |archive: &Value| matches!(archive["state"].as_str(), Some("ready" | "degraded" | "full"));
+        let behind = archives
+            .iter()
+            .find(|archive| is_open(archive) && archive["durable"] != archive["head"]);
+        let mut waits_for = behind.map(|archive| format!("an archive that is not durable to its end: {archive}"));
+        stage.held_up.clear();
+        for (from, to) in stage.edges {
+            let name = format!("to-{}", NAMES[*to]);
+            let mut jobs = statuses[*from]["jobs"].as_array().into_iter().flatten();
+            let job = jobs.find(|job| job["name"] == *name).ok_or(format!("job {name} is gone"))?;
+            if job["state"] == "caught-up" && job["backlog_blocks"] == 0 {
+                continue;
             }
-            for job in status["jobs"].as_array().into_iter().flatten() {
-                let is_done = job["state"] == "caught-up" && job["backlog_blocks"] == 0;
-                if !is_done && excuse(play, stage, *site, job).is_none() {
-                    waits_for = Some(format!("a job: {job}"));
-                }
+            let ends = [(stage.sites[*from], archives[*from]), (stage.sites[*to], archives[*to])];
+            match excuse(play, ends, job) {
+                Some(why) => drop(stage.held_up.insert((*from, *to), why)),
+                None => waits_for = Some(format!("a job: {job}; its target: {}", archives[*to])),
             }
         }
         let Some(waits_for) = waits_for else { break };
@@ -226,17 +262,12 @@ fn wait_for_jobs(play: &mut Play, stage: &Stage) -> Result<(), String> {
         }
         play.pass(5 * SECOND_NS)?;
     }
-    let excused: Vec<&'static str> = stage
-        .edges
-        .iter()
-        .filter_map(|(from, to)| cause(play, stage.sites[*from], stage.sites[*to]))
-        .collect();
-    excused.into_iter().for_each(|why| play.tally.excuse(why));
+    stage.held_up.values().for_each(|why| play.tally.excuse(why));
     Ok(())
 }
 
 /// Full runs until none has anything to send; then every target has whole what its source has whole.
-fn reconcile(play: &mut Play, stage: &Stage) -> Result<(), String> {
+fn reconcile(play: &mut Play, stage: &mut Stage) -> Result<(), String> {
     for (_, to) in stage.edges {
         if play.chance(60) {
             play.rot_blocks(stage.sites[*to]);
@@ -252,11 +283,9 @@ fn reconcile(play: &mut Play, stage: &Stage) -> Result<(), String> {
             play.interrupt(site)?;
         }
         wait_for_jobs(play, stage)?;
-        for (from, to) in stage.edges {
+        for (from, to) in stage.edges.iter().filter(|edge| !stage.held_up.contains_key(edge)) {
             let (from, name) = (stage.sites[*from], NAMES[*to]);
-            if cause(play, from, stage.sites[*to]).is_none() {
-                sent += play.sent_by_full(from, &format!("to-{name}"))?.unwrap_or(1);
-            }
+            sent += play.sent_by_full(from, &format!("to-{name}"))?.unwrap_or(1);
         }
         if sent == 0 {
             break;
@@ -267,43 +296,28 @@ fn reconcile(play: &mut Play, stage: &Stage) -> Result<(), String> {
             ));
         }
     }
-    for (from, to) in stage.edges {
-        let (from, to) = (stage.sites[*from], stage.sites[*to]);
-        if cause(play, from, to).is_none() {
-            play.judge_reconciled(from, to)?;
-        }
+    for (from, to) in stage.edges.iter().filter(|edge| !stage.held_up.contains_key(edge)) {
+        play.judge_reconciled(stage.sites[*from], stage.sites[*to])?;
     }
     Ok(())
 }
 
-/// Why a job need not catch up, if there is a reason.
-fn excuse(play: &Play, stage: &Stage, from: SiteId, job: &Value) -> Option<&'static str> {
-    let to = stage.sites.iter().find(|site| {
-        let name = &play.world.machines.site(**site).name;
-        job["name"] == format!("to-{name}")
-    })?;
-    let why = cause(play, from, *to)?;
-    matches!(
-        job["state"].as_str(),
-        Some("target-full" | "waiting" | "stalled" | "needs-decision" | "diverged" | "caught-up")
-    )
-    .then_some(why)
-}
-
-/// What is wrong for good between two sites.
-fn cause(play: &Play, from: SiteId, to: SiteId) -> Option<&'static str> {
-    let is_full = play.said.iter().any(|(site, code, _)| *site == to && code == "archive-full");
-    if is_full {
+/// Why a job need not catch up, if there is a reason as things are now. `ends`: source and target, and what their archives say of
+/// themselves.
+fn excuse(play: &Play, ends: [(SiteId, &Value); 2], job: &Value) -> Option<&'static str> {
+    let state = job["state"].as_str().unwrap_or_default();
+    if state == "target-full" && ends[1].1["state"] == "full" {
         return Some("jobs to an archive that is full");
     }
-    for site in [from, to] {
-        let ledger = &play.ledgers[&site];
-        let disk = play.world.machines.disk(play.disk(site));
-        if ledger.tails_lost > 0 || ledger.tracks_forgotten > 0 {
-            return Some("jobs of an archive that lost its newest blocks");
-        }
-        if !disk.wounds.is_empty() && verdict::may_stay_closed(play, site).is_some() {
+    for (site, archive) in ends {
+        let is_closed = matches!(archive["state"].as_str(), Some("read-only" | "offline" | "foreign"));
+        if is_closed && verdict::may_stay_closed(play, site).is_some() {
             return Some("jobs of an archive that cannot be opened for good");
+        }
+        let ledger = &play.ledgers[&site];
+        let has_lost = ledger.tails_lost > 0 || ledger.tracks_forgotten > 0;
+        if has_lost && matches!(state, "needs-decision" | "diverged") {
+            return Some("jobs of an archive that lost its newest blocks");
         }
     }
     None
@@ -330,11 +344,8 @@ fn same_contents(play: &Play, stage: &Stage) -> Result<(), String> {
             }
         }
     }
-    for (from, to) in stage.edges {
+    for (from, to) in stage.edges.iter().filter(|edge| !stage.held_up.contains_key(edge)) {
         let (from, to) = (stage.sites[*from], stage.sites[*to]);
-        if cause(play, from, to).is_some() {
-            continue;
-        }
         let (source, target) = (&play.ledgers[&from], &play.ledgers[&to]);
         for (track, tip) in &source.tips {
             let there = target.tips.get(track).copied().unwrap_or(0);

@@ -1,8 +1,11 @@
 //! What histories from seeds found once in the product, told by hand so that it stays found whatever becomes of the seeds.
 
+use blockhaul_tests::sim::chunk;
+use blockhaul_tests::site::MEMORY_BYTES;
+use drivers_sim::Script;
 use serde_json::{Value, json};
 
-use crate::stage::{Pair, SLOTS, Stage, pair};
+use crate::stage::{BLOCK_BYTES, Pair, SECOND_NS, SLOTS, Stage, pair};
 
 fn job(stage: &mut Stage, site: drivers_sim::SiteId) -> Value {
     stage.ask(site, "Job.Show", json!({ "name": "out" }))["job"].take()
@@ -73,4 +76,43 @@ fn a_full_target_is_told_once_and_so_is_a_gap() {
     assert_eq!(stage.times(lobby, "target-full"), 1);
     assert!(gaps > 0, "the ring went round");
     assert_eq!(stage.times(lobby, "gap"), gaps);
+}
+
+/// The bench of many tracks: cameras held a block each for as long as they were connected, and hauling never got one.
+#[test]
+fn cameras_leave_memory_for_hauling() {
+    let blocks = u64::from(MEMORY_BYTES) / BLOCK_BYTES;
+    let mut stage = Stage::new();
+    let (lobby, vault) = (
+        stage.add_bare("lobby", 8_192, "append"),
+        stage.add_bare("vault", 8_192, "append"),
+    );
+    stage.meet((lobby, "lobby"), (vault, "vault"));
+    stage.haul((lobby, "lobby"), (vault, "vault"), &[], &json!({ "mode": "always" }));
+    // More silent cameras than there are blocks, and four of five blocks are being filled at any time.
+    let (silent, busy) = (blocks + 8, blocks * 4 / 5);
+    let mut connect = |stage: &mut Stage, camera: u64, every_ns| {
+        let name = format!("c{camera}");
+        stage.add_recorder(lobby, "lobby", &name);
+        let script = Script {
+            stream: camera as u32,
+            chunk,
+            chunks: 200,
+            every_ns,
+        };
+        stage.world.machines.feed_path(lobby, &format!("/run/{name}"), script);
+        stage.world.run_for(SECOND_NS / busy);
+    };
+    for camera in 0..silent {
+        connect(&mut stage, camera, 3_600 * SECOND_NS);
+    }
+    for camera in silent..silent + busy {
+        connect(&mut stage, camera, SECOND_NS / 10);
+    }
+    let before = job(&mut stage, lobby)["blocks"].as_u64().unwrap();
+    stage.pass(12);
+    let job = job(&mut stage, lobby);
+    let hauled = job["blocks"].as_u64().unwrap() - before;
+    assert!(hauled > 8 * busy, "{hauled} blocks of {busy} cameras in 12 s: {job}");
+    assert_eq!(stage.times(lobby, "recording-dropped"), 0);
 }

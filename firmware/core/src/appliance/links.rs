@@ -222,12 +222,13 @@ impl Parts {
         }
     }
 
-    /// Whether one more link may come: each has a block lent to it for as long as it is up, and all of these fit half of the memory.
+    /// Whether one more link may come: each has a block lent to it for as long as it is up, and all of these fit half of the
+    /// memory that recorders leave.
     fn has_memory_for(&self, block_bytes: u32, context: &Context) -> bool {
         let up = self.incoming.values().filter(|incoming| !incoming.has_hung_up());
         let archives = up.filter_map(|incoming| self.archives[incoming.grant.as_ref()?.archive].as_ref());
         let lent_bytes: u64 = archives.map(|archive| u64::from(archive.superblock.block_bytes)).sum();
-        lent_bytes + u64::from(block_bytes) <= u64::from(context.memory_bytes()) / 2
+        lent_bytes + u64::from(block_bytes) <= u64::from(context.unrecorded_bytes()) / 2
     }
 
     /// Whether this key with this token may append to that archive, now.

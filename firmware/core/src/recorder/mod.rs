@@ -1,7 +1,7 @@
 //! Recorders: a stream comes in through a feed, blocks go into an archive.
 //!
 //! A block begins with its first byte and is sealed when it is full, after `flush-after`, or when the feeder ends. Blocks of
-//! MPEG-TS hold whole packets; a rest is carried into the next block.
+//! MPEG-TS hold whole packets; a rest is carried into the next block. A silent feeder holds a page of the block memory, not a block.
 //!
 //! Invariants: a feeder never waits longer than `limits::FEEDER_WAIT` for us: then its bytes are dropped, counted and said; at
 //! most one op is in flight on a feed.
@@ -10,7 +10,7 @@ pub mod container;
 
 use alloc::format;
 use alloc::string::String;
-use hal::{ClientId, Digest, FeedId, Instant, IoError, Moment, Op, Span};
+use hal::{ClientId, Digest, FeedId, Instant, IoError, Moment, Op, PAGE_BYTES, Span};
 
 use crate::archive::{Accepted, Archive, Owner};
 use crate::context::{Context, Ready};
@@ -78,6 +78,8 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum InFlight {
     Nothing,
+    /// The first byte of a block, into that page.
+    First(Span),
     Fill,
     Drain,
 }
@@ -87,7 +89,7 @@ enum InFlight {
 struct Filling {
     span: Span,
     filled_bytes: u32,
-    begun: Option<Moment>,
+    begun: Moment,
 }
 
 impl Recorder {
@@ -203,7 +205,8 @@ impl Recorder {
         if self.state != State::Open || self.in_flight != InFlight::Nothing || self.ended {
             return;
         }
-        if archive.takes() && !archive.is_full() && self.room(archive, context) {
+        let block_bytes = archive.superblock.block_bytes;
+        if archive.takes() && !archive.is_full() && self.ask(block_bytes, context) {
             self.starved_since = None;
             if self.dropping {
                 self.dropping = false;
@@ -213,7 +216,6 @@ impl Recorder {
                 );
                 context.say(Code::RecordingResumed, &self.name.clone(), sentence);
             }
-            self.fill(archive, context);
             return;
         }
         self.full = archive.is_full();
@@ -231,46 +233,65 @@ impl Recorder {
         });
     }
 
-    /// Sees that there is a block to fill.
-    fn room(&mut self, archive: &Archive, context: &mut Context) -> bool {
-        if self.filling.is_some() {
-            return true;
+    /// Asks the feed for bytes, if there is a block to fill with them.
+    fn ask(&mut self, block_bytes: u32, context: &mut Context) -> bool {
+        if self.filling.is_some() || !self.carry.is_empty() {
+            return self.begin(block_bytes, context) && self.fill(block_bytes, context);
         }
-        // Half of the memory for one recorder at most: a slow disk must not take it from the others.
-        let block_bytes = archive.superblock.block_bytes;
-        let share = (context.shared.pool.size_bytes() / 2 / block_bytes).max(2);
-        if self.outstanding >= share {
+        if !self.has_share(block_bytes, context) || !context.shared.pool.has(block_bytes) {
             return false;
         }
-        let Some(span) = context.take(block_bytes) else { return false };
-        let payload = span.part(SECTOR_BYTES, span.length_bytes - SECTOR_BYTES);
-        let carried = self.carry.len() as u32;
-        context.memory.bytes_mut(payload)[..carried as usize].copy_from_slice(&self.carry);
-        self.carry.clear();
-        let begun = (carried > 0).then_some(context.now);
-        self.filling = Some(Filling {
-            span,
-            filled_bytes: carried,
-            begun,
+        let Some(page) = context.take(PAGE_BYTES) else { return false };
+        // The first byte alone, so that we know when it came; a silent feeder costs nothing.
+        self.in_flight = InFlight::First(page);
+        context.submit(Op::Fill {
+            feed: self.feed,
+            into: page.part(0, 1),
+            until: Instant { boot_ns: u64::MAX },
         });
         true
     }
 
-    fn fill(&mut self, archive: &Archive, context: &mut Context) {
-        let Some(filling) = self.filling else { return };
-        let capacity = capacity_bytes(archive.superblock.block_bytes);
-        // The first byte alone, so that we know when it came; a silent feeder costs nothing.
-        let (length, until) = match filling.begun {
-            None => (1, Instant { boot_ns: u64::MAX }),
-            Some(begun) => (capacity - filling.filled_bytes, begun.at + self.flush_after),
+    /// Half of the memory for one recorder at most: a slow disk must not take it from the others.
+    fn has_share(&self, block_bytes: u32, context: &Context) -> bool {
+        self.outstanding < (context.memory_bytes() / 2 / block_bytes).max(2)
+    }
+
+    /// Sees that there is a block to fill; it begins with what was carried.
+    fn begin(&mut self, block_bytes: u32, context: &mut Context) -> bool {
+        if self.filling.is_some() {
+            return true;
+        }
+        if !self.has_share(block_bytes, context) {
+            return false;
+        }
+        let Some(span) = context.take_to_fill(block_bytes) else {
+            return false;
         };
-        let into = filling.span.part(SECTOR_BYTES + filling.filled_bytes, length);
+        let carried = self.carry.len() as u32;
+        context
+            .memory
+            .bytes_mut(span.part(SECTOR_BYTES, carried))
+            .copy_from_slice(&self.carry);
+        self.carry.clear();
+        self.filling = Some(Filling {
+            span,
+            filled_bytes: carried,
+            begun: context.now,
+        });
+        true
+    }
+
+    fn fill(&mut self, block_bytes: u32, context: &mut Context) -> bool {
+        let Some(filling) = self.filling else { return false };
+        let length = capacity_bytes(block_bytes) - filling.filled_bytes;
         self.in_flight = InFlight::Fill;
         context.submit(Op::Fill {
             feed: self.feed,
-            into,
-            until,
+            into: filling.span.part(SECTOR_BYTES + filling.filled_bytes, length),
+            until: filling.begun.at + self.flush_after,
         });
+        true
     }
 
     /// Bytes have come, or time is up.
@@ -279,6 +300,7 @@ impl Recorder {
         let end = end || self.ended;
         match core::mem::replace(&mut self.in_flight, InFlight::Nothing) {
             InFlight::Nothing => {}
+            InFlight::First(page) => self.on_first(page.part(0, bytes.min(1) as u32), page, end, archive, context),
             InFlight::Drain => {
                 // A block does not go on over bytes that are missing.
                 if (bytes > 0 || end) && self.filling.is_some() {
@@ -292,6 +314,18 @@ impl Recorder {
             self.end_feeder(context);
         }
         context.wake(Ready::Recorder(self.index));
+    }
+
+    /// A block can begin, or the feeder has ended without a byte more.
+    fn on_first(&mut self, fresh: Span, page: Span, end: bool, archive: &mut Archive, context: &mut Context) {
+        self.scanner.scan(context.memory.bytes(fresh));
+        self.bytes += u64::from(fresh.length_bytes);
+        // It is empty: nobody asks for a first byte otherwise.
+        let _ = self.carry.extend_from_slice(context.memory.bytes(fresh));
+        context.give(page);
+        if end && !self.carry.is_empty() && self.begin(archive.superblock.block_bytes, context) {
+            self.seal(false, true, archive, context);
+        }
     }
 
     fn on_drained(&mut self, bytes: u64, context: &mut Context) {
@@ -309,9 +343,12 @@ impl Recorder {
             let sentence = format!("Recorder {} drops bytes: {why}.", self.name);
             context.say(Code::RecordingDropped, &self.name.clone(), sentence);
         }
-        self.dropped_bytes += bytes;
-        self.interrupted = true;
+        // Nothing of the stream follows what was carried.
+        let carried = self.carry.len() as u64;
         self.carry.clear();
+        self.bytes -= carried;
+        self.dropped_bytes += bytes + carried;
+        self.interrupted = true;
     }
 
     fn on_bytes(&mut self, bytes: u64, end: bool, archive: &mut Archive, context: &mut Context) {
@@ -321,20 +358,24 @@ impl Recorder {
         self.scanner.scan(context.memory.bytes(fresh));
         filling.filled_bytes += bytes;
         self.bytes += u64::from(bytes);
-        if bytes > 0 && filling.begun.is_none() {
-            filling.begun = Some(context.now);
-        }
         self.filling = Some(filling);
         let full = filling.filled_bytes == capacity_bytes(archive.superblock.block_bytes);
-        let due = filling
-            .begun
-            .is_some_and(|begun| begun.at + self.flush_after <= context.now.at);
+        let due = filling.begun.at + self.flush_after <= context.now.at;
         if full || end || due {
             self.seal(full, end, archive, context);
         }
     }
 
+    /// There was no block for what was carried, and the next feeder's bytes do not belong behind it.
+    fn lose_carried(&mut self, context: &mut Context) {
+        let carried = self.carry.len() as u64;
+        self.carry.clear();
+        self.bytes -= carried;
+        self.on_drained(carried, context);
+    }
+
     fn end_feeder(&mut self, context: &mut Context) {
+        self.lose_carried(context);
         self.interrupted = true;
         self.scanner = Scanner::new();
         // Its connection would stay its own for ever.
@@ -347,13 +388,7 @@ impl Recorder {
     /// Makes a block of what has come and hands it to the archive.
     fn seal(&mut self, full: bool, end: bool, archive: &mut Archive, context: &mut Context) {
         let Some(mut filling) = self.filling else { return };
-        let Some(begun) = filling.begun else {
-            if end {
-                context.give(filling.span);
-                self.filling = None;
-            }
-            return;
-        };
+        let begun = filling.begun;
         let whole = if end {
             filling.filled_bytes
         } else {
@@ -361,11 +396,12 @@ impl Recorder {
         };
         if whole == 0 {
             // Less than one packet in all that time: wait as long again.
-            filling.begun = Some(context.now);
+            filling.begun = context.now;
             self.filling = Some(filling);
             return;
         }
         self.filling = None;
+        context.shared.filling_bytes -= filling.span.length_bytes;
         let block = context.memory.bytes_mut(filling.span);
         let rest = &mut block[SECTOR_BYTES as usize + whole as usize..];
         let carried = (filling.filled_bytes - whole) as usize;
@@ -448,6 +484,7 @@ impl Recorder {
         context.submit(Op::CloseFeed { feed: self.feed });
         if self.in_flight == InFlight::Nothing {
             self.seal(false, true, archive, context);
+            self.lose_carried(context);
         }
         self.ended = true;
     }
