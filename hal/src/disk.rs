@@ -55,10 +55,23 @@ pub struct VolumeFacts {
     pub fua: bool,
     /// Unit of discard; 0 if there is none.
     pub discard_bytes: u32,
+    /// It can be taken out.
+    pub removable: bool,
+    /// Unit in which its flash is erased, as SD cards and eMMC tell it; 0 if nobody says.
+    pub erase_bytes: u32,
+    /// Where a partition begins on its device; 0 for everything else.
+    pub starts_at_bytes: u64,
     /// Serial number, WWID or card identification, as the kernel tells it; empty for a file.
     pub serial: String,
     /// The same thing opened under two names has the same number (`st_rdev`, or device and inode of a file).
     pub same_as: u64,
+}
+
+impl VolumeFacts {
+    /// Whether it is a card, or behaves like one: its flash has a small controller of its own, and nobody tells how well it is.
+    pub fn is_card(&self) -> bool {
+        self.removable || self.erase_bytes > 0
+    }
 }
 
 /// One disk, card or partition that the machine has.

@@ -14,6 +14,9 @@ use crate::mood::{Mood, TEAR_BYTES};
 use crate::wound::{Cause, Wounds};
 use crate::{DiskLatency, DiskModel, Effect, FailedReads, Fault, Image, IoKind, Logged, Random, SiteId, Struck};
 
+/// What discarded bytes hold on a disk that does not clear them.
+const GARBAGE_BYTE: u8 = 0xd5;
+
 /// Which disk of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskId(pub usize);
@@ -315,7 +318,9 @@ impl Disk {
 
     pub(crate) fn clear(&mut self, at_bytes: u64, length_bytes: u64) {
         let length = usize::try_from(length_bytes).expect("usize has 64 bits");
-        self.write(at_bytes, vec![0; length].into());
+        // Flash translations give zeros, ones, or what somebody else has written.
+        let byte = if self.model.discards_to_garbage { GARBAGE_BYTE } else { 0 };
+        self.write(at_bytes, vec![byte; length].into());
     }
 
     /// Completed writes so far: what a flush submitted now covers.
@@ -397,6 +402,9 @@ impl Disk {
             flush: self.model.flush,
             fua: false,
             discard_bytes: self.model.discard_bytes,
+            removable: self.model.removable,
+            erase_bytes: self.model.erase_bytes,
+            starts_at_bytes: 0,
             serial: self.model.serial.clone(),
             same_as,
         }

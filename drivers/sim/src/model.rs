@@ -53,6 +53,10 @@ pub struct DiskModel {
     pub serial: String,
     /// It can be taken out.
     pub removable: bool,
+    /// Size of its erase groups; 0 if it does not say.
+    pub erase_bytes: u32,
+    /// What was discarded reads as garbage, and not as zeros.
+    pub discards_to_garbage: bool,
 }
 
 impl DiskModel {
@@ -67,6 +71,8 @@ impl DiskModel {
             discard_bytes: 0,
             serial: serial.into(),
             removable: false,
+            erase_bytes: 0,
+            discards_to_garbage: false,
         }
     }
 

@@ -119,12 +119,16 @@ pub enum Code {
     CardFileUnreadable,
     /// The file system of a card is damaged.
     CardDamaged,
+    /// What lies beside files of a card and says their time cannot be read.
+    CardSidecarMissing,
     /// Another card is where one should be.
     CardSwapped,
     /// The same card is there twice.
     CardCloned,
     /// A card was checked.
     CardChecked,
+    /// A card does not keep what was written to it.
+    WriteNotKept,
     /// A NIC came up.
     NicUp,
     /// A NIC went down.
@@ -204,9 +208,11 @@ impl Code {
             Code::CardFileChanged => ("card-file-changed", Warning),
             Code::CardFileUnreadable => ("card-file-unreadable", Warning),
             Code::CardDamaged => ("card-damaged", Warning),
+            Code::CardSidecarMissing => ("card-sidecar-missing", Warning),
             Code::CardSwapped => ("card-swapped", Warning),
             Code::CardCloned => ("card-cloned", Warning),
             Code::CardChecked => ("card-checked", Info),
+            Code::WriteNotKept => ("write-not-kept", Critical),
             Code::NicUp => ("nic-up", Info),
             Code::NicDown => ("nic-down", Warning),
             Code::MacroBegun => ("macro-begun", Info),

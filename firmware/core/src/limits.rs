@@ -48,6 +48,8 @@ pub const SILENCE_LOOK: Duration = Duration::from_secs(2);
 pub const IDLE_MARK_AFTER: Duration = Duration::from_secs(1);
 /// Not more often than this, so that flash is spared.
 pub const IDLE_MARK_EVERY: Duration = Duration::from_secs(60);
+/// The same on cards, where each of its four small writes may cost a whole erase group.
+pub const IDLE_MARK_EVERY_CARD: Duration = Duration::from_secs(600);
 
 /// Slots are discarded in pieces: a device is busy with one for that long at most, and nothing is written there meanwhile.
 pub const DISCARD_BYTES_MAX: u64 = 1 << 30;

@@ -54,7 +54,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [&Target; 20] = [
+pub const TARGETS: [&Target; 21] = [
     &targets::superblock::TARGET,
     &targets::header::TARGET,
     &targets::record::TARGET,
@@ -75,6 +75,7 @@ pub const TARGETS: [&Target; 20] = [
     &targets::card::FAT,
     &targets::card::EXFAT,
     &targets::card::EXT,
+    &targets::sidecar::TARGET,
 ];
 
 /// The target of that name.

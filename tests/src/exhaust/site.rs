@@ -188,6 +188,9 @@ impl Site {
             flush: FlushClass::WriteBack,
             fua: false,
             discard_bytes: 0,
+            removable: false,
+            erase_bytes: 0,
+            starts_at_bytes: 0,
             serial: self.name.to_uppercase(),
             same_as: 1,
         }

@@ -98,6 +98,7 @@ fn set_up(play: &mut Play, site: SiteId) -> Result<Vec<Camera>, String> {
     if play.chance(10) {
         play.world.machines.disk_mut(disk).model.flush = FlushClass::WriteThrough;
     }
+    play.world.machines.disk_mut(disk).model.removable = play.chance(50);
     play.boot(site)?;
     let mode = play.pick(&["append", "ring", "ring"]);
     let archive = json!({ "name": "lobby", "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": mode });

@@ -32,6 +32,7 @@ pub fn set(play: &mut Play, site: SiteId, archive: &str, targets: Vec<SiteId>) -
         // Known to the appliance from its next start on.
         let disk = play.disk(site);
         play.world.machines.disk_mut(disk).model.discard_bytes = 4096;
+        play.world.machines.disk_mut(disk).model.discards_to_garbage = play.chance(50);
     }
     let mut retention = json!({});
     let mut keeps = Keeps {

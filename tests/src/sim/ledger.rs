@@ -194,6 +194,9 @@ impl Ledger {
                 }
             }
             self.kept.insert(sequence, entry);
+            if disk.model.removable && !recovered {
+                self.was_read_back(sequence, disk)?;
+            }
         }
         self.claimed = below;
         if recovered {
@@ -201,6 +204,20 @@ impl Ledger {
             self.hidden.clear();
         }
         Ok(())
+    }
+
+    /// What is claimed of a card has been read back: a write that was lost is no excuse.
+    fn was_read_back(&self, sequence: u64, disk: &Disk) -> Result<(), String> {
+        let mut causes = self.wounds_at(sequence, &disk.wounds).peekable();
+        let is_given_up = sequence + self.geometry.slots <= self.highest;
+        let is_lost = !is_given_up && causes.peek().is_some() && causes.all(|cause| cause == Cause::LostWrite);
+        match self.on_image(sequence, disk.current()) {
+            Err(why) if is_lost => Err(format!(
+                "{}: block {sequence} is claimed durable on a card that does not hold it: {why}",
+                self.name
+            )),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether the disk has forgotten a number of a track: an earlier state came back there, or every block of the track is

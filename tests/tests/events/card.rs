@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{SECOND_NS, SLOTS, Stage};
 
-const SLOT: &str = "/dev/mmcblk0p1";
+pub const SLOT: &str = "/dev/mmcblk0p1";
 /// 2026-11-19: a day before the clocks of the simulation begin.
 const YESTERDAY_NS: i64 = 1_795_050_000_000_000_000;
 
@@ -49,7 +49,7 @@ fn card(identity: u8, files: std::ops::Range<u64>) -> SimCard {
 }
 
 /// An appliance with an archive for what is on cards.
-fn appliance() -> (Stage, SiteId) {
+pub fn appliance() -> (Stage, SiteId) {
     let mut stage = Stage::new();
     let site = stage.add("lobby", 8 * SLOTS, "append");
     (stage, site)
@@ -60,12 +60,12 @@ fn add(stage: &mut Stage, site: SiteId) {
     stage.ask(site, "Card.Add", card);
 }
 
-fn status(stage: &mut Stage, site: SiteId) -> Value {
+pub fn status(stage: &mut Stage, site: SiteId) -> Value {
     stage.ask(site, "Card.List", json!({}))["cards"][0].clone()
 }
 
 /// Everything of the card's track in the archive: pieces in order, and the gaps.
-fn taken(stage: &Stage, site: SiteId) -> (Vec<u8>, Vec<(u64, u64)>) {
+pub fn taken(stage: &Stage, site: SiteId) -> (Vec<u8>, Vec<(u64, u64)>) {
     let image = stage.world.machines.disk(stage.disk(site)).current().clone();
     let (mut bytes, mut gaps, mut next) = (Vec::new(), Vec::new(), 0);
     let geometry = geometry(&image).expect("the archive is there");
@@ -223,6 +223,25 @@ pub fn changed() -> Stage {
     let listed = status(&mut stage, site);
     assert_eq!(listed["files_unreadable"], 1, "{listed}");
     stage
+}
+
+/// A file that grows while it waits is one file, and nothing of it is missing.
+#[test]
+fn a_file_that_grows_is_no_gap() {
+    let (mut stage, site) = appliance();
+    stage.world.machines.insert_card(site, SLOT, card(1, 0..2));
+    stage.pass(1);
+    add(&mut stage, site);
+    for turn in 1..6 {
+        let grown = content(10, turn * 100_000);
+        let now_ns = YESTERDAY_NS + 23 * 3_600_000_000_000 + turn as i64 * 60_000_000_000;
+        let card = stage.world.machines.card_mut(site, SLOT).unwrap();
+        card.write("DCIM/10.mp4", now_ns, &grown);
+        stage.pass(60);
+    }
+    stage.pass(700);
+    let expected = [all(0..2), content(10, 500_000)].concat();
+    assert!(taken(&stage, site) == (expected, Vec::new()));
 }
 
 /// The same card twice, another file system behind the same number, another card at a path.

@@ -109,6 +109,67 @@ pub fn bad_writes() -> Stage {
     stage
 }
 
+/// A card says that all went well and keeps nothing: nobody is told that a block is durable which is not there.
+pub fn keeps_nothing() -> Stage {
+    let (mut stage, site) = lobby();
+    let disk = stage.disk(site);
+    stage.world.machines.disk_mut(disk).model.removable = true;
+    stage.power_cut(site);
+    stage.boot(site);
+    stage.record(site, 3);
+    let durable = |stage: &mut Stage| stage.ask(site, "Appliance.Status", json!({}))["archives"][0]["durable"].clone();
+    // Once is an accident.
+    let lost = Fault::always(IoKind::Write, 0..u64::MAX, Effect::Nothing);
+    let once = Fault {
+        times: 1,
+        ..lost.clone()
+    };
+    stage.world.machines.disk_mut(disk).faults.push(once);
+    stage.record(site, 1);
+    assert_eq!(
+        (stage.times(site, "write-not-kept"), stage.times(site, "group-rewritten")),
+        (1, 1)
+    );
+    let before = durable(&mut stage);
+    let flushes = Fault::always(IoKind::Flush, 0..u64::MAX, Effect::Nothing);
+    stage.world.machines.disk_mut(disk).faults.extend([lost, flushes]);
+    stage.record(site, 3);
+    assert_eq!(durable(&mut stage), before, "nothing is claimed that is not there");
+    assert_eq!(
+        (stage.times(site, "write-not-kept"), stage.times(site, "archive-read-only")),
+        (3, 1)
+    );
+    let status = stage.ask(site, "Appliance.Status", json!({}));
+    assert_eq!(status["archives"][0]["state"], "read-only", "{status}");
+    stage
+}
+
+/// How often the superblock is written while a slow camera records: on a card hardly ever besides the checkpoints.
+#[test]
+fn superblocks_are_seldom_written_on_cards() {
+    let generations = |is_card: bool| {
+        let mut stage = Stage::new();
+        let site = stage.add("lobby", 2048, "ring");
+        let disk = stage.disk(site);
+        stage.world.machines.disk_mut(disk).model.removable = is_card;
+        stage.power_cut(site);
+        stage.boot(site);
+        let at = stage.superblocks(site)[0];
+        let generation = |stage: &Stage| {
+            let bytes = stage.world.machines.disk(disk).durable().bytes(at, 40);
+            u64::from_le_bytes(bytes[32..].try_into().unwrap())
+        };
+        let before = generation(&stage);
+        // A block every five seconds for twenty minutes; segments are of 256 blocks.
+        for _ in 0..240 {
+            stage.record(site, 1);
+            stage.pass(4);
+        }
+        generation(&stage) - before
+    };
+    assert_eq!((generations(false), generations(true)), (20, 2));
+}
+
 pub fn taken_out() -> Stage {
     let (mut stage, site) = lobby();
     let disk = stage.disk(site);

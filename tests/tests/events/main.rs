@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod axis;
 mod card;
 mod check;
 mod disk;
@@ -66,6 +67,11 @@ const STORIES: &[Story] = &[
         &["group-rewritten", "archive-read-only"],
     ),
     (
+        "a card keeps nothing of what it is given",
+        disk::keeps_nothing,
+        &["write-not-kept", "group-rewritten", "archive-read-only"],
+    ),
+    (
         "a disk is taken out and put back",
         disk::taken_out,
         &["device-removed", "archive-offline", "device-added"],
@@ -98,6 +104,11 @@ const STORIES: &[Story] = &[
         "files change, cannot be read, folders are damaged",
         card::changed,
         &["card-file-changed", "card-file-unreadable", "card-damaged", "gap"],
+    ),
+    (
+        "a card of an Axis camera lacks some of its documents",
+        axis::documents,
+        &["card-sidecar-missing", "card-taken"],
     ),
     (
         "copies of a card, and another in its place",

@@ -59,11 +59,59 @@ const OPENIPC: [&str; 4] = [
     "2026-11-20/00-00.mp4",
     "2026-11-20/00-01.mp4",
 ];
+/// As on a share: below the name of the camera. Its zone is an hour ahead of UTC.
 const AXIS: [&str; 3] = [
-    "axis-ACCC8E000001/20261119/22/20261119_220000_AB12_ACCC8E000001/20261119_22/20261119_220000_0001.mkv",
-    "axis-ACCC8E000001/20261119/22/20261119_220000_AB12_ACCC8E000001/20261119_22/20261119_220500_0002.mkv",
-    "axis-ACCC8E000001/20261119/23/20261119_230000_AB13_ACCC8E000001/20261119_23/20261119_230000_0003.mkv",
+    "axis-ACCC8E000001/20261119/23/20261119_230000_AB12_ACCC8E000001/20261119_23/20261119_230000_0001.mkv",
+    "axis-ACCC8E000001/20261119/23/20261119_230000_AB12_ACCC8E000001/20261119_23/20261119_230500_0002.mkv",
+    "axis-ACCC8E000001/20261120/00/20261120_000000_AB13_ACCC8E000001/20261120_00/20261120_000000_0003.mkv",
 ];
+/// As on a card: the second one has no document, the third one was being written when the card was pulled.
+const AXIS_CARD: [&str; 3] = [
+    "20261120/10/20261120_100000_CD12_ACCC8E000002/20261120_10/20261120_100000_0001.mkv",
+    "20261120/10/20261120_100000_CD12_ACCC8E000002/20261120_10/20261120_100500_0002.mkv",
+    "20261120/10/20261120_100000_CD12_ACCC8E000002/20261120_10/20261120_101000_0003.mkv",
+];
+
+/// What an Axis camera writes beside a film of two seconds: the begin in UTC and the number of the lens; an end if it is closed.
+fn document(tree: &Path, name: &str, begin: &str, source: u32, is_closed: bool) -> Result<()> {
+    let file = tree.join(name);
+    let token = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = file.ancestors().nth(2).unwrap();
+    let end = begin.replace(":00.25Z", ":02.25Z");
+    let end = match is_closed {
+        true => format!("<StopTime>{end}</StopTime><Status>Complete</Status>"),
+        false => "<Status>Recording</Status>".to_owned(),
+    };
+    let block = format!(
+        "<RecordingBlock RecordingBlockToken=\"{}\" ><RecordingToken>{}</RecordingToken><StartTime>{begin}</StartTime>{end}\
+         </RecordingBlock>",
+        token(&file),
+        token(folder)
+    );
+    let recording = format!(
+        "<Recording RecordingToken=\"{}\" ><RecordingGroup> </RecordingGroup><SourceToken>{source}</SourceToken>\
+         <StartTime>{begin}</StartTime><Track TrackToken=\"Video\"><VideoAttributes><Width>320</Width><Height>240</Height>\
+         </VideoAttributes></Track><Application>AxisCamera</Application></Recording>",
+        token(folder)
+    );
+    let written = fs::write(file.with_extension("xml"), block);
+    written
+        .and_then(|()| fs::write(folder.join("recording.xml"), recording))
+        .map_err(|error| error.to_string())
+}
+
+/// Both trees of Axis cameras: the bytes of the one, and of the other as far as it is closed.
+fn axis(tree: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
+    let share = films(tree, &AXIS)?;
+    for (name, begin) in AXIS.iter().zip(["19T22:00", "19T22:05", "19T23:00"]) {
+        document(tree, name, &format!("2026-11-{begin}:00.25Z"), 1, true)?;
+    }
+    let closed = films(tree, &AXIS_CARD[..2])?;
+    film(&tree.join(AXIS_CARD[2]), 2, 7)?;
+    document(tree, AXIS_CARD[0], "2026-11-20T09:00:00.25Z", 3, true)?;
+    document(tree, AXIS_CARD[2], "2026-11-20T09:10:00.25Z", 3, false)?;
+    Ok((share, closed))
+}
 
 /// A card with the days of a tree on FAT32.
 pub fn fat32(folder: &Path, tree: &Path) -> Result<PathBuf> {
@@ -114,9 +162,10 @@ pub fn card(stage: &Stage, name: &str) -> Result<Value> {
 
 pub fn taken(stage: &Stage, name: &str) -> Result<Value> {
     let mut seen = Value::Null;
+    let waiting = if name == "lobby" { 1 } else { 0 };
     wait_until(&format!("card {name} to be taken"), || {
         seen = card(stage, name)?;
-        Ok(seen["state"] == "taken" && seen["files_waiting"] == 0)
+        Ok(seen["state"] == "taken" && seen["files_waiting"] == waiting)
     })
     .map_err(|why| format!("{why}; it is {seen}\n{}", stage.last_words()))?;
     Ok(seen)
@@ -158,7 +207,7 @@ fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<(
     stage.source.call(&[&job[..], &["--token-file", &token_file]].concat())?;
 
     let openipc = films(&folder.join("openipc"), &OPENIPC)?;
-    let axis = films(&folder.join("axis"), &AXIS)?;
+    let (share, closed) = axis(&folder.join("axis"))?;
     let loose = films(&folder.join("loose"), &["a.ts", "b.ts"])?;
     // As a copy of a whole card: a partition table in front.
     let fat = partitioned(&fat32(&folder, &folder.join("openipc"))?)?.display().to_string();
@@ -180,7 +229,7 @@ fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<(
         stage.source.call(&[&words[..], more].concat()).map(drop)
     };
     add("street", &fat, &["--profile", "openipc", "--camera", "street"])?;
-    add("lobby", &ext, &["--profile", "axis"])?;
+    add("lobby", &ext, &["--profile", "axis", "--zone", "Europe/Berlin"])?;
     add("loose", &plain, &["--pattern", "*.ts", "--camera", "loose"])?;
     refused(
         &stage.source,
@@ -215,7 +264,36 @@ fn cards_of_two_cameras_and_a_folder_are_taken_hauled_and_compared() -> Result<(
     }
     stage.caught_up()?;
     same("OpenIPC on FAT32", &export(&stage, "street")?, &openipc)?;
-    same("Axis on ext4", &export(&stage, "accc8e000001")?, &axis)?;
+    same("Axis on ext4, as on a share", &export(&stage, "accc8e000001")?, &share)?;
+    same("Axis on ext4, as on a card", &export(&stage, "accc8e000002-3")?, &closed)?;
+    let lacking = events(&stage.source, "card-sidecar-missing")?;
+    assert!(
+        lacking
+            .iter()
+            .any(|event| event["sentence"].as_str().is_some_and(|said| said.contains(AXIS_CARD[1]))),
+        "{lacking:?}"
+    );
+    // Times are those of the documents: the second film, and no other, is there at that time.
+    let second = fs::read(folder.join("axis").join(AXIS[1])).map_err(|error| error.to_string())?;
+    let shown = folder.join("second").display().to_string();
+    let words = [
+        "export",
+        "--archive",
+        VAULT,
+        "--camera",
+        "accc8e000001",
+        "--from",
+        "2026-11-19T22:05:00Z",
+        "-o",
+        &shown,
+    ];
+    let ended = ask(&stage.target, &[&words[..], &["--to", "2026-11-19T22:05:01Z"]].concat())?;
+    assert_eq!(ended.exit, 0, "{ended:?}");
+    same(
+        "a film by its time",
+        &fs::read(&shown).map_err(|error| error.to_string())?,
+        &second,
+    )?;
     same("a folder", &export(&stage, "loose")?, &loose)?;
 
     // The same again: nothing comes twice.

@@ -160,6 +160,9 @@ fn device(file: OwnedFd, found: &Stat) -> Result<Opened, IoError> {
         flush: node.as_ref().map_or(FlushClass::Unknown, Node::flush),
         fua: node.as_ref().is_some_and(Node::fua),
         discard_bytes: node.as_ref().map_or(0, Node::discard_bytes),
+        removable: node.as_ref().is_some_and(Node::is_removable),
+        erase_bytes: node.as_ref().map_or(0, Node::erase_bytes),
+        starts_at_bytes: node.as_ref().map_or(0, Node::starts_at_bytes),
         serial: node.as_ref().map_or(String::new(), Node::serial),
         same_as: found.st_rdev,
     };
@@ -187,6 +190,9 @@ fn regular(file: OwnedFd, found: &Stat) -> Result<Opened, IoError> {
         fua: false,
         // The blocks of a preallocated file are kept.
         discard_bytes: 0,
+        removable: false,
+        erase_bytes: 0,
+        starts_at_bytes: 0,
         serial: String::new(),
         same_as: identity(found.st_dev, found.st_ino),
     };

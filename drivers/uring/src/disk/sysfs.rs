@@ -165,6 +165,17 @@ impl Node {
         }
     }
 
+    /// Unit in which the flash of an SD card or eMMC is erased; 0 if the kernel does not tell.
+    pub(super) fn erase_bytes(&self) -> u32 {
+        let text = self.disk_text("device/preferred_erase_size");
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// Where a partition begins on its disk.
+    pub(super) fn starts_at_bytes(&self) -> u64 {
+        self.number_in("start").saturating_mul(512)
+    }
+
     pub(super) fn is_removable(&self) -> bool {
         self.text_of_disk("removable") == "1"
     }
@@ -275,5 +286,26 @@ mod tests {
         assert_eq!(DeviceNumber::parse("259:3\n"), Some(DeviceNumber { major: 259, minor: 3 }));
         assert_eq!(DeviceNumber::parse("none"), None);
         assert!(Node::of_number(root(), DeviceNumber { major: 511, minor: 99 }).is_none());
+    }
+
+    #[test]
+    fn erase_groups_and_where_a_partition_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("block/mmcblk0");
+        for (path, text) in [
+            ("dev", "179:0\n"),
+            ("device/preferred_erase_size", "4194304\n"),
+            ("mmcblk0p1/partition", "1\n"),
+            ("mmcblk0p1/dev", "179:1\n"),
+            ("mmcblk0p1/start", "8192\n"),
+        ] {
+            let path = disk.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let whole = Node::of_folder(disk.clone()).unwrap();
+        assert_eq!((whole.erase_bytes(), whole.starts_at_bytes()), (4 << 20, 0));
+        let part = Node::of_folder(disk.join("mmcblk0p1")).unwrap();
+        assert_eq!((part.erase_bytes(), part.starts_at_bytes()), (4 << 20, 4 << 20));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use blockhaul_core::card::pattern::Pattern;
-use blockhaul_core::card::profile::PROFILES;
+use blockhaul_core::card::profile::{PROFILES, SidecarForm};
 use blockhaul_core::control::types::{
     CardAdd, CardCheckCall, CardChecked, CardInfo, CardInfoCall, Cards, CheckVerdict, Named, Nothing,
 };
@@ -105,6 +105,7 @@ fn add(context: &Context, add: Add) -> Result<Exit, Failure> {
         patterns: add.patterns.into_iter().chain(of_profile).collect(),
         camera: add.camera,
         kind: add.kind.into(),
+        sidecars: add.profile.as_deref().and_then(SidecarForm::of_profile),
         zone: add.zone,
         settle_ms: add.settle,
     };

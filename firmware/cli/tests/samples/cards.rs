@@ -17,6 +17,7 @@ pub fn samples() -> Vec<Sample> {
         patterns: vec![pattern()],
         camera: Some(name()),
         kind: Kind::Video,
+        sidecars: Some(blockhaul_core::card::profile::SidecarForm::Axis),
         zone: Some("Europe/Berlin".parse().unwrap()),
         settle_ms: Some(60_000),
     };

@@ -97,6 +97,9 @@ fn info() -> ArchiveInfo {
         flush: FlushClass::WriteBack,
         fua: true,
         discard_bytes: 0,
+        removable: true,
+        erase_bytes: 4 << 20,
+        starts_at_bytes: 0,
         serial: "S1".into(),
         same_as: 7,
     };

@@ -259,6 +259,7 @@ impl Parts {
             patterns: add.patterns,
             camera: add.camera,
             kind: add.kind,
+            sidecars: add.sidecars,
             zone: add.zone,
             settle_ms: add.settle_ms,
         }

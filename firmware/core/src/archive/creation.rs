@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use hal::{Access, IoError, Op, Span, Uuid, VolumeFacts, VolumeForm, VolumeId};
 
 use super::contents::{Contents, END_BYTES, look};
+use super::geometry::{Geometry, Groups, geometry};
 use crate::context::Context;
 use crate::control::types::{ArchiveCreate, Mode, Refusal, RefusalCode};
 use crate::format::header::Epoch;
@@ -75,22 +76,6 @@ pub fn refusal(code: RefusalCode, sentence: impl Into<String>, next: impl Into<S
     }
 }
 
-/// Where the slots begin and how many there are. `Err` is the least size that would do.
-fn geometry(volume_bytes: u64, block_bytes: u32) -> Result<(u64, u64, u32), u64> {
-    const BOTH_ENDS: u64 = 2 << 20;
-    let block = u64::from(block_bytes);
-    // Erase groups of cards and flash pages of disks are 4 MiB or less; smaller blocks waste nothing by it.
-    let slots_at = BOTH_ENDS.next_multiple_of(block.min(4 << 20));
-    let least = slots_at + BOTH_ENDS + limits::SLOTS_MIN * block;
-    if volume_bytes < least {
-        return Err(least);
-    }
-    let room = (volume_bytes - slots_at - BOTH_ENDS) / block;
-    let wanted = (room / limits::SEGMENTS_MIN).min(u64::from(limits::SEGMENT_BLOCKS_MAX)) as u32;
-    let segment = 1 << wanted.ilog2();
-    Ok((slots_at, room / u64::from(segment) * u64::from(segment), segment))
-}
-
 impl Creation {
     /// Checks what can be checked without a volume, and begins.
     pub fn start(index: usize, call: ArchiveCreate, volume: VolumeId, context: &mut Context) -> Result<Creation, Refusal> {
@@ -126,7 +111,7 @@ impl Creation {
             ));
         }
         if let Some(size_bytes) = call.size_bytes
-            && let Err(least) = geometry(size_bytes, block_bytes)
+            && let Err(least) = geometry(size_bytes, block_bytes, Groups::default())
         {
             return Err(too_small(&call.volume, size_bytes, least));
         }
@@ -178,7 +163,7 @@ impl Creation {
             }
             (Err(IoError::NotFound), Some(size_bytes)) if !self.made_file => {
                 if self.call.dry_run {
-                    let superblock = self.plan(size_bytes, 4096, context.now.utc_ns);
+                    let superblock = self.plan(size_bytes, 4096, Groups::default(), context.now.utc_ns);
                     return Some(superblock.map(Made::DryRun));
                 }
                 let tag = context.tag(Purpose::Creation(self.index, Task::CreateFile));
@@ -213,7 +198,12 @@ impl Creation {
                 context,
             );
         }
-        match self.plan(facts.size_bytes, facts.logical_sector_bytes, context.now.utc_ns) {
+        match self.plan(
+            facts.size_bytes,
+            facts.logical_sector_bytes,
+            Groups::of(&facts),
+            context.now.utc_ns,
+        ) {
             Ok(superblock) => self.superblock = Some(superblock),
             Err(refusal) => return self.end(Err(refusal), context),
         }
@@ -244,10 +234,13 @@ impl Creation {
     }
 
     /// What the first superblock would say.
-    fn plan(&self, volume_bytes: u64, logical_sector_bytes: u32, now_utc_ns: i64) -> Result<Superblock, Refusal> {
+    fn plan(&self, volume_bytes: u64, logical_sector_bytes: u32, groups: Groups, now_utc_ns: i64) -> Result<Superblock, Refusal> {
         let block_bytes = self.call.block_bytes as u32;
-        let (slots_at_bytes, slots, segment_blocks) =
-            geometry(volume_bytes, block_bytes).map_err(|least| too_small(&self.call.volume, volume_bytes, least))?;
+        let Geometry {
+            slots_at_bytes,
+            slots,
+            segment_blocks,
+        } = geometry(volume_bytes, block_bytes, groups).map_err(|least| too_small(&self.call.volume, volume_bytes, least))?;
         Ok(Superblock {
             archive: self.uuid,
             label: self.call.name.clone(),

@@ -7,6 +7,7 @@
 //! Invariants: `pending` is exactly the log sequences `durable..next`; a block's memory is kept until it is durable, so that a
 //! group can be written again with identical content (`reliability.md`, F5); a failed flush is never tried again by itself.
 
+mod back;
 mod failure;
 
 mod numbering;
@@ -162,6 +163,8 @@ pub struct Log {
     written_since: Option<Instant>,
     failed: Option<IoError>,
     rewrites: u32,
+    /// How often a header that is not right was read back.
+    read_backs: u32,
     building: Option<Building>,
     checkpoint_begun: u64,
     /// Kept back so that a system block always finds memory.
@@ -188,6 +191,7 @@ impl Log {
             written_since: None,
             failed: None,
             rewrites: 0,
+            read_backs: 0,
             building: None,
             checkpoint_begun: 0,
             system: None,
@@ -451,22 +455,30 @@ impl Archive {
     }
 
     pub(super) fn on_flush(&mut self, result: Result<(), IoError>, context: &mut Context) {
-        let Some(covered) = self.log.flushing.take() else { return };
+        let Some(covered) = self.log.flushing else { return };
+        if result.is_ok() && self.takes() && self.is_on_card() {
+            return self.read_back(self.log.durable, context);
+        }
+        self.log.flushing = None;
         match result {
-            Ok(()) if self.takes() => {
-                self.log.flushed_at = context.now.at;
-                self.log.rewrites = 0;
-                while self.log.durable < covered {
-                    self.settle_front(context);
-                }
-                if self.log.written_prefix() > self.log.durable {
-                    self.log.written_since.get_or_insert(context.now.at);
-                }
-            }
+            Ok(()) if self.takes() => return self.on_group_durable(covered, context),
             Ok(()) => {}
             Err(error) => {
                 self.log.failed.get_or_insert(error);
             }
+        }
+        self.settle_failure(context);
+    }
+
+    /// A group is durable, up to that log sequence.
+    fn on_group_durable(&mut self, covered: u64, context: &mut Context) {
+        self.log.flushed_at = context.now.at;
+        self.log.rewrites = 0;
+        while self.log.durable < covered {
+            self.settle_front(context);
+        }
+        if self.log.written_prefix() > self.log.durable {
+            self.log.written_since.get_or_insert(context.now.at);
         }
         self.settle_failure(context);
     }

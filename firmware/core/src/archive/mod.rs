@@ -13,6 +13,7 @@ pub mod catalog;
 pub mod contents;
 pub mod creation;
 mod freeing;
+mod geometry;
 mod interlock;
 mod leaving;
 mod log;
@@ -75,6 +76,8 @@ pub enum Task {
     Write(u64),
     /// The flush behind a group.
     Flush,
+    /// Reading back the header of a block that a card was given.
+    ReadBack(u64),
     /// Discarding a freed segment.
     Discard,
     /// Whether the device still gives this superblock copy.
@@ -224,6 +227,11 @@ impl Archive {
         limits::payload_capacity_bytes(self.superblock.block_bytes)
     }
 
+    /// Whether the volume is a card, or behaves like one.
+    pub fn is_on_card(&self) -> bool {
+        self.facts.as_ref().is_some_and(VolumeFacts::is_card)
+    }
+
     /// The open volume.
     pub fn volume(&self) -> VolumeId {
         self.volume
@@ -360,6 +368,7 @@ impl Archive {
             Task::Interlock(sequence) => self.on_interlock(sequence, result, context),
             Task::Write(sequence) => self.on_write(sequence, result, context),
             Task::Flush => self.on_flush(result, context),
+            Task::ReadBack(sequence) => self.on_read_back(sequence, result, context),
             Task::Presence(copy) => self.on_presence(copy, result, context),
             Task::Suspect(sequence) => self.on_suspect(sequence, result, context),
             Task::Discard => self.on_discarded(context),
@@ -391,7 +400,12 @@ impl Archive {
             && self.super_writer.is_none()
             && self.log.is_idle()
             && (self.superblock.durable_sequence < self.log.durable || self.is_released_behind());
-        idle.then(|| (self.log.flushed_at + limits::IDLE_MARK_AFTER).max(self.marked_at + limits::IDLE_MARK_EVERY))
+        let every = if self.is_on_card() {
+            limits::IDLE_MARK_EVERY_CARD
+        } else {
+            limits::IDLE_MARK_EVERY
+        };
+        idle.then(|| (self.log.flushed_at + limits::IDLE_MARK_AFTER).max(self.marked_at + every))
     }
 
     /// When this archive wants to be asked again though nothing has happened.

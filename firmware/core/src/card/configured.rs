@@ -5,6 +5,7 @@
 
 mod files;
 mod missing;
+mod sidecars;
 mod status;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,6 +42,8 @@ enum State {
     Arrived,
     Surveying(alloc::boxed::Box<Survey>),
     Listing,
+    /// What lies beside the files and says more of them is being read.
+    Reading,
     /// Files are taken, or there is none to be taken until the next listing.
     Taking,
 }
@@ -70,8 +73,9 @@ pub struct Card {
     known: BTreeMap<TrackId, Known>,
     import: Option<alloc::boxed::Box<Import>>,
     queue: VecDeque<Wanted>,
-    /// Files that were seen and are not here yet.
-    due: BTreeSet<Wanted>,
+    /// Files that were seen and are not here yet, by path.
+    due: BTreeMap<String, files::Due>,
+    sidecars: sidecars::Sidecars,
     seen: BTreeMap<String, Seen>,
     /// Files that could not be read while the card is there.
     bad: BTreeSet<(String, u64)>,
@@ -104,7 +108,8 @@ impl Card {
             known: BTreeMap::new(),
             import: None,
             queue: VecDeque::new(),
-            due: BTreeSet::new(),
+            due: BTreeMap::new(),
+            sidecars: sidecars::Sidecars::default(),
             seen: BTreeMap::new(),
             bad: BTreeSet::new(),
             waiting: 0,
@@ -212,7 +217,7 @@ impl Card {
     pub fn is_quiet(&self) -> bool {
         let importing = self.import.as_ref().is_some_and(|import| import.is_busy());
         let surveying = matches!(&self.state, State::Surveying(survey) if !survey.is_quiet());
-        !importing && !surveying && !matches!(self.state, State::Opening(_) | State::Listing)
+        !importing && !surveying && self.sidecars.is_quiet() && !matches!(self.state, State::Opening(_) | State::Listing)
     }
 
     /// Lets go of it, once nothing is in flight.
@@ -238,6 +243,7 @@ impl Card {
         self.leaving = false;
         self.queue.clear();
         self.due.clear();
+        self.sidecars = sidecars::Sidecars::default();
         self.seen.clear();
         self.bad.clear();
         self.known.clear();
@@ -270,6 +276,11 @@ impl Card {
                     self.known = known;
                     self.list(context);
                     return;
+                }
+                State::Reading => {
+                    if !self.next_sidecar(archive, context) {
+                        return;
+                    }
                 }
                 State::Taking => {
                     if self.import.is_none() && self.queue.is_empty() && context.now.at >= self.list_at {
@@ -360,6 +371,9 @@ impl Card {
     /// A file was looked at.
     pub fn on_looked(&mut self, result: Result<hal::CardLook, IoError>, archive: &mut Archive, context: &mut Context) {
         context.wake(Ready::Card(self.index));
+        if matches!(self.state, State::Reading) {
+            return self.on_sidecar_looked(result, archive, context);
+        }
         let Some(mut import) = self.import.take() else { return };
         let turn = import.on_looked(result, archive, context);
         self.import = Some(import);
@@ -369,6 +383,9 @@ impl Card {
     /// Bytes of a file have been read.
     pub fn on_read(&mut self, result: Result<(), IoError>, archive: &mut Archive, context: &mut Context) {
         context.wake(Ready::Card(self.index));
+        if matches!(self.state, State::Reading) {
+            return self.on_sidecar_read(result, context);
+        }
         let Some(mut import) = self.import.take() else { return };
         let turn = import.on_read(result, archive, context);
         self.import = Some(import);
@@ -408,7 +425,7 @@ impl Card {
             End::Whole => {
                 self.files += 1;
                 self.taken_since += 1;
-                self.due.remove(&wanted);
+                self.due.remove(path);
             }
             End::Gone => {
                 self.leave(context);
@@ -421,20 +438,20 @@ impl Card {
             End::Changed => {
                 let sentence = format!("File {path} of card {name} changed while it was read; it is not taken as it was.");
                 self.say(Code::CardFileChanged, sentence, context);
-                self.due.remove(&wanted);
+                self.due.remove(path);
                 if at_bytes > 0 {
                     let what = format!("file {path} changed while it was read");
                     self.lose(&wanted, at_bytes, GapReason::Overwritten, &what, archive, context);
                 }
             }
             End::Vanished => {
-                self.due.remove(&wanted);
+                self.due.remove(path);
                 let what = format!("file {path} was overwritten before it was taken");
                 self.lose(&wanted, at_bytes, GapReason::Overwritten, &what, archive, context);
             }
             End::Unreadable(error) => {
                 self.unreadable += 1;
-                self.due.remove(&wanted);
+                self.due.remove(path);
                 self.bad.insert((path.clone(), wanted.file.size_bytes));
                 let sentence =
                     format!("File {path} of card {name} cannot be read ({error}); it is tried again when the card comes again.");

@@ -1,12 +1,13 @@
 //! Cards of cameras as sources: their files become blocks of an archive here, with the card as their origin.
 //!
-//! `pattern` and `profile` say which files are wanted and when they began, `survey` what of a card the archive has already, `import`
+//! `pattern` and `profile` say which files are wanted and when they began (`axis` and `xml`: by documents beside them), `survey` what of a card the archive has already, `import`
 //! brings the rest, file by file, `configured` is one configured card, coming and going, `probe` a look at something that may be one.
 //! Reading file systems is the driver's (`drivers/cards`); from the archive on everything is as for what was recorded here.
 //!
 //! Invariants: nothing is appended before a look behind its bytes has agreed with the look in front of them; where an import goes on
 //! is in the log of the archive and nowhere else; a card whose identity is not the configured one is not read.
 
+pub mod axis;
 pub mod check;
 pub mod configured;
 mod import;
@@ -14,6 +15,7 @@ pub mod pattern;
 pub mod probe;
 pub mod profile;
 mod survey;
+pub mod xml;
 
 use core::time::Duration;
 

@@ -19,11 +19,17 @@ const PATTERNS_MAX: usize = 16;
 /// Range of the time after which a file counts as closed.
 const SETTLE_MIN: Duration = Duration::from_secs(1);
 const SETTLE_MAX: Duration = Duration::from_secs(86_400);
-const MS_NS: i64 = 1_000_000;
+pub(super) const MS_NS: i64 = 1_000_000;
 
 /// Trees of cameras that are known, and the patterns that take their files (`docs/cards.md`).
 pub const PROFILES: [(&str, &[&str]); 6] = [
-    ("axis", &["axis-%c/*/*/*/*/%Y%m%d_%H%M%S_*.mkv"]),
+    (
+        "axis",
+        &[
+            "axis-%c/*/*/*/*/%Y%m%d_%H%M%S_*.mkv",
+            "%Y%m%d/*/*_*_*_%c/*/%Y%m%d_%H%M%S_*.mkv",
+        ],
+    ),
     ("openipc", &["%F/%H-%M.mp4", "%F/%H-%M-%S.mp4"]),
     ("thingino", &["%c/records/%Y%m%d/%H/%M-%S.mp4", "%c/records/%Y%m%d/%H/*.mp4"]),
     ("tuya", &["DCIM/%c/%Y%m%d/%Y%m%d_%s_*.mp4"]),
@@ -33,6 +39,35 @@ pub const PROFILES: [(&str, &[&str]); 6] = [
     ),
     ("any", &["**.mp4", "**.ts", "**.mkv", "**.mov", "**.avi"]),
 ];
+
+/// Documents beside the files of a card that say more than their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SidecarForm {
+    /// `recording.xml` and an XML for each file, as Axis cameras write them.
+    Axis,
+}
+
+impl SidecarForm {
+    /// Those that the trees of a profile have.
+    pub fn of_profile(profile: &str) -> Option<SidecarForm> {
+        (profile == "axis").then_some(SidecarForm::Axis)
+    }
+}
+
+/// What the documents beside a file say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sidecar {
+    /// Nobody asked them.
+    #[default]
+    Unasked,
+    /// It is closed.
+    Closed,
+    /// It is being written, or was when the card was pulled.
+    Open,
+    /// One of them is missing or damaged.
+    Lacking,
+}
 
 /// A card that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +96,9 @@ pub struct CardSetting {
     /// What they carry.
     #[serde(default)]
     pub kind: Kind,
+    /// Documents beside the files that say their time and camera.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<SidecarForm>,
     /// Zone of local times on the card; UTC if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Zone>,
@@ -83,6 +121,8 @@ pub struct Wanted {
     pub end_ns: i64,
     /// Somebody said when it began.
     pub timed: bool,
+    /// What the documents beside it say.
+    pub sidecar: Sidecar,
 }
 
 /// First eight bytes of the hash of a path.
@@ -150,6 +190,7 @@ impl CardSetting {
             camera,
             timed: begun.is_some(),
             file: file.clone(),
+            sidecar: Sidecar::default(),
         })
     }
 
@@ -206,6 +247,7 @@ mod tests {
             patterns: alloc::vec![pattern.parse().unwrap()],
             camera: Some("front".parse().unwrap()),
             kind: Kind::Video,
+            sidecars: None,
             zone: Some("Europe/Berlin".parse().unwrap()),
             settle_ms: None,
         }

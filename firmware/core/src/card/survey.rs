@@ -8,7 +8,7 @@ use core::time::Duration;
 use hal::{IoError, Uuid};
 
 use super::KNOWN_MAX;
-use super::profile::{Wanted, is_first, path_hash};
+use super::profile::{MS_NS, Wanted, is_first, path_hash};
 use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
@@ -16,6 +16,10 @@ use crate::format::checkpoint::Entry;
 use crate::format::header::FromFile;
 use crate::limits::HEADERS_AHEAD;
 
+const SECOND_NS: i64 = 1_000_000_000;
+/// Zones differ from UTC by quarters of an hour, and by less than 15 hours.
+const ZONE_STEP_S: i64 = 900;
+const ZONES_NS: i64 = 15 * 3600 * SECOND_NS;
 /// A walk that fails is begun again after this time.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
@@ -43,6 +47,19 @@ impl Known {
     /// Whether a file is here, or was here and has been freed since. The partial one counts as here.
     pub fn has(&self, wanted: &Wanted) -> bool {
         self.begun.contains(&wanted.begin_ns) || self.from_ns.is_some_and(|from| wanted.begin_ns < from)
+    }
+
+    /// At what time a file is known that began at the time of its name, or at the one that was said; if none was said, at any that
+    /// differs from the one in its name as zones do. Both have the file's number behind the milliseconds.
+    pub fn begun_at(&self, named_ns: i64, said_ns: Option<i64>) -> Option<i64> {
+        let exact = said_ns.into_iter().chain([named_ns]).find(|at| self.begun.contains(at));
+        if exact.is_some() || said_ns.is_some() {
+            return exact;
+        }
+        let second = |ns: i64| ns.div_euclid(SECOND_NS);
+        let alike = |at: &&i64| **at % MS_NS == named_ns % MS_NS && (second(**at) - second(named_ns)) % ZONE_STEP_S == 0;
+        let near = named_ns.saturating_sub(ZONES_NS)..=named_ns.saturating_add(ZONES_NS);
+        self.begun.range(near).find(alike).copied()
     }
 
     /// A file begins to come.

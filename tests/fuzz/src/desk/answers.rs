@@ -184,6 +184,9 @@ fn facts() -> VolumeFacts {
         flush: FlushClass::WriteBack,
         fua: false,
         discard_bytes: 0,
+        removable: false,
+        erase_bytes: 0,
+        starts_at_bytes: 0,
         serial: "1".to_owned(),
         same_as: 1,
     }

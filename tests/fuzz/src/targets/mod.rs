@@ -14,6 +14,7 @@ pub mod message;
 pub mod netlink;
 pub mod record;
 pub mod settings;
+pub mod sidecar;
 pub mod superblock;
 pub mod told;
 pub mod volume;

@@ -7,12 +7,28 @@ use alloc::string::String;
 use hal::{CardListing, ClockQuality, IoError, Moment};
 
 use super::super::import::track_key;
-use super::super::profile::Wanted;
+use super::super::profile::{Sidecar, SidecarForm, Wanted};
 use super::super::{LOOK_EVERY, NEWEST_TIMES};
 use super::{Card, Seen, State};
 use crate::archive::Archive;
 use crate::context::{Context, Ready};
 use crate::journal::Code;
+
+/// A file that is to be taken, now or when it is closed.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Due {
+    pub(super) one: Wanted,
+    /// It may not be closed yet.
+    waits: bool,
+}
+
+impl Due {
+    /// Whether what lies at its path now is the same file: one that was being written may have grown.
+    pub(super) fn is_still(&self, now: &Wanted) -> bool {
+        let grew = self.waits && now.file.size_bytes >= self.one.file.size_bytes;
+        now.begin_ns == self.one.begin_ns || now.file == self.one.file || grew
+    }
+}
 
 impl Card {
     /// Its files are known.
@@ -35,12 +51,22 @@ impl Card {
             );
             self.say(Code::CardDamaged, sentence, context);
         }
-        let mut wanted: alloc::vec::Vec<Wanted> = listing.files.iter().filter_map(|file| self.setting.wants(file)).collect();
+        let wanted: alloc::vec::Vec<Wanted> = listing.files.iter().filter_map(|file| self.setting.wants(file)).collect();
+        let there: BTreeSet<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+        self.seen.retain(|path, _| there.contains(path.as_str()));
+        match self.setting.sidecars {
+            Some(SidecarForm::Axis) => self.begin_sidecars(&listing, wanted),
+            None => self.take_up(wanted, archive, context),
+        }
+    }
+
+    /// All is known of its files that can be.
+    pub(super) fn take_up(&mut self, mut wanted: alloc::vec::Vec<Wanted>, archive: &mut Archive, context: &mut Context) {
+        self.state = State::Taking;
         wanted.sort();
         self.miss(&wanted, archive, context);
         self.sort_out(wanted, archive, context.now);
-        let there: BTreeSet<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-        self.seen.retain(|path, _| there.contains(path.as_str()));
+        self.tell_lacking(context);
     }
 
     /// Which of the files are to be taken now, which later.
@@ -61,8 +87,13 @@ impl Card {
             if is_here || self.bad.contains(&(one.file.path.clone(), one.file.size_bytes)) {
                 continue;
             }
-            self.due.insert(one.clone());
-            if self.is_closed(&one, newest.contains(&one.begin_ns), now) {
+            let is_closed = self.is_closed(&one, newest.contains(&one.begin_ns), now);
+            let due = Due {
+                one: one.clone(),
+                waits: !is_closed,
+            };
+            self.due.insert(one.file.path.clone(), due);
+            if is_closed {
                 self.queue.push_back(one);
             } else {
                 self.waiting += 1;
@@ -89,9 +120,18 @@ impl Card {
                 since: now.at,
             };
         }
-        let settle = self.setting.settle() * if is_newest { NEWEST_TIMES } else { 1 };
+        let is_unsure = match one.sidecar {
+            Sidecar::Unasked => is_newest,
+            Sidecar::Closed => false,
+            Sidecar::Open | Sidecar::Lacking => true,
+        };
+        let settle = self.setting.settle() * if is_unsure { NEWEST_TIMES } else { 1 };
         if now.at.since(seen.since) >= settle {
             return true;
+        }
+        // Of one that was never closed, the time on the card says only when it was written down last.
+        if one.sidecar == Sidecar::Open {
+            return false;
         }
         // By the wall clocks of both, if there are any.
         let age_ns = now.utc_ns.saturating_sub(one.end_ns);

@@ -1,6 +1,6 @@
 //! What of a card is missing for good: stated in the archive as gaps, with the reason.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::ToString;
 
@@ -8,6 +8,7 @@ use super::super::import::track_key;
 use super::super::profile::Wanted;
 use super::super::survey;
 use super::Card;
+use super::files::Due;
 use crate::archive::{Archive, Owner, TrackId};
 use crate::context::Context;
 use crate::control::types::GapReason;
@@ -19,9 +20,9 @@ use crate::recorder::capacity_bytes;
 impl Card {
     /// Files that were to be taken and are not there any more: their blocks are missing for good.
     pub(super) fn miss(&mut self, wanted: &[Wanted], archive: &mut Archive, context: &mut Context) {
-        let there: BTreeSet<(&str, i64)> = wanted.iter().map(|one| (one.file.path.as_str(), one.begin_ns)).collect();
-        let gone = |one: &&Wanted| !there.contains(&(one.file.path.as_str(), one.begin_ns));
-        let vanished: alloc::vec::Vec<Wanted> = self.due.iter().filter(gone).cloned().collect();
+        let there: BTreeMap<&str, &Wanted> = wanted.iter().map(|one| (one.file.path.as_str(), one)).collect();
+        let gone = |due: &&Due| there.get(due.one.file.path.as_str()).is_none_or(|now| !due.is_still(now));
+        let vanished: alloc::vec::Vec<Wanted> = self.due.values().filter(gone).map(|due| due.one.clone()).collect();
         for one in vanished {
             // One of which a part is here is counted below.
             let is_begun = self.known.values().any(|known| known.is_partial(&one));

@@ -29,7 +29,7 @@ impl Card {
             _ if self.import.is_some() || !self.queue.is_empty() || self.under_way > 0 => {
                 (CardState::Taking, String::new(), String::new())
             }
-            (State::Arrived | State::Surveying(_), _) => (CardState::Looking, String::new(), String::new()),
+            (State::Arrived | State::Surveying(_) | State::Reading, _) => (CardState::Looking, String::new(), String::new()),
             _ => (CardState::Taken, String::new(), String::new()),
         };
         let current = self.import.as_ref().map(|import| (&import.wanted.file, import.taken_bytes()));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Zone;
 use crate::card::pattern::Pattern;
+use crate::card::profile::SidecarForm;
 use crate::{Kind, Name};
 
 /// Parameters of `Add`.
@@ -28,6 +29,9 @@ pub struct CardAdd {
     /// What they carry.
     #[serde(default)]
     pub kind: Kind,
+    /// Documents beside the files that say their time and camera.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<SidecarForm>,
     /// Zone of local times on the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Zone>,
