@@ -41,10 +41,11 @@ class Check:
         self.end = None
         self.offset = 0
         self.init = b""
-        self.filler = None
-        self.last = None
+        self.fillers = []
+        self.last = {}
         self.jumps = []
         self.holes = []
+        self.left_out = 0
         self.blocks = self.payload_bytes = 0
 
     def read(self, offset, length):
@@ -64,11 +65,17 @@ class Check:
         if "block" in line:
             self.block(line["block"])
         elif "filler" in line:
-            fits(self.filler is None, "filler follows filler")
+            before = [what for what, _ in self.fillers]
+            fits(before == [] or (before == ["init"] and line["filler"]["what"] == "splice"), "filler follows filler")
             data = self.read(line["filler"]["offset_bytes"], line["filler"]["bytes"])
-            self.filler = (line["filler"]["what"], data)
+            self.fillers.append((line["filler"]["what"], data))
         elif "hole" in line:
-            self.holes.append((line["hole"]["from"], line["hole"]["to"]))
+            origin = line["hole"].get("origin", self.head["origin"])
+            self.holes.append((origin, line["hole"]["from"], line["hole"]["to"]))
+        elif "left_out" in line:
+            fits(line["left_out"]["why"] == "covered", "a reason that is not known")
+            self.holes.append((line["left_out"]["origin"], line["left_out"]["from"], line["left_out"]["to"]))
+            self.left_out += line["left_out"]["to"] - line["left_out"]["from"]
         elif "end" in line:
             self.end = line["end"]
         else:
@@ -89,25 +96,25 @@ class Check:
         fits(list(told) == said, f"block {number}: the origin part says something else than the line")
         fits(struct.unpack_from("<H", part, 200)[0] == len(self.init), f"block {number}: the init data has another length")
         camera = part[32:96].rstrip(b"\0").decode()
-        origin = self.head["origin"].replace("-", "")
+        whose = block.get("origin", self.head["origin"])
+        origin = whose.replace("-", "")
         fits(camera == self.head["camera"] and part[:16].hex() == origin, f"block {number}: it is of another track")
         fits({1: "video", 2: "audio", 3: "metadata"}.get(kind) == self.head["kind"], f"block {number}: it is of another kind")
-        if self.filler is not None:
-            what, data = self.filler
+        for what, data in self.fillers:
             right = data == self.init if what == "init" else is_splice(data)
             fits(right, f"block {number}: what is put in front of it is not what it should be")
-            self.filler = None
-        if self.last is not None:
-            before, before_hash = self.last
+        self.fillers = []
+        if whose in self.last:
+            before, before_hash, place = self.last[whose]
             fits(number > before, f"block {number}: out of order")
             if number == before + 1:
                 fits(block["previous"] in (before_hash, NO_HASH), f"block {number}: it does not follow the one before it")
             else:
-                self.jumps.append((before + 1, number))
+                self.jumps.append((whose, before + 1, number, place == self.blocks))
         payload = self.read(block["offset_bytes"], block["bytes"])
         fits(blake3(payload).hex() == block["payload_blake3"], f"block {number}: the payload in the file is another one")
-        self.last = (number, block["origin_hash"])
         self.blocks += 1
+        self.last[whose] = (number, block["origin_hash"], self.blocks)
         self.payload_bytes += block["bytes"]
 
     def finish(self):
@@ -115,13 +122,16 @@ class Check:
         size = os.fstat(self.file.fileno()).st_size
         fits(self.offset == size == self.end["file_bytes"], "the file is longer or shorter than the manifest says")
         fits((self.blocks, self.payload_bytes) == (self.end["blocks"], self.end["bytes"]), "the numbers at its end are others")
-        for first, behind in self.jumps:
+        for whose, first, behind, is_direct in self.jumps:
             at = first
-            for begin, end in sorted(self.holes):
+            for _, begin, end in sorted(hole for hole in self.holes if hole[0] == whose):
                 if begin <= at < end:
                     at = min(end, behind)
-            fits(at == behind, f"blocks {first} to {behind - 1} are missing without a reason")
-        return {"good": True, "blocks": self.blocks, "bytes": self.payload_bytes, "holes": len(self.holes)}
+            # What one origin lacks another has: its blocks stand between.
+            fits(at == behind or not is_direct, f"blocks {first} to {behind - 1} are missing without a reason")
+        told = {"good": True, "blocks": self.blocks, "bytes": self.payload_bytes, "holes": len(self.holes)}
+        several = len(self.last) > 1 or self.left_out > 0
+        return {**told, "origins": len(self.last), "left_out": self.left_out} if several else told
 
 
 def main():

@@ -12,7 +12,7 @@ use image::board::Board;
 use image::boot::Boot;
 use image::disk::{Disk, Slot};
 use image::tree::{Tree, read, write};
-use image::{deb, sbom};
+use image::{again, deb, sbom};
 
 const DEFAULT_BOARD: &str = "qemu-x86-64";
 const DEFAULT_TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -70,6 +70,15 @@ enum Command {
         /// So many starts are tried before the machine goes back to the other slot.
         #[arg(long, value_name = "N", default_value_t = 3)]
         tries: u32,
+    },
+    /// Bake twice, in two folders, with a disk each, and compare every byte.
+    Again {
+        /// The board.
+        #[arg(default_value = DEFAULT_BOARD)]
+        board: String,
+        /// Build the daemon twice too, the second time from nothing, which takes minutes.
+        #[arg(long)]
+        daemon_too: bool,
     },
     /// Build a Debian package of daemon and command, for systems that are not images.
     Deb {
@@ -135,6 +144,12 @@ fn run(command: Command) -> Result<()> {
             let path = image.folder.join(slot.file_name());
             write(&path, &slot.content)?;
             println!("{}: copy it to EFI/Linux on the EFI system partition", tree.show(&path));
+        }
+        Command::Again { board, daemon_too } => {
+            for file in again::twice(&tree, &board, daemon_too)? {
+                println!("{:<16} {}  {}", file.name, mib(file.bytes), file.hash);
+            }
+            println!("\n{board} came out the same twice.");
         }
         Command::Deb { target } => println!("{}", tree.show(&deb::build(&tree, &target)?)),
         Command::Sbom { board, json } => print_bill(&Image::open(&tree, &board)?, json)?,

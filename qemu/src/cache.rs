@@ -1,8 +1,10 @@
 //! A disk with a volatile write cache, as an NBD server in this process: what was not flushed is lost when the power goes, in part,
 //! in any order and torn. It also fails and hangs on order.
 //!
-//! Killing an emulator loses nothing that it has written to a file, so power cuts need a disk of our own.
-//! Invariants: the image holds exactly what was flushed, or written through; a request is answered once, or never while it hangs.
+//! Killing an emulator loses nothing that it has written to a file, so power cuts need a disk of our own. A flush takes its time, as
+//! it does on a real disk, so that there is something to lose.
+//! Invariants: the image holds exactly what was flushed, or written through; a request is answered once, or never while it hangs;
+//! nothing that was asked before a power cut happens after it.
 
 mod nbd;
 
@@ -12,6 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use image::Result;
 
@@ -19,6 +22,9 @@ use crate::dice::Dice;
 
 /// A write is torn at this.
 const SECTOR_BYTES: usize = 512;
+
+/// What a flush takes: that of a fair SSD or card.
+const FLUSH: Duration = Duration::from_millis(15);
 
 /// One write that is not durable yet.
 struct Write {
@@ -32,6 +38,8 @@ struct State {
     pending: Vec<Write>,
     hangs: bool,
     fails_writes: bool,
+    /// Power cuts so far.
+    cuts: u64,
 }
 
 /// The disk.
@@ -40,6 +48,8 @@ pub struct Cache {
     image: Arc<File>,
     size_bytes: u64,
     state: Arc<(Mutex<State>, Condvar)>,
+    /// Power cuts before whoever reads and writes here was connected.
+    cuts: u64,
 }
 
 /// What a power cut did to what was in the cache.
@@ -62,12 +72,13 @@ impl Cache {
             size_bytes: file.metadata().map_err(wrong)?.len(),
             image: Arc::new(file),
             state: Arc::default(),
+            cuts: 0,
         };
         let listener = UnixListener::bind(socket).map_err(wrong)?;
         let served = cache.clone();
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let served = served.clone();
+                let served = served.connected();
                 // An emulator that was killed just ends its connection.
                 thread::spawn(move || nbd::serve(&served, connection));
             }
@@ -75,13 +86,30 @@ impl Cache {
         Ok(cache)
     }
 
-    /// The power goes: of what was not flushed each write is kept, torn or lost. The machine must be off.
-    pub fn cut_power(&self, dice: &mut Dice) -> Result<Cut> {
+    /// For somebody who comes now.
+    fn connected(&self) -> Cache {
+        let cuts = self.lock().cuts;
+        Cache { cuts, ..self.clone() }
+    }
+
+    /// Stops the disk if there are so many writes in its cache, and says whether it did: what a power cut does first.
+    pub fn stop_while_pending(&self, writes: usize) -> bool {
         let mut state = self.lock();
-        let (kept, torn) = (dice.below(5), dice.below(5));
+        state.hangs |= state.pending.len() >= writes;
+        state.hangs
+    }
+
+    /// The power goes: of what was not flushed each write is kept, torn or lost; `mercy` of 0 loses everything, of 4 nothing. The
+    /// machine must be off.
+    pub fn cut_power(&self, mercy: u64, dice: &mut Dice) -> Result<Cut> {
+        let mut state = self.lock();
+        state.cuts += 1;
+        state.hangs = false;
+        self.state.1.notify_all();
+        let torn = dice.below(5);
         let mut cut = Cut::default();
         for write in std::mem::take(&mut state.pending) {
-            if dice.below(4) >= kept {
+            if dice.below(4) >= mercy {
                 cut.lost += 1;
             } else if dice.below(4) >= torn {
                 cut.whole += 1;
@@ -114,7 +142,7 @@ impl Cache {
 
     fn read(&self, at_bytes: u64, length: usize) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        let state = self.awake();
+        let state = self.awake()?;
         self.image.read_exact_at(&mut bytes, at_bytes)?;
         let end = at_bytes + length as u64;
         for write in &state.pending {
@@ -130,7 +158,7 @@ impl Cache {
     }
 
     fn write(&self, at_bytes: u64, bytes: Vec<u8>, through: bool) -> std::io::Result<()> {
-        let mut state = self.awake();
+        let mut state = self.awake()?;
         if state.fails_writes {
             return Err(std::io::Error::other("on order"));
         }
@@ -140,7 +168,8 @@ impl Cache {
     }
 
     fn flush(&self) -> std::io::Result<()> {
-        let mut state = self.awake();
+        thread::sleep(FLUSH);
+        let mut state = self.awake()?;
         if state.fails_writes {
             return Err(std::io::Error::other("on order"));
         }
@@ -164,10 +193,15 @@ impl Cache {
         self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, when the disk does not hang any more.
-    fn awake(&self) -> MutexGuard<'_, State> {
+    /// The state, when the disk does not hang any more; an error if the power was cut meanwhile.
+    fn awake(&self) -> std::io::Result<MutexGuard<'_, State>> {
         let wait = self.state.1.wait_while(self.lock(), |state| state.hangs);
-        wait.unwrap_or_else(PoisonError::into_inner)
+        let state = wait.unwrap_or_else(PoisonError::into_inner);
+        if state.cuts == self.cuts {
+            Ok(state)
+        } else {
+            Err(std::io::Error::other("the power was cut"))
+        }
     }
 }
 
@@ -186,9 +220,21 @@ mod tests {
         cache.write(8192, vec![2; 4096], true).unwrap();
         let mut seen = Cut::default();
         for turn in 0..200_u64 {
-            cache.write(16_384, vec![3; 4096], false).unwrap();
-            assert_eq!(cache.read(18_000, 4).unwrap(), [3; 4], "the cache is read");
-            let cut = cache.cut_power(&mut Dice::new(turn)).unwrap();
+            let used = cache.connected();
+            assert!(!cache.stop_while_pending(1), "there is nothing to lose");
+            used.write(16_384, vec![3; 4096], false).unwrap();
+            assert_eq!(used.read(18_000, 4).unwrap(), [3; 4], "the cache is read");
+            assert!(!cache.stop_while_pending(2) && cache.stop_while_pending(1));
+            let cut = cache.cut_power(turn % 5, &mut Dice::new(turn)).unwrap();
+            assert!(
+                used.write(0, vec![9; 512], true).is_err() && used.flush().is_err(),
+                "too late"
+            );
+            match turn % 5 {
+                0 => assert_eq!(cut.lost, 1),
+                4 => assert_eq!(cut.lost, 0),
+                _ => {}
+            }
             let image = std::fs::read(&path).unwrap();
             assert!(
                 image[..4096] == [1; 4096] && image[8192..12_288] == [2; 4096],
@@ -209,6 +255,7 @@ mod tests {
             File::options().write(true).open(&path).unwrap().set_len(64 * 1024).unwrap();
         }
         assert!(seen.whole > 10 && seen.torn > 10 && seen.lost > 10, "{seen:?}");
+        let cache = cache.connected();
         cache.fail_writes(true);
         assert!(cache.write(0, vec![9; 512], false).is_err() && cache.flush().is_err());
     }

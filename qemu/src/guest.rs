@@ -21,9 +21,11 @@ use serde_json::{Value, json};
 use crate::cache::{Cache, Cut};
 use crate::dice::Dice;
 use crate::disk::Disk;
+use crate::footage::Footage;
 use crate::machine::{Boots, Machine, Parts};
 use crate::scenario::Stage;
 use crate::setup::FIRMWARE_VARIABLES;
+use crate::slot::Slot;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -132,6 +134,12 @@ impl Guest {
         self
     }
 
+    /// The same, with places for cards, and these cards in somebody's hand.
+    pub fn with_slots(mut self, cards: &[Footage]) -> Guest {
+        self.more.extend(Slot::arguments(cards));
+        self
+    }
+
     /// The cache of the last disk.
     pub fn cache(&self) -> Result<&Cache> {
         let cache = self.disks.last().and_then(|disk| disk.cache.as_ref());
@@ -228,17 +236,41 @@ impl Guest {
         machine.expect_power_off()
     }
 
-    /// Pulls the plug. Says what became of what was in the caches of the disks.
+    /// Pulls the plug. Says what became of what was in the caches of the disks; how much of it they keep is drawn.
     pub fn cut_power(&mut self, dice: &mut Dice) -> Result<Cut> {
+        let mercy = dice.below(5);
+        self.cut_power_with(mercy, dice)
+    }
+
+    /// The same with a given [mercy](Cache::cut_power).
+    fn cut_power_with(&mut self, mercy: u64, dice: &mut Dice) -> Result<Cut> {
         self.machine.take().ok_or("It is off.")?.cut_power()?;
         let mut all = Cut::default();
-        for (cache, _) in self.disks.iter().filter_map(|disk| disk.cache.as_ref()) {
-            let cut = cache.cut_power(dice)?;
+        for cache in self.caches() {
+            let cut = cache.cut_power(mercy, dice)?;
             all.whole += cut.whole;
             all.torn += cut.torn;
             all.lost += cut.lost;
         }
         Ok(all)
+    }
+
+    /// Pulls the plug as soon as there are so many writes in the cache of a disk, after `patience` already at the first one, and
+    /// after twice that time anyhow.
+    pub fn cut_power_while_writing(&mut self, writes: usize, patience: Duration, mercy: u64, dice: &mut Dice) -> Result<Cut> {
+        for writes in [writes, 1] {
+            let end = Instant::now() + patience;
+            while Instant::now() < end && !self.caches().any(|cache| cache.stop_while_pending(writes)) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        self.cut_power_with(mercy, dice)
+    }
+
+    fn caches(&self) -> impl Iterator<Item = &Cache> {
+        self.disks
+            .iter()
+            .filter_map(|disk| disk.cache.as_ref().map(|(cache, _)| cache))
     }
 
     /// Has the agent do something; see `qemu/agent`.

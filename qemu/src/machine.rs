@@ -174,6 +174,12 @@ impl Machine {
         self.qmp.event(name, self.deadline).map_err(|error| self.explain(&error))
     }
 
+    /// Waits for something that the emulator says of the device `id`.
+    pub fn event_of(&mut self, name: &str, id: &str) -> Result<Value> {
+        let event = self.qmp.event_that(name, |data| data["device"] == id, self.deadline);
+        event.map_err(|error| self.explain(&error))
+    }
+
     /// Waits until the machine has restarted itself, which ends the emulator.
     pub fn expect_restart(&mut self) -> Result<()> {
         let event = self.event("SHUTDOWN")?;

@@ -8,6 +8,7 @@ mod cache;
 mod console;
 mod dice;
 mod disk;
+mod footage;
 mod guest;
 mod machine;
 mod manifest;
@@ -17,6 +18,7 @@ mod report;
 mod scenario;
 mod scenarios;
 mod setup;
+mod slot;
 
 use std::process::ExitCode;
 

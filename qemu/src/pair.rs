@@ -97,12 +97,8 @@ impl Pair {
     /// The export of the target is what was recorded, `verify` finds nothing wrong, and the machines stop in order; then a reader
     /// of the formats that shares no code with the product finds every block once, and the same on both disks.
     pub fn judge(&mut self, stage: &Stage<'_>) -> Result<String> {
-        let file = stage.folder.join("exported");
         verify(&self.target, VAULT)?;
-        let to = file.display().to_string();
-        self.target
-            .call(&["export", "--archive", VAULT, "--camera", CAMERA, "-o", &to, "--force"])?;
-        let exported = image::tree::read(&file)?;
+        let exported = export(&self.target, VAULT, &stage.folder.join("exported"))?;
         if exported != self.recorded {
             return Err(format!(
                 "{} bytes were recorded, and {} others are in the archive.",
@@ -164,6 +160,13 @@ pub fn create(guest: &Guest, name: &str, mode: &str) -> Result<()> {
     Ok(())
 }
 
+/// What an archive has of the camera, by way of a file on the host.
+pub fn export(guest: &Guest, archive: &str, file: &Path) -> Result<Vec<u8>> {
+    let to = file.display().to_string();
+    guest.call(&["export", "--archive", archive, "--camera", CAMERA, "-o", &to, "--force"])?;
+    image::tree::read(file)
+}
+
 /// Every block of an archive, read from the media, is sound. It prints how far it is while it works.
 pub fn verify(guest: &Guest, archive: &str) -> Result<()> {
     let done = guest.client().command(&["archive", "verify", archive]).output();
@@ -202,8 +205,14 @@ pub fn record_as(source: &Client, camera: &str, bytes: &[u8]) -> Result<()> {
     Err(format!("{} bytes were not recorded ({}): {said}", bytes.len(), output.status))
 }
 
+/// What the reader of the formats that shares no code with the product prints of a disk: a line for each block, and one for the
+/// archive. The machine must be off.
+pub fn lines(stage: &Stage<'_>, disk: &Disk) -> Result<Vec<Value>> {
+    read(&stage.reader, disk.path())
+}
+
 fn blocks(stage: &Stage<'_>, disk: &Disk) -> Result<Vec<(u64, String)>> {
-    let lines = read(&stage.reader, disk.path())?;
+    let lines = lines(stage, disk)?;
     let block = |line: &Value| Some((line["track_sequence"].as_u64()?, line["payload"].as_str()?.to_owned()));
     Ok(lines.iter().filter_map(block).collect())
 }

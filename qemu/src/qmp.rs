@@ -54,8 +54,14 @@ impl Qmp {
 
     /// Waits for the event called `name`.
     pub fn event(&mut self, name: &str, deadline: Instant) -> Result<Value> {
+        self.event_that(name, |_| true, deadline)
+    }
+
+    /// Waits for the event called `name` whose data are the ones that are meant.
+    pub fn event_that(&mut self, name: &str, is_meant: impl Fn(&Value) -> bool, deadline: Instant) -> Result<Value> {
         loop {
-            if let Some(at) = self.events.iter().position(|event| event["event"] == name) {
+            let is_it = |event: &Value| event["event"] == name && is_meant(&event["data"]);
+            if let Some(at) = self.events.iter().position(is_it) {
                 return Ok(self.events.swap_remove(at));
             }
             let message = self

@@ -65,6 +65,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("board", scenarios::smoke::play_board),
     ("figures", scenarios::figures::play),
     ("card", scenarios::card::play),
+    ("stick", scenarios::stick::play),
     ("update", scenarios::update::play),
 ];
 

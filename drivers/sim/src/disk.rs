@@ -217,11 +217,6 @@ impl Disk {
         Snapshot(self.current.clone())
     }
 
-    /// Ranges that read otherwise than they did in an earlier state.
-    pub fn differing(&self, earlier: &Snapshot) -> Vec<Range<u64>> {
-        self.current.differing(&earlier.0)
-    }
-
     /// Goes back to an earlier time, durably.
     pub fn restore(&mut self, snapshot: &Snapshot) {
         self.roll_back(snapshot, 0..u64::MAX);

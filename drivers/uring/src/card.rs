@@ -147,6 +147,21 @@ impl Bytes for Device {
     }
 
     fn read(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
+        match self.read_at(at_bytes, into) {
+            Err(IoError::Media | IoError::Short) if self.is_gone() => Err(IoError::Gone),
+            result => result,
+        }
+    }
+}
+
+impl Device {
+    /// Whether even its beginning cannot be read any more. A card that was pulled out of a reader fails like one that is worn until
+    /// the kernel has noticed, and what is known of a worn one is given up.
+    fn is_gone(&mut self) -> bool {
+        self.read_at(0, &mut [0]).is_err()
+    }
+
+    fn read_at(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
         let end = at_bytes.checked_add(into.len() as u64).ok_or(IoError::Short)?;
         if end > self.size_bytes {
             return Err(IoError::Short);
@@ -175,5 +190,29 @@ impl Bytes for Device {
             done += wanted;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_gone_when_its_beginning_is() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(16_384).unwrap();
+        let mut device = Device {
+            file: file.try_clone().unwrap().into(),
+            size_bytes: 16_384,
+            buffer: Vec::new(),
+        };
+        let mut bytes = [1; 100];
+        device.read(16_000, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 100]);
+        assert_eq!(device.read(16_300, &mut bytes), Err(IoError::Short), "behind the end");
+        file.set_len(4096).unwrap();
+        assert_eq!(device.read(16_000, &mut bytes), Err(IoError::Short), "only this place");
+        file.set_len(0).unwrap();
+        assert_eq!(device.read(16_000, &mut bytes), Err(IoError::Gone));
     }
 }

@@ -30,6 +30,7 @@ pub mod seeded;
 pub mod settings;
 mod tags;
 mod timers;
+mod times;
 
 pub use appliance::{Appliance, Board, StartError};
 pub use name::{Kind, NAME_BYTES_MAX, Name, NameError};

@@ -119,6 +119,8 @@ pub const SCRUB_YIELDS_MAX: u32 = 20;
 pub const HEADERS_AHEAD: usize = 32;
 /// Stretches of missing blocks that one call tells; more are counted.
 pub const MISSING_MAX: usize = 10_000;
+/// Pieces, each of one origin, that an export puts together.
+pub const TURNS_MAX: usize = 20_000;
 /// Covered stretches of time that one call keeps.
 pub const STRETCHES_MAX: usize = 100_000;
 /// Rows of statistics, a day of a track each, that one call tells.

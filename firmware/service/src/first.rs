@@ -86,6 +86,7 @@ fn run() -> Result<std::convert::Infallible, String> {
     // Before anything is started that could be told to stop.
     let (ask, asked) = channel();
     power::watch_signals(ask.clone())?;
+    disks::look_into_readers();
     modules::load_all(lines("modules"));
     let mut watchdog = Watchdog::find();
     nics::set_up(lines("nics"));

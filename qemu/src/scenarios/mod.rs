@@ -10,4 +10,5 @@ pub mod haul;
 pub mod network;
 pub mod power;
 pub mod smoke;
+pub mod stick;
 pub mod update;

@@ -271,6 +271,7 @@ impl History {
             origin: Uuid(ORIGIN),
             camera: CAMERAS[camera].parse().expect("a name"),
             kind: KIND,
+            beside: false,
         };
         let answer = self.ask(place, &message, &[], number as u32)?;
         let refusal = match (place, camera) {

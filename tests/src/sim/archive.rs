@@ -51,23 +51,19 @@ const ENDS_BYTES: u64 = 4 << 20;
 /// Once nothing is wrong any more, everything that was taken is durable in this virtual time.
 const DRAIN_NS: u64 = 120 * SECOND_NS;
 
-/// A camera sends for so long at least: into the time after the last fault, if there are few.
-const LEAST_NS: u64 = 12 * SECOND_NS;
-/// Longest time before the first fault, in which some blocks come.
-const BEFORE_NS: u64 = 8 * SECOND_NS;
-
 /// Plays the history of a seed.
 pub fn play(seed: u64, echo: Echo) -> Result<Play, String> {
     let mut play = Play::new(seed, echo);
     let site = play.world.machines.add_site("lobby", MEMORY_BYTES);
     let cameras = set_up(&mut play, site)?;
     let swarm = Swarm::draw(&mut play, &FAULTS, 12);
-    play.pass_with_snapshot(site, BEFORE_NS)?;
     for _ in 0..swarm.count {
         let pause_ns = swarm.pause_ns(&mut play);
         play.pass(pause_ns)?;
         if play.chance(30) {
-            play.take_snapshot(site);
+            let disk = play.disk(site);
+            let snapshot = play.world.machines.disk(disk).snapshot();
+            play.snapshots.insert(site, snapshot);
         }
         let fault = play.pick(&swarm.faults);
         play.strike(fault, site, &[site])?;
@@ -80,8 +76,6 @@ pub fn play(seed: u64, echo: Echo) -> Result<Play, String> {
     play.pass(pause_ns)?;
     play.world.machines.say("no faults from now on");
     play.mend(site)?;
-    let after_ns = 5 * SECOND_NS + play.draw(15 * SECOND_NS);
-    play.pass(after_ns)?;
     for camera in &cameras {
         play.world.machines.end_feeder(camera.feeder);
     }
@@ -98,7 +92,7 @@ pub fn play(seed: u64, echo: Echo) -> Result<Play, String> {
 }
 
 fn set_up(play: &mut Play, site: SiteId) -> Result<Vec<Camera>, String> {
-    let slots = play.pick(&[32, 40, 64, 100, 200]);
+    let slots = play.pick(&[32, 32, 40, 64, 100]);
     let size_bytes = ENDS_BYTES + slots * BLOCK_BYTES + play.draw(16) * 4096;
     let disk = play.world.machines.add_disk(site, VOLUME, DiskModel::disk(size_bytes, "SIM"));
     if play.chance(10) {
@@ -114,7 +108,7 @@ fn set_up(play: &mut Play, site: SiteId) -> Result<Vec<Camera>, String> {
     let count = 1 + play.draw(3);
     (0..count)
         .map(|index| {
-            let pace = Pace::draw(play, LEAST_NS);
+            let pace = Pace::draw(play);
             Camera::start(play, site, "lobby", &format!("camera-{index}"), pace)
         })
         .collect()

@@ -31,12 +31,11 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Between a few small blocks and a few full ones a second, for so long at least.
-    pub fn draw(play: &mut Play, least_ns: u64) -> Pace {
-        let every_ns = play.pick(&[SECOND_NS / 60, SECOND_NS / 12, SECOND_NS / 3]);
+    /// Between a few small blocks and a few full ones a second.
+    pub fn draw(play: &mut Play) -> Pace {
         Pace {
-            chunks: 40.max(least_ns / every_ns) + play.draw(400),
-            every_ns,
+            chunks: 40 + play.draw(400),
+            every_ns: play.pick(&[SECOND_NS / 60, SECOND_NS / 12, SECOND_NS / 3]),
             flush_after_ms: 1000 + play.draw(2000),
         }
     }

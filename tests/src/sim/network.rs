@@ -68,9 +68,11 @@ impl Fault {
 }
 
 impl Play {
-    /// `others` are those that the site has something to do with.
     pub(super) fn strike_network(&mut self, fault: Fault, site: SiteId, others: &[SiteId]) -> Result<(), String> {
         let other = self.pick(others);
+        if other == site {
+            return Ok(());
+        }
         let span_ns = self.draw(40 * SECOND_NS);
         let usual = self.world.machines.path(site, other);
         let changed = match fault {

@@ -40,8 +40,6 @@ pub struct Play {
     pub snapshots: BTreeMap<SiteId, Snapshot>,
     /// A second daemon that was given a volume before.
     pub intruder: Option<SiteId>,
-    /// One with the settings of the first one.
-    pub twin: Option<SiteId>,
     /// Counts.
     pub tally: Tally,
 }
@@ -64,7 +62,6 @@ impl Play {
             said_at_ns: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             intruder: None,
-            twin: None,
             tally: Tally::default(),
         }
     }

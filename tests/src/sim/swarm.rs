@@ -1,7 +1,7 @@
 //! What a seed draws before anything happens: which faults exist at all, how often they come, and how slow each part is relative
 //! to the others. Rare mixtures are as likely as common ones.
 
-use drivers_sim::{DiskLatency, Path, SiteId};
+use drivers_sim::{DiskLatency, SiteId};
 
 use super::faults::Fault;
 use super::play::{Play, SECOND_NS};
@@ -51,17 +51,4 @@ pub fn slow_down(play: &mut Play, site: SiteId) {
     let latency = &mut play.world.machines.disk_mut(disk).latency;
     (latency.read_ns, latency.write_ns, latency.flush_ns) = (read_ns, write_ns, flush_ns);
     play.world.machines.site_mut(site).think_ns = think_ns;
-}
-
-/// Makes what is on the way from one site to another slow and narrow, or not.
-pub fn stretch(play: &mut Play, from: SiteId, to: SiteId) {
-    let usual = Path::default();
-    let factor = play.pick(&[1, 1, 1, 5, 50, 300]);
-    let bytes_per_second = play.pick(&[usual.bytes_per_second, usual.bytes_per_second, 12_000_000, 1_500_000, 400_000]);
-    let path = Path {
-        latency_ns: usual.latency_ns.start() * factor..=usual.latency_ns.end() * factor,
-        bytes_per_second,
-        ..usual
-    };
-    play.world.machines.set_path(from, to, path);
 }

@@ -91,7 +91,7 @@ fn cameras_leave_memory_for_hauling() {
     stage.haul((lobby, "lobby"), (vault, "vault"), &[], &json!({ "mode": "always" }));
     // More silent cameras than there are blocks, and four of five blocks are being filled at any time.
     let (silent, busy) = (blocks + 8, blocks * 4 / 5);
-    let mut connect = |stage: &mut Stage, camera: u64, every_ns| {
+    let connect = |stage: &mut Stage, camera: u64, every_ns| {
         let name = format!("c{camera}");
         stage.add_recorder(lobby, "lobby", &name);
         let script = Script {

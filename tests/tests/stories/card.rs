@@ -13,7 +13,7 @@ use crate::stage::{CARD, Stage, VAULT, ask, create_file, events, refused, wait_u
 use crate::volume::{Loop, blank, system};
 
 /// Runs a program, which must go well.
-fn run(program: &str, arguments: &[&str]) -> Result<()> {
+pub fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program).args(arguments).env("MTOOLS_SKIP_CHECK", "1").output();
     let output = output.map_err(|error| format!("{program} cannot be run ({error}): `cargo ci` installs it"))?;
     if output.status.success() {
@@ -160,7 +160,7 @@ pub fn card(stage: &Stage, name: &str) -> Result<Value> {
     Ok(cards.into_iter().find(|card| card["name"] == name).unwrap_or_default())
 }
 
-fn taken(stage: &Stage, name: &str) -> Result<Value> {
+pub fn taken(stage: &Stage, name: &str) -> Result<Value> {
     let mut seen = Value::Null;
     let waiting = if name == "lobby" { 1 } else { 0 };
     wait_until(&format!("card {name} to be taken"), || {

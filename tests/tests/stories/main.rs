@@ -19,6 +19,7 @@ mod format;
 mod frozen;
 mod full;
 mod guests;
+mod holes;
 mod kill;
 mod macros;
 mod manifest;

@@ -44,6 +44,7 @@ use volume::{Request, Volume};
 
 pub use listing::list_disks;
 pub use ring::DiskError;
+pub use sysfs::serial_of_disk;
 
 /// All open volumes, and everything in flight on them.
 pub struct Disks {

@@ -189,23 +189,9 @@ impl Node {
         self.text_in("hidden") == "1"
     }
 
-    /// Serial number, card identification or WWID; empty if the kernel tells none.
+    /// See [`serial_of_disk`].
     pub(super) fn serial(&self) -> String {
-        // A card's CID holds more than its serial number, which is only 32 bits.
-        if let Some(cid) = self.disk_text("device/cid") {
-            return cid;
-        }
-        let scsi = || {
-            fs::read(self.disk.join("device/vpd_pg80"))
-                .ok()
-                .and_then(|page| serial_of_page(&page))
-        };
-        self.disk_text("device/serial")
-            .or_else(|| self.disk_text("serial"))
-            .or_else(scsi)
-            .or_else(|| self.disk_text("device/wwid"))
-            .or_else(|| self.disk_text("wwid"))
-            .unwrap_or_default()
+        serial_of_disk(&self.disk)
     }
 
     /// Maker and model; for a loop device the file behind it.
@@ -255,6 +241,24 @@ impl Node {
     fn bytes_in(&self, attribute: &str) -> u32 {
         self.text_of_disk(attribute).parse().unwrap_or(0)
     }
+}
+
+/// Serial number, card identification or WWID of the disk with this folder below `/sys/class/block`; empty if the kernel tells none.
+pub fn serial_of_disk(disk: &Path) -> String {
+    let text = |attribute: &str| Some(read(&disk.join(attribute))).filter(|text| !text.is_empty());
+    let scsi = || {
+        fs::read(disk.join("device/vpd_pg80"))
+            .ok()
+            .and_then(|page| serial_of_page(&page))
+    };
+    // A card's CID holds more than its serial number, which is only 32 bits.
+    text("device/cid")
+        .or_else(|| text("device/serial"))
+        .or_else(|| text("serial"))
+        .or_else(scsi)
+        .or_else(|| text("device/wwid"))
+        .or_else(|| text("wwid"))
+        .unwrap_or_default()
 }
 
 /// An attribute without the spaces some drivers pad it with; empty if it cannot be read.

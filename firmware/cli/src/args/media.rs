@@ -59,7 +59,8 @@ pub struct Record {
     blockhaul export --archive main --camera lobby -o lobby.ts\n  \
     blockhaul export --archive main --camera lobby --from \"1h ago\" | ffplay -\n  \
     blockhaul export --archive main --camera lobby -o lobby.ts --manifest lobby.manifest\n\n\
-    A manifest says of each block where it lies in the file and what proves it; see docs/formats.md."
+    A manifest says of each block where it lies in the file and what proves it; see docs/formats.md.\n\
+    What cards of the camera have is put into the holes of what was recorded; see docs/cards.md."
 )]
 pub struct Export {
     /// Archive to read
@@ -77,7 +78,7 @@ pub struct Export {
     /// Only blocks that begin before this time
     #[arg(long, value_name = "TIME", value_parser = value::time_ns, allow_hyphen_values = true)]
     pub to: Option<i64>,
-    /// Only what was first recorded in this archive; needed if the camera has tracks of several
+    /// Only what was first recorded in this archive; without, what several recorded is put together by time
     #[arg(long, value_name = "UUID")]
     pub origin: Option<Uuid>,
     /// File to write; standard output if none or `-`

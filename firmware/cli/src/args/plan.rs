@@ -1,7 +1,7 @@
 //! What a job takes, when, and how fast, as people write it.
 
 use blockhaul_core::calendar::{Cron, Timetable, Zone};
-use blockhaul_core::control::types::{After, Bounds, Filter, JobPlan, Period, Rate, Schedule};
+use blockhaul_core::control::types::{After, Bounds, Filter, JobPlan, Period, Rate, Schedule, margin_ms, wait_ms};
 use blockhaul_core::{Kind, Name};
 use clap::Args;
 
@@ -36,7 +36,8 @@ pub struct Plan {
     /// on`; may be given several times. `none` for nothing
     #[arg(long = "after-success", value_name = "WHAT")]
     pub after_success: Vec<String>,
-    /// Of which time runs take blocks: everything, FROM..TO, "last 2h", "last 2h before 30m", "open mon-fri 08:00-18:00"
+    /// Of which time runs take blocks: everything, FROM..TO, "last 2h", "last 2h before 30m", "open mon-fri 08:00-18:00", offline
+    /// (only what falls into times of which the target holds nothing from elsewhere; "offline margin 2s wait 10m")
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
 }
@@ -44,7 +45,7 @@ pub struct Plan {
 /// Where a run takes blocks, and where it ends.
 #[derive(Debug, Args)]
 pub struct Order {
-    /// Of which time this run takes blocks, if not that of the job: everything, FROM..TO, "last 2h", "open sat,sun"
+    /// Of which time this run takes blocks, if not that of the job: everything, FROM..TO, "last 2h", "open sat,sun", offline
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
     /// Time zone of --period
@@ -219,6 +220,22 @@ fn period(text: &str, zone: &Zone) -> Result<Period, String> {
         let hours = Timetable::new(hours.trim(), zone.clone())?;
         return Ok(Period::Timetable { hours });
     }
+    if let Some(rest) = text.strip_prefix("offline") {
+        let (mut margin_ms, mut wait_ms) = (margin_ms(), wait_ms());
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        for pair in words.chunks(2) {
+            match pair {
+                ["margin", time] => margin_ms = value::duration_ms(time)?,
+                ["wait", time] => wait_ms = value::duration_ms(time)?,
+                _ => {
+                    return Err(format!(
+                        "{text:?} is not a period; write \"offline\" or \"offline margin 2s wait 10m\""
+                    ));
+                }
+            }
+        }
+        return Ok(Period::Offline { margin_ms, wait_ms });
+    }
     if let Some(span) = text.strip_prefix("last ") {
         let (duration, offset) = span.split_once(" before ").map_or((span, None), |(a, b)| (a, Some(b)));
         return Ok(Period::Last {
@@ -233,7 +250,7 @@ fn period(text: &str, zone: &Zone) -> Result<Period, String> {
         });
     }
     Err(format!(
-        "{text:?} is not a period; write everything, \"FROM..TO\", \"last 2h\", \"last 2h before 30m\" or \"open mon-fri 08:00-18:00\""
+        "{text:?} is not a period; write everything, \"FROM..TO\", \"last 2h\", \"last 2h before 30m\", \"open mon-fri 08:00-18:00\" or offline"
     ))
 }
 
@@ -257,6 +274,10 @@ mod tests {
             Ok(Period::Range { .. })
         ));
         assert_eq!(period("everything", &berlin), Ok(Period::Everything));
+        let holes = |margin_ms, wait_ms| Ok(Period::Offline { margin_ms, wait_ms });
+        assert_eq!(period("offline", &berlin), holes(2_000, 600_000));
+        assert_eq!(period("offline wait 1h margin 5s", &berlin), holes(5_000, 3_600_000));
+        assert!(period("offline wait", &berlin).is_err() && period("offliner", &berlin).is_err());
         for wrong in [
             "",
             "last",

@@ -124,16 +124,21 @@ fn copy(
     let cut = || Failure::not_understood(METHOD, "it ends within a block");
     while client.chunk(&mut chunk)? == Piece::Chunk {
         if let Some(manifest) = &mut manifest {
-            // An origin part, what is put in front of the block, and the block.
+            // An origin part, with the init data in it, what is put in front of the block, and the block.
             let announced = manifest.announce(&archive, &chunk)?;
             let mut next = |chunk: &mut Vec<u8>| match client.chunk(chunk)? {
                 Piece::Chunk => Ok(()),
                 Piece::End => Err(cut()),
             };
             next(&mut chunk)?;
-            if let Some(lead) = announced.lead {
+            if let Some(init) = &announced.init {
+                output.write(init)?;
+                manifest.led("init", init.len() as u64)?;
+                done += init.len() as u64;
+            }
+            if announced.splice {
                 output.write(&chunk)?;
-                manifest.led(lead, chunk.len() as u64)?;
+                manifest.led("splice", chunk.len() as u64)?;
                 done += chunk.len() as u64;
                 next(&mut chunk)?;
             }

@@ -7,10 +7,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use blockhaul_core::Name;
-use blockhaul_core::control::types::{Exported, Hole};
+use blockhaul_core::control::types::{Exported, Hole, LeftOut};
 use blockhaul_core::format::header::{INIT_AT, ORIGIN_AT, ORIGIN_END, decode_origin, init_of, origin_hash};
-use blockhaul_core::format::{Origin, SECTOR_BYTES};
-use blockhaul_core::recorder::container::Container;
+use blockhaul_core::format::{Origin, SECTOR_BYTES, TrackKey};
+use blockhaul_core::recorder::container::{Leads, leads};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
@@ -23,7 +23,9 @@ pub struct Manifest {
     replace: bool,
     file: BufWriter<File>,
     init: Option<Vec<u8>>,
-    next: Option<u64>,
+    /// Origin of the head line.
+    origin: Option<hal::Uuid>,
+    before: Option<(TrackKey, u64)>,
     /// Bytes of the media file so far.
     offset_bytes: u64,
     begun: bool,
@@ -31,8 +33,10 @@ pub struct Manifest {
 
 /// What comes behind an origin part.
 pub struct Announced {
-    /// Bytes of media that are no block, before it.
-    pub lead: Option<&'static str>,
+    /// Media that is no block and comes before it: init data, which is in the origin part.
+    pub init: Option<Vec<u8>>,
+    /// And a chunk of its own behind that.
+    pub splice: bool,
     line: Value,
 }
 
@@ -57,7 +61,8 @@ impl Manifest {
             replace,
             file: BufWriter::new(file),
             init: None,
-            next: None,
+            origin: None,
+            before: None,
             offset_bytes: 0,
             begun: false,
         })
@@ -79,19 +84,22 @@ impl Manifest {
         let origin = decode_origin(&sector).map_err(|_| wrong())?;
         if !self.begun {
             self.begun = true;
+            self.origin = Some(origin.key.origin);
             let head = json!({ "blockhaul_manifest": 1, "archive": archive, "origin": origin.key.origin,
                 "camera": origin.key.camera, "kind": origin.key.kind });
             self.line(&head)?;
         }
         let init = init_of(&sector).to_vec();
-        let lead = match self.next {
-            None if origin.track_sequence > 0 && !init.is_empty() => Some("init"),
-            Some(next) if next < origin.track_sequence && origin.container == Container::MpegTs => Some("splice"),
-            _ => None,
-        };
-        self.next = Some(origin.track_sequence + 1);
+        let before = self.before.as_ref().map(|(key, next)| (key, *next));
+        let Leads { init: starts, splice } = leads(before, &origin, !init.is_empty());
+        self.before = Some((origin.key.clone(), origin.track_sequence + 1));
+        let lead = starts.then(|| init.clone());
         let line = self.block(&origin, &sector, init);
-        Ok(Announced { lead, line })
+        Ok(Announced {
+            init: lead,
+            splice,
+            line,
+        })
     }
 
     fn block(&mut self, origin: &Origin, sector: &[u8], init: Vec<u8>) -> Value {
@@ -105,6 +113,9 @@ impl Manifest {
             "origin_hash": origin_hash(sector),
             "origin_part": hex(&sector[ORIGIN_AT..INIT_AT]),
         });
+        if self.origin != Some(origin.key.origin) {
+            block["origin"] = json!(origin.key.origin);
+        }
         if self.init.as_ref() != Some(&init) {
             block["init"] = hex(&init).into();
             self.init = Some(init);
@@ -129,8 +140,15 @@ impl Manifest {
 
     /// Makes it complete.
     pub fn finish(mut self, exported: &Exported) -> Result<(), Failure> {
-        for Hole { from, to, what } in &exported.holes {
-            self.line(&json!({ "hole": { "from": from, "to": to, "what": what } }))?;
+        for Hole { from, to, what, origin } in &exported.holes {
+            let mut hole = json!({ "from": from, "to": to, "what": what });
+            if let Some(origin) = origin {
+                hole["origin"] = json!(origin);
+            }
+            self.line(&json!({ "hole": hole }))?;
+        }
+        for LeftOut { origin, from, to } in &exported.left_out {
+            self.line(&json!({ "left_out": { "origin": origin, "from": from, "to": to, "why": "covered" } }))?;
         }
         let end = json!({ "end": { "blocks": exported.blocks, "bytes": exported.bytes, "file_bytes": self.offset_bytes,
             "missing": exported.missing, "damaged": exported.damaged } });

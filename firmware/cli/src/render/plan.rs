@@ -23,6 +23,11 @@ pub fn takes(plan: &JobPlan, look: &Look) -> String {
                 duration(*offset_ms)
             )]
         }
+        Period::Offline { margin_ms, wait_ms } => vec![format!(
+            "what falls into times of which nothing else is there (margin {}, wait {})",
+            duration(*margin_ms),
+            duration(*wait_ms)
+        )],
         Period::Timetable { hours } => vec![format!("what began {} ({})", hours.text(), hours.zone().name())],
     };
     let filter = &plan.filter;

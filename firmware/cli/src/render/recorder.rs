@@ -64,6 +64,16 @@ pub fn exported(camera: &str, to: &str, exported: &Exported) -> String {
         size(exported.bytes),
         things(exported.blocks, "block")
     );
+    for share in &exported.origins {
+        told += &format!("  {}: {}", share.origin, things(share.blocks, "block"));
+        if share.left_out > 0 {
+            told += &format!(
+                "; {} left out, as the origins before have that time",
+                things(share.left_out, "block")
+            );
+        }
+        told.push('\n');
+    }
     if exported.missing > 0 {
         told += &format!("{} missing in that range; see `blockhaul gaps`.\n", are(exported.missing));
     }
@@ -128,6 +138,7 @@ lobby     closed  card     lobby   video      12  12.0 MiB      0 B  /run/lobby.
             missing: 1,
             damaged: 2,
             holes: Vec::new(),
+            ..Exported::default()
         };
         assert_eq!(
             exported("lobby", "out.ts", &holes),

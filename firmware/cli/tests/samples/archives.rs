@@ -28,10 +28,30 @@ pub fn samples() -> Vec<Sample> {
         manifest: true,
     };
     let exported = Exported {
+        origins: vec![
+            ExportedOrigin {
+                origin: Uuid::default(),
+                blocks: 2,
+                bytes: 2_000_000,
+                left_out: 0,
+            },
+            ExportedOrigin {
+                origin: Uuid([2; 16]),
+                blocks: 1,
+                bytes: 1_000_000,
+                left_out: 7,
+            },
+        ],
+        left_out: vec![LeftOut {
+            origin: Uuid([2; 16]),
+            from: 0,
+            to: 7,
+        }],
         holes: vec![Hole {
             from: 1,
             to: 2,
             what: MissingWhat::Damaged,
+            origin: Some(Uuid::default()),
         }],
         ..Exported::default()
     };

@@ -12,11 +12,17 @@ use crate::haul::wire::Holder;
 
 impl Parts {
     /// Who holds the camera of a track in the archive at a place against a link of that key that hauls from `source`, and whether
-    /// he brings the very same track.
+    /// he brings the very same track. Who comes `beside` others is kept out by that alone.
     ///
     /// Two archives of this appliance are an exception as long as only one of them is recorded into: so an old archive is hauled
     /// into the one that the recorders have moved to.
-    pub(super) fn holder(&self, place: usize, track: &TrackKey, key: Fingerprint, source: hal::Uuid) -> (Option<Holder>, bool) {
+    pub(super) fn holder(
+        &self,
+        place: usize,
+        track: &TrackKey,
+        (key, source): (Fingerprint, hal::Uuid),
+        beside: bool,
+    ) -> (Option<Holder>, bool) {
         let camera = &track.camera;
         let recorder = |place: usize| {
             let mut all = self.recorders.values();
@@ -27,13 +33,10 @@ impl Parts {
             let from = archives.find(|archive| archive.uuid == source);
             from.is_some_and(|from| recorder(from.index).is_none())
         };
-        if let Some(recorder) = recorder(place).filter(|_| !is_past) {
+        if let Some(recorder) = recorder(place).filter(|_| !is_past && !beside) {
             return (Some(Holder::Recorder(recorder.name.clone())), false);
         }
-        let mut others = self
-            .incoming
-            .values()
-            .filter(|other| other.key != key && other.holds(place, camera));
+        let mut others = self.incoming.values().filter(|other| other.key != key);
         let same = |other: &&Incoming| {
             self.archives[place]
                 .as_ref()
@@ -41,7 +44,11 @@ impl Parts {
         };
         match others.clone().find(same) {
             Some(other) => (Some(Holder::Peer(other.peer.clone())), true),
-            None => (others.next().map(|other| Holder::Peer(other.peer.clone())), false),
+            None if beside => (None, false),
+            None => {
+                let holder = others.find(|other| other.holds(place, camera));
+                (holder.map(|other| Holder::Peer(other.peer.clone())), false)
+            }
         }
     }
 
@@ -51,10 +58,7 @@ impl Parts {
             return;
         };
         let here = archive.catalog.find(track).map_or(0, |id| archive.catalog.track(id).tip.next);
-        let others = self
-            .incoming
-            .values_mut()
-            .filter(|other| other.key != key && other.holds(place, &track.camera));
+        let others = self.incoming.values_mut().filter(|other| other.key != key);
         for other in others.filter(|_| has > here) {
             if other.holds_track(track, archive) {
                 other.yield_track(track, archive, context);

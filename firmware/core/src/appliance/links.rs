@@ -148,15 +148,16 @@ impl Parts {
                 camera,
                 kind,
                 has,
+                beside,
             } => {
                 let key = TrackKey { origin, camera, kind };
                 let Some((place, source)) = incoming.grant.as_ref().map(|grant| (grant.archive, grant.source)) else {
                     return incoming.malformed(context);
                 };
                 self.pass_on(place, &key, (incoming.key, has), context);
-                let holder = self.holder(place, &key, incoming.key, source);
+                let holder = self.holder(place, &key, (incoming.key, source), beside);
                 if let Some(archive) = &mut self.archives[place] {
-                    incoming.on_open(track, key, holder, archive, context);
+                    incoming.on_open(track, key, beside, holder, archive, context);
                 }
             }
             Message::Gap {
@@ -208,8 +209,17 @@ impl Parts {
                 Some(archive) => incoming.on_compare(track, from, has, archive, context),
                 None => incoming.malformed(context),
             },
+            Message::Cover {
+                track,
+                from_utc_ns,
+                to_utc_ns,
+            } => match self.target_of(incoming) {
+                Some(archive) => incoming.on_cover(track, (from_utc_ns, to_utc_ns), archive, context),
+                None => incoming.malformed(context),
+            },
             Message::Heartbeat => {}
-            Message::Marked { .. }
+            Message::Covered { .. }
+            | Message::Marked { .. }
             | Message::Welcome { .. }
             | Message::Refused { .. }
             | Message::Tip { .. }

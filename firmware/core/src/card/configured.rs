@@ -82,6 +82,8 @@ pub struct Card {
     waiting: u64,
     under_way: usize,
     list_at: Instant,
+    /// What is on it was listed since it came.
+    listed: bool,
     /// Another card was seen at its path, or damage was told.
     told: bool,
     blocked: Option<NotAccepted>,
@@ -113,6 +115,7 @@ impl Card {
             waiting: 0,
             under_way: 0,
             list_at: Instant::default(),
+            listed: false,
             told: false,
             blocked: None,
             taken_since: 0,
@@ -192,6 +195,7 @@ impl Card {
         );
         self.say(Code::CardFound, sentence, context);
         self.told = false;
+        self.listed = false;
         self.leaving = false;
         self.present = Some(Present { id, path, facts });
         self.state = State::Arrived;

@@ -1,23 +1,30 @@
-//! `export`: a camera's blocks in order, as one stream of bytes to a control client.
+//! `export`: a camera's blocks in order, as one stream of bytes to a control client. Here of one track; `merged` of several.
 //!
 //! Byte-exact where nothing is missing. A range that does not begin with the track's first block is led by the init data a decoder
 //! needs; a hole in MPEG-TS is filled with a null packet and what makes decoders go on (`recorder/container/splice.rs`), never with
 //! zeros (`field.md` 4.2). With a manifest the origin part and init data of each block come before it. What lies elsewhere in the log
 //! because it was filled in later is fetched when its turn comes: one walk at a time, so that the memory of one is enough.
 
+mod merged;
+mod turns;
+
+use alloc::vec::Vec;
+use core::ops::Range;
 use hal::{ClientId, Op, Span};
 
-use super::types::{ExportCall, Exported, Hole, MissingWhat};
+pub use merged::Merged;
+
+use super::types::{ExportCall, Exported, Hole, MissingWhat, Refusal};
 use crate::archive::seek::Seek;
 use crate::archive::walk::{Depth, Reader, Step, Walk, Wish};
 use crate::archive::{Archive, TrackId};
-use crate::context::Context;
+use crate::context::{Context, Ready};
 use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, INIT_AT, ORIGIN_AT, ORIGIN_END, init_of};
-use crate::format::{SECTOR_BYTES, Tip};
+use crate::format::{Origin, SECTOR_BYTES, Tip, TrackKey};
 use crate::limits::{MISSING_MAX, READ_AHEAD};
 use crate::purpose::Purpose;
-use crate::recorder::container::{Container, splice};
+use crate::recorder::container::{leads, splice};
 
 /// Chunks that may wait for the client.
 const SENDING_MAX: usize = 4;
@@ -29,7 +36,8 @@ pub struct Export {
     pub archive: usize,
     /// What was sent so far.
     pub exported: Exported,
-    client: ClientId,
+    /// Chunks on their way.
+    pub chunks: Chunks,
     call: ExportCall,
     track: TrackId,
     pub(super) seek: Option<Seek>,
@@ -44,7 +52,13 @@ pub struct Export {
     /// later is not left out.
     hurt: u64,
     lacking: u64,
-    /// Chunks on their way.
+}
+
+/// Chunks of a stream that are on their way to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Chunks {
+    client: ClientId,
+    /// How many.
     pub sending: usize,
 }
 
@@ -60,7 +74,7 @@ struct Errand {
 }
 
 /// What came of asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Not ready.
     On,
@@ -68,6 +82,8 @@ pub enum Progress {
     Done,
     /// There is nothing in that range.
     Nothing,
+    /// It cannot be, and nothing was sent.
+    Refused(Refusal),
 }
 
 impl Export {
@@ -81,7 +97,7 @@ impl Export {
         Some(Export {
             archive: archive.index,
             exported: Exported::default(),
-            client,
+            chunks: Chunks::of(client),
             call,
             track,
             seek,
@@ -91,7 +107,6 @@ impl Export {
             looked: 0,
             hurt: 0,
             lacking: 0,
-            sending: 0,
         })
     }
 
@@ -116,9 +131,9 @@ impl Export {
             if let Some(seek) = self.seek.take() {
                 seek.finish(context);
             }
-            self.walk = Some(walk_from(Reader::Client(self.client), sequence, archive));
+            self.walk = Some(walk_from(Reader::Client(self.chunks.client), sequence, archive));
         }
-        while self.sending < SENDING_MAX {
+        while self.chunks.sending < SENDING_MAX {
             let piece = self.errand.and_then(|errand| errand.piece);
             if self.errand.is_some() && piece.is_none() && !self.next_piece(archive, context) {
                 return Progress::On;
@@ -141,8 +156,11 @@ impl Export {
                     };
                     if !in_turn || self.is_led_by_fills(&header, sequence, archive) {
                         context.give(span);
-                    } else {
-                        self.on_block(span, &header, archive, context);
+                    } else if !self.on_block(span, &header, archive, context) {
+                        if let Some(walk) = &mut self.walk {
+                            walk.put_back(sequence, span, header);
+                        }
+                        return Progress::On;
                     }
                 }
                 Step::Damaged { sequence, .. } => {
@@ -193,7 +211,7 @@ impl Export {
         if let Some(walk) = self.walk.take() {
             walk.finish(context);
         }
-        let reader = Reader::Client(self.client);
+        let reader = Reader::Client(self.chunks.client);
         let piece = archive.catalog.next_piece(self.track, self.looked);
         match piece.filter(|(from, ..)| *from < errand.below) {
             Some((from, to, run)) => {
@@ -227,7 +245,7 @@ impl Export {
     }
 
     fn at_end(&mut self, archive: &Archive) -> Progress {
-        if self.sending > 0 {
+        if self.chunks.sending > 0 {
             return Progress::On;
         }
         match self.next {
@@ -254,7 +272,8 @@ impl Export {
         (self.hurt, self.lacking) = (0, 0);
     }
 
-    fn on_block(&mut self, span: Span, header: &Header, archive: &Archive, context: &mut Context) {
+    /// Sends a block if it is in the range. False if there is no memory for it now.
+    fn on_block(&mut self, span: Span, header: &Header, archive: &Archive, context: &mut Context) -> bool {
         let in_range = header.origin.as_ref().filter(|origin| {
             archive.catalog.find(&origin.key) == Some(self.track)
                 && self.call.from_utc_ns.is_none_or(|from| origin.end_utc_ns > from)
@@ -263,8 +282,12 @@ impl Export {
         });
         let Some(origin) = in_range else {
             context.give(span);
-            return;
+            return true;
         };
+        let before = self.next.map(|next| (&origin.key, next));
+        if !self.chunks.block(span, origin, before, self.call.manifest, context) {
+            return false;
+        }
         let lacking = match (self.next, self.call.from_utc_ns) {
             (Some(next), _) => origin.track_sequence - next,
             (None, None) => origin.track_sequence,
@@ -274,73 +297,81 @@ impl Export {
         if !header.placement.fill {
             self.count_damaged();
         }
-        if self.call.manifest {
-            self.deliver(span.part(ORIGIN_AT as u32, (ORIGIN_END - ORIGIN_AT) as u32), None, context);
-        }
         match self.next {
-            None => {
-                if origin.track_sequence > 0 {
-                    let init = init_of(context.memory.bytes(span)).len() as u32;
-                    if init > 0 {
-                        self.deliver(span.part(INIT_AT as u32, init), None, context);
-                    }
-                }
-                if self.call.from_utc_ns.is_none() {
-                    self.missing(0, origin.track_sequence, archive);
-                }
-            }
-            Some(next) if next < origin.track_sequence => {
-                self.missing(next, origin.track_sequence, archive);
-                if origin.container == Container::MpegTs {
-                    self.fill(span, origin.payload_bytes, context);
-                }
-            }
-            Some(_) => {}
+            None if self.call.from_utc_ns.is_none() => self.missing(0, origin.track_sequence, archive),
+            Some(next) if next < origin.track_sequence => self.missing(next, origin.track_sequence, archive),
+            None | Some(_) => {}
         }
         self.next = Some(origin.track_sequence + 1);
         self.exported.blocks += 1;
         self.exported.bytes += u64::from(origin.payload_bytes);
-        self.deliver(span.part(SECTOR_BYTES, origin.payload_bytes), Some(span), context);
+        true
     }
 
-    /// Sends what stands for the hole in front of a block.
-    fn fill(&mut self, span: Span, payload_bytes: u32, context: &mut Context) {
-        // Without memory to spare the end of the header sector, which has done its service, holds two packets.
-        let (place, whole) = match context.take_spare(SECTOR_BYTES) {
-            Some(place) => (place, Some(place)),
-            None => (span.part(ORIGIN_END as u32, SECTOR_BYTES - ORIGIN_END as u32), None),
-        };
+    /// Notes that track sequences are missing, and why.
+    fn missing(&mut self, from: u64, to: u64, archive: &Archive) {
+        self.exported.missing = self.exported.missing.saturating_add(to - from);
+        for (from, to, what) in why_missing(self.track, from..to, archive) {
+            if self.exported.holes.len() < MISSING_MAX {
+                let origin = None;
+                self.exported.holes.push(Hole { from, to, what, origin });
+            }
+        }
+    }
+
+    /// Whether something was sent.
+    pub fn has_begun(&self) -> bool {
+        self.next.is_some()
+    }
+}
+
+impl Chunks {
+    fn of(client: ClientId) -> Chunks {
+        Chunks { client, sending: 0 }
+    }
+
+    /// Sends a block, with what comes in front of it. `before` is the track of the block before it, and the number behind that. False
+    /// if there is no memory for it now: it is to be put back.
+    ///
+    /// A page is lent for one chunk at a time. The first one of a block has its origin part and the init data, so with a manifest
+    /// the init data is not sent by itself, and what stands for a hole has no place there.
+    fn block(
+        &mut self,
+        span: Span,
+        origin: &Origin,
+        before: Option<(&TrackKey, u64)>,
+        manifest: bool,
+        context: &mut Context,
+    ) -> bool {
+        let init = init_of(context.memory.bytes(span)).len() as u32;
+        let leads = leads(before, origin, init > 0);
+        let place = leads.splice.then(|| context.take_spare(SECTOR_BYTES)).flatten();
+        if leads.splice && place.is_none() && (manifest || leads.init) {
+            context.ask_when_freed(Ready::Reading(self.client));
+            return false;
+        }
+        if manifest {
+            self.deliver(span.part(ORIGIN_AT as u32, (ORIGIN_END - ORIGIN_AT) as u32), None, context);
+        } else if leads.init {
+            self.deliver(span.part(INIT_AT as u32, init), None, context);
+        }
+        if leads.splice {
+            self.fill(span, place, origin.payload_bytes, context);
+        }
+        self.deliver(span.part(SECTOR_BYTES, origin.payload_bytes), Some(span), context);
+        true
+    }
+
+    /// Sends what stands for the hole in front of a block. Without a place for it the end of the header sector, which has done its
+    /// service, holds two packets.
+    fn fill(&mut self, span: Span, whole: Option<Span>, payload_bytes: u32, context: &mut Context) {
+        let end = || span.part(ORIGIN_END as u32, SECTOR_BYTES - ORIGIN_END as u32);
+        let place = whole.unwrap_or_else(end);
         let payload = context.memory.bytes(span.part(SECTOR_BYTES, payload_bytes));
         let packets = splice(payload, place.length_bytes as usize);
         let chunk = place.part(0, packets.len() as u32);
         context.memory.bytes_mut(chunk).copy_from_slice(&packets);
         self.deliver(chunk, whole, context);
-    }
-
-    /// Notes that track sequences are missing, and why.
-    fn missing(&mut self, mut from: u64, to: u64, archive: &Archive) {
-        self.exported.missing = self.exported.missing.saturating_add(to - from);
-        while from < to && self.exported.holes.len() < MISSING_MAX {
-            let stated = archive.catalog.gap_at(self.track, from);
-            let (end, what) = match stated {
-                Some(gap) => (gap.to.min(to), gap.reason.into()),
-                None => {
-                    let behind = archive
-                        .catalog
-                        .gaps()
-                        .filter(|(track, gap)| *track == self.track && gap.from > from);
-                    let end = behind.map(|(_, gap)| gap.from).min().map_or(to, |next| next.min(to));
-                    let what = if from == 0 && archive.oldest() > 0 {
-                        MissingWhat::Expired
-                    } else {
-                        MissingWhat::Damaged
-                    };
-                    (end, what)
-                }
-            };
-            self.exported.holes.push(Hole { from, to: end, what });
-            from = end;
-        }
     }
 
     /// Sends a chunk; `whole` is given back when it has left. Chunks leave in order, so one that lies in the same block needs none.
@@ -354,13 +385,35 @@ impl Export {
             chunk,
         });
     }
-
-    /// Whether something was sent.
-    pub fn has_begun(&self) -> bool {
-        self.next.is_some()
-    }
 }
 
 fn walk_from(reader: Reader, from: u64, archive: &Archive) -> Walk {
     Walk::new(reader, Depth::Proof, from, Some(archive.log.durable), false, READ_AHEAD)
+}
+
+/// Why track sequences of a track are missing, as stretches.
+fn why_missing(track: TrackId, numbers: Range<u64>, archive: &Archive) -> Vec<(u64, u64, MissingWhat)> {
+    let (mut from, to) = (numbers.start, numbers.end);
+    let mut found = Vec::new();
+    while from < to && found.len() < MISSING_MAX {
+        let (end, what) = match archive.catalog.gap_at(track, from) {
+            Some(gap) => (gap.to.min(to), gap.reason.into()),
+            None => {
+                let behind = archive
+                    .catalog
+                    .gaps()
+                    .filter(|(other, gap)| *other == track && gap.from > from);
+                let end = behind.map(|(_, gap)| gap.from).min().map_or(to, |next| next.min(to));
+                let what = if from == 0 && archive.oldest() > 0 {
+                    MissingWhat::Expired
+                } else {
+                    MissingWhat::Damaged
+                };
+                (end, what)
+            }
+        };
+        found.push((from, end, what));
+        from = end;
+    }
+    found
 }

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 pub use changes::{Change, Changes};
 use compare::Compare;
-use export::Export;
+use export::{Export, Merged};
 use noting::Noting;
 use reading::Ask;
 use restore::Restore;
@@ -63,6 +63,7 @@ enum Reading {
         more: bool,
     },
     Export(alloc::boxed::Box<Export>),
+    Merged(alloc::boxed::Box<Merged>),
     Survey {
         survey: alloc::boxed::Box<Survey>,
         ask: Ask,
@@ -94,6 +95,11 @@ impl Control {
                     walk.on_read(sequence, result, archive, context);
                 }
             }
+            Some(Reading::Merged(merged)) => {
+                if let Some(walk) = &mut merged.walk {
+                    walk.on_read(sequence, result, archive, context);
+                }
+            }
             Some(Reading::Survey { survey, .. }) => survey.on_read(sequence, result, archive, context),
             Some(Reading::Compare { compare, .. }) => compare.on_read(sequence, result, archive, context),
             Some(Reading::Restore { restore, .. }) => restore.on_read(sequence, result, archive, context),
@@ -111,6 +117,7 @@ impl Control {
     pub fn on_sought(&mut self, client: ClientId, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
         match self.readings.get_mut(&client) {
             Some(Reading::Export(export)) => export.on_sought(result, archive, context),
+            Some(Reading::Merged(merged)) => merged.on_sought(result, archive, context),
             Some(Reading::Survey { survey, .. }) => survey.on_sought(result, archive, context),
             Some(Reading::Verify { .. } | Reading::Compare { .. } | Reading::Restore { .. }) => {}
             None => {
@@ -130,6 +137,7 @@ impl Control {
         let (archive, walk, seek) = match reading {
             Reading::Verify { verify, .. } => (verify.archive, Some(verify.walk), None),
             Reading::Export(export) => (export.archive, export.walk, export.seek),
+            Reading::Merged(merged) => (merged.archive, merged.walk, merged.seek),
             Reading::Survey { survey, .. } => (survey.archive, survey.walk, survey.seek),
             Reading::Compare { compare, .. } => (compare.archive(), compare.walk, None),
             Reading::Restore { restore, .. } => (restore.archive, Some(restore.walk), None),

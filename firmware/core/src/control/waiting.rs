@@ -8,8 +8,8 @@ use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span};
 
 use super::noting::mark_info;
 use super::types::{
-    ArchiveInfo, Call, Devices, EventRecord, MarkShown, Nothing, RefusalCode, RunResult, RunStarted, ScrubInfo, TrackInfo,
-    VolumeState, WaitFor,
+    ArchiveInfo, Call, Devices, EventRecord, Exported, MarkShown, Nothing, RefusalCode, RunResult, RunStarted, ScrubInfo,
+    TrackInfo, VolumeState, WaitFor,
 };
 use super::{Control, Reading, export, refuse, reply, verify};
 use crate::Name;
@@ -294,6 +294,7 @@ impl Parts {
         let place = match &reading {
             Reading::Verify { verify, .. } => verify.archive,
             Reading::Export(export) => export.archive,
+            Reading::Merged(merged) => merged.archive,
             Reading::Survey { survey, .. } => survey.archive,
             Reading::Compare { compare, .. } => compare.archive(),
             Reading::Restore { restore, .. } => restore.archive,
@@ -332,28 +333,24 @@ impl Parts {
                 let Some(archive) = self.archives[export.archive].as_mut() else {
                     return;
                 };
-                let begun = export.has_begun();
                 // The first answer must leave before the first chunk; `poll` submits chunks.
-                let ops_before = context.ops.len();
+                let (begun, ops_before) = (export.has_begun(), context.ops.len());
                 let progress = export.poll(archive, context);
                 if !begun && export.has_begun() {
-                    let chunks = context.ops.split_off(ops_before);
-                    reply(client, &Nothing {}, false, context);
-                    context.ops.extend(chunks);
+                    answer_first(client, ops_before, context);
                 }
-                match progress {
-                    export::Progress::On => false,
-                    export::Progress::Done => {
-                        reply(client, &export.exported, false, context);
-                        true
-                    }
-                    export::Progress::Nothing => {
-                        let sentence = "There are no blocks in that range.";
-                        let next = "See what there is: blockhaul archive info, blockhaul gaps.";
-                        refuse(client, &refusal(RefusalCode::NotFound, sentence, next), context);
-                        true
-                    }
+                go_on_exporting(client, progress, &export.exported, context)
+            }
+            Reading::Merged(merged) => {
+                let Some(archive) = self.archives[merged.archive].as_mut() else {
+                    return;
+                };
+                let (begun, ops_before) = (merged.has_begun(), context.ops.len());
+                let progress = merged.poll(archive, context);
+                if !begun && merged.has_begun() {
+                    answer_first(client, ops_before, context);
                 }
+                go_on_exporting(client, progress, &merged.exported, context)
             }
             Reading::Survey { survey, ask } => self.go_on_surveying(client, survey, ask, context),
             Reading::Compare { compare, more } => self.go_on_comparing(client, compare, *more, context),
@@ -373,8 +370,13 @@ impl Parts {
                 length_bytes: lent.1,
             });
         }
-        if let Some(Reading::Export(export)) = self.control.readings.get_mut(&client) {
-            export.sending -= 1;
+        let chunks = match self.control.readings.get_mut(&client) {
+            Some(Reading::Export(export)) => Some(&mut export.chunks),
+            Some(Reading::Merged(merged)) => Some(&mut merged.chunks),
+            Some(_) | None => None,
+        };
+        if let Some(chunks) = chunks {
+            chunks.sending -= 1;
             if well {
                 context.wake(Ready::Reading(client));
             } else {
@@ -433,6 +435,28 @@ impl Parts {
             self.forget_recorder(index, context);
         }
     }
+}
+
+/// Puts the first answer of an export in front of the chunks that were submitted since.
+fn answer_first(client: ClientId, ops_before: usize, context: &mut Context) {
+    let chunks = context.ops.split_off(ops_before);
+    reply(client, &Nothing {}, false, context);
+    context.ops.extend(chunks);
+}
+
+/// Answers an export that has come to its end. True if it has.
+fn go_on_exporting(client: ClientId, progress: export::Progress, exported: &Exported, context: &mut Context) -> bool {
+    match progress {
+        export::Progress::On => return false,
+        export::Progress::Done => reply(client, exported, false, context),
+        export::Progress::Refused(why) => refuse(client, &why, context),
+        export::Progress::Nothing => {
+            let sentence = "There are no blocks in that range.";
+            let next = "See what there is: blockhaul archive info, blockhaul gaps.";
+            refuse(client, &refusal(RefusalCode::NotFound, sentence, next), context);
+        }
+    }
+    true
 }
 
 /// Everything about an archive, and how it is read for damage.

@@ -123,6 +123,19 @@ pub struct FromFile {
     pub at_bytes: u64,
 }
 
+impl Origin {
+    /// The time of the block, or of the whole file that it is a piece of: that by the share of it that lies before the piece's end.
+    pub fn whole_utc_ns(&self) -> (i64, i64) {
+        let Some(file) = &self.file else {
+            return (self.begin_utc_ns, self.end_utc_ns.max(self.begin_utc_ns));
+        };
+        let share = u128::from(file.at_bytes + u64::from(self.payload_bytes)).max(1);
+        let span = u128::from(self.end_utc_ns.saturating_sub(file.begin_ns).max(0).unsigned_abs());
+        let whole = i64::try_from(span * u128::from(file.size_bytes) / share).unwrap_or(i64::MAX);
+        (file.begin_ns, file.begin_ns.saturating_add(whole))
+    }
+}
+
 /// A header that has passed its checks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {

@@ -1,4 +1,5 @@
-//! The target's answers to a source that asks which blocks of a track are whole here: read from the medium, found by the index.
+//! The target's answers to a source that asks which blocks of a track are whole here: read from the medium, found by the index. And,
+//! one at a time between them, which times are covered here (`cover.rs`).
 //!
 //! What was asked is compared together: one search for the place where the oldest of it may lie, one walk from there, then the runs of
 //! fills. Few blocks are read ahead, into memory that recording and hauling do not need.
@@ -7,9 +8,11 @@
 //! by what a link may ask at once.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 use hal::{Digest, IoError, LinkId};
 
+use super::cover::Cover;
 use super::wire::{COMPARE_SPAN, Numbers};
 use crate::archive::catalog::hash_prefix;
 use crate::archive::seek::Seek;
@@ -19,7 +22,7 @@ use crate::context::Context;
 use crate::format::checkpoint::Entry;
 use crate::format::header::Header;
 use crate::format::{Tip, TrackKey};
-use crate::limits::{COMPARED_BLOCKS_MAX, COMPARES_MAX};
+use crate::limits::{COMPARED_BLOCKS_MAX, COMPARES_MAX, HEADERS_AHEAD};
 use crate::seeded::{Bug, has};
 
 /// Blocks that are read ahead: whoever records or hauls goes first.
@@ -33,6 +36,8 @@ pub struct Compares {
     waiting: VecDeque<Ask>,
     /// Being compared together.
     asks: Vec<Ask>,
+    /// Asked which times are covered, and not begun.
+    covers: VecDeque<Cover>,
     stage: Stage,
     /// All lower log sequences were durable when the present comparison began.
     durable: u64,
@@ -76,6 +81,18 @@ enum Stage {
         walk: Walk,
         from_oldest: bool,
     },
+    /// Where the time begins that is asked for.
+    CoverSeek(Cover, Seek),
+    /// Through the headers from there on.
+    CoverLog(Cover, Walk),
+}
+
+/// What can be answered.
+pub enum Answered {
+    /// Which blocks are whole.
+    Blocks(Answer),
+    /// Which times are covered.
+    Times(Cover),
 }
 
 /// One answer.
@@ -159,6 +176,7 @@ impl Compares {
             reader: Reader::Compare(link),
             waiting: VecDeque::new(),
             asks: Vec::new(),
+            covers: VecDeque::new(),
             stage: Stage::Idle,
             durable: 0,
             abandoned: false,
@@ -187,15 +205,29 @@ impl Compares {
         true
     }
 
+    /// Takes a question about times in. False if it is more than a link may ask at once.
+    pub fn ask_cover(&mut self, cover: Cover) -> bool {
+        let fits = self.covers.len() < COMPARES_MAX;
+        if fits {
+            self.covers.push_back(cover);
+        }
+        fits
+    }
+
     /// Drops every question; the tracks that they were about.
     pub fn abandon(&mut self) -> Vec<u32> {
         self.abandoned = !matches!(self.stage, Stage::Idle);
         let dropped = self.waiting.drain(..).chain(self.asks.drain(..));
-        dropped.map(|ask| ask.number).collect()
+        let mut dropped: Vec<u32> = dropped.map(|ask| ask.number).collect();
+        dropped.extend(self.covers.drain(..).map(|cover| cover.number));
+        if let Stage::CoverSeek(cover, _) | Stage::CoverLog(cover, _) = &self.stage {
+            dropped.push(cover.number);
+        }
+        dropped
     }
 
     /// Goes on; the answers that are ready.
-    pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Vec<Answer> {
+    pub fn poll(&mut self, archive: &mut Archive, context: &mut Context) -> Vec<Answered> {
         loop {
             if self.abandoned {
                 if !self.is_quiet() {
@@ -204,11 +236,32 @@ impl Compares {
                 self.finish(context);
             }
             let next = match core::mem::replace(&mut self.stage, Stage::Idle) {
-                Stage::Idle if self.waiting.is_empty() || !archive.gives() => return Vec::new(),
+                Stage::Idle if !archive.gives() => return Vec::new(),
+                Stage::Idle if self.waiting.is_empty() => match self.begin_cover(archive, context) {
+                    Some(stage) => stage,
+                    None => return Vec::new(),
+                },
                 Stage::Idle => match self.begin(archive, context) {
                     Some(stage) => stage,
                     None => return Vec::new(),
                 },
+                Stage::CoverSeek(cover, seek) => {
+                    let Some(sequence) = seek.found(archive) else {
+                        self.stage = Stage::CoverSeek(cover, seek);
+                        return Vec::new();
+                    };
+                    seek.finish(context);
+                    let end = Some(archive.log.durable);
+                    let walk = Walk::new(self.reader, Depth::Header, sequence, end, false, HEADERS_AHEAD);
+                    Stage::CoverLog(cover, walk)
+                }
+                Stage::CoverLog(mut cover, mut walk) => {
+                    if !Compares::look(&mut cover, &mut walk, archive, context) {
+                        self.stage = Stage::CoverLog(cover, walk);
+                        return Vec::new();
+                    }
+                    return vec![Answered::Times(cover)];
+                }
                 Stage::Seek(seek) => {
                     let Some(sequence) = seek.found(archive) else {
                         self.stage = Stage::Seek(seek);
@@ -268,6 +321,39 @@ impl Compares {
             }
         }
         Some(Stage::Seek(seek))
+    }
+
+    /// Begins with the next question about times. None if there is none, or block memory is short.
+    fn begin_cover(&mut self, archive: &Archive, context: &mut Context) -> Option<Stage> {
+        let mut cover = self.covers.front()?.clone();
+        let Some(seek) = Seek::start(self.reader, archive, context) else {
+            context.ask_when_freed(self.reader.ready());
+            return None;
+        };
+        self.covers.pop_front();
+        cover.begin(archive);
+        Some(Stage::CoverSeek(cover, seek))
+    }
+
+    /// Looks through headers, as far as it can now. True at the end.
+    fn look(cover: &mut Cover, walk: &mut Walk, archive: &mut Archive, context: &mut Context) -> bool {
+        loop {
+            if cover.is_done_at(walk.position()) {
+                walk.end_here();
+            }
+            let mut wanted = |_: u64, id: TrackId, entry: &Entry| Wish::take(cover.wants(id, entry));
+            match walk.poll(archive, &mut wanted, context) {
+                Step::Block { span, header, .. } => {
+                    context.give(span);
+                    if let Some(origin) = &header.origin {
+                        cover.on_header(origin, archive);
+                    }
+                }
+                Step::Damaged { .. } => {}
+                Step::Wait | Step::Held => return false,
+                Step::End => return true,
+            }
+        }
     }
 
     fn walk(&self, from: u64, end: u64) -> Walk {
@@ -340,15 +426,16 @@ impl Compares {
         Some(self.walk(run.log_from.max(behind), run.log_to.min(self.durable)))
     }
 
-    fn answers(&mut self, from_oldest: bool) -> Vec<Answer> {
+    fn answers(&mut self, from_oldest: bool) -> Vec<Answered> {
         let asks = core::mem::take(&mut self.asks);
         let durable = self.durable;
-        asks.into_iter().map(|ask| ask.answer(from_oldest, durable)).collect()
+        let answers = asks.into_iter().map(|ask| ask.answer(from_oldest, durable));
+        answers.map(Answered::Blocks).collect()
     }
 
     /// A block has been read.
     pub fn on_read(&mut self, sequence: u64, result: Result<(), IoError>, archive: &Archive, context: &mut Context) {
-        if let Stage::Log { walk, .. } | Stage::Fills { walk, .. } = &mut self.stage {
+        if let Stage::Log { walk, .. } | Stage::Fills { walk, .. } | Stage::CoverLog(_, walk) = &mut self.stage {
             walk.on_read(sequence, result, archive, context);
         }
     }
@@ -361,8 +448,10 @@ impl Compares {
             asks.iter().filter(|ask| Some(ask.id) == id).all(|ask| next <= ask.from)
         };
         let mut holds = |tips: &[Tip]| tips.iter().all(|tip| before(&tip.key, tip.next));
-        if let Stage::Seek(seek) = &mut self.stage {
-            seek.on_read(result, archive, &mut holds, context);
+        match &mut self.stage {
+            Stage::Seek(seek) => seek.on_read(result, archive, &mut holds, context),
+            Stage::CoverSeek(cover, seek) => seek.on_read(result, archive, &mut |tips| cover.holds(tips, archive), context),
+            Stage::Idle | Stage::Log { .. } | Stage::Fills { .. } | Stage::CoverLog(..) => {}
         }
     }
 
@@ -370,8 +459,8 @@ impl Compares {
     pub fn is_quiet(&self) -> bool {
         match &self.stage {
             Stage::Idle => true,
-            Stage::Seek(seek) => seek.is_quiet(),
-            Stage::Log { walk, .. } | Stage::Fills { walk, .. } => walk.is_quiet(),
+            Stage::Seek(seek) | Stage::CoverSeek(_, seek) => seek.is_quiet(),
+            Stage::Log { walk, .. } | Stage::Fills { walk, .. } | Stage::CoverLog(_, walk) => walk.is_quiet(),
         }
     }
 
@@ -380,8 +469,8 @@ impl Compares {
         self.abandoned = false;
         match core::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Idle => {}
-            Stage::Seek(seek) => seek.finish(context),
-            Stage::Log { walk, .. } | Stage::Fills { walk, .. } => walk.finish(context),
+            Stage::Seek(seek) | Stage::CoverSeek(_, seek) => seek.finish(context),
+            Stage::Log { walk, .. } | Stage::Fills { walk, .. } | Stage::CoverLog(_, walk) => walk.finish(context),
         }
     }
 }

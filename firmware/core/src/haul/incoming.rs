@@ -8,6 +8,7 @@
 //! the tip; at most the credit given is under way.
 
 mod blocks;
+mod covered;
 mod holding;
 mod lacking;
 mod marks;
@@ -20,7 +21,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use hal::{Fingerprint, Instant, IoError, LinkId, Op, Span};
 
-use super::compare::{Answer, Compares};
+use super::compare::{Answer, Answered, Compares};
+use super::cover::Cover;
 use super::wire::{Holder, Message, PROTOCOL, WhyRefused, WhyRejected};
 use crate::Name;
 use crate::archive::{Accepted, Archive, NotAccepted, Owner, SettledWhat, TrackId};
@@ -106,6 +108,8 @@ struct Track {
     id: TrackId,
     key: TrackKey,
     state: State,
+    /// It comes beside another source of its camera.
+    beside: bool,
     /// When it was opened, or brought something last.
     brought_at: Instant,
 }

@@ -87,6 +87,22 @@ impl JobPlan {
     }
 }
 
+/// Longest margin of a period of holes: an hour.
+const MARGIN_MS_MAX: u64 = 3_600_000;
+
+/// Why a job or a run that fills holes cannot compare everything: what it left out is missing below the tip on purpose.
+pub fn holes_are_not_full(period: &Period, full: bool) -> Result<(), Refusal> {
+    if !full || !matches!(period, Period::Offline { .. }) {
+        return Ok(());
+    }
+    let sentence = "A full run sends everything that is missing, and the period `offline` leaves out what others have.";
+    Err(refusal(
+        RefusalCode::Usage,
+        sentence,
+        "Leave --full out, or choose another period.",
+    ))
+}
+
 impl Period {
     /// Why it cannot be.
     pub fn check(&self) -> Result<(), Refusal> {
@@ -95,7 +111,15 @@ impl Period {
                 ("The period ends before it begins.", "Exchange its two times.")
             }
             Period::Last { duration_ms: 0, .. } => ("The period has no length.", "Say how much, like `last 2h`."),
-            Period::Everything | Period::Range { .. } | Period::Last { .. } | Period::Timetable { .. } => return Ok(()),
+            Period::Offline { margin_ms, wait_ms } if *margin_ms > MARGIN_MS_MAX || *wait_ms > DELAY_MS_MAX => (
+                "The margin or the wait of the period is out of range.",
+                "Choose a margin of 1 h and a wait of 365 days at most.",
+            ),
+            Period::Everything
+            | Period::Range { .. }
+            | Period::Last { .. }
+            | Period::Timetable { .. }
+            | Period::Offline { .. } => return Ok(()),
         };
         Err(refusal(RefusalCode::Usage, sentence, next))
     }

@@ -5,6 +5,7 @@
 //! a new track is passed over.
 
 mod answers;
+mod holes;
 mod marks;
 mod missing;
 mod opens;
@@ -18,6 +19,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use hal::{Digest, Instant, IoError, LinkId, Op, Span, Uuid};
 
+use holes::Hole;
 pub use missing::is_on_purpose;
 pub use reconcile::Full;
 use reconcile::Reconcile;
@@ -36,7 +38,7 @@ use crate::context::{Context, Ready};
 use crate::control::types::{GapReason, JobState};
 use crate::format::checkpoint::Entry;
 use crate::format::header::{Header, ORIGIN_AT};
-use crate::format::{Lease, NO_HASH, SECTOR_BYTES, Tip, TrackKey};
+use crate::format::{Lease, NO_HASH, Origin, SECTOR_BYTES, Tip, TrackKey};
 use crate::journal::Code;
 use crate::limits::{CLOCK_LOOK, LEASE_TIME, OPENS_MAX, haul_blocks};
 use crate::purpose::Purpose;
@@ -45,6 +47,8 @@ use crate::settings::JobSetting;
 
 /// A target that is full or closed is asked again after this long.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// Blocks that are left out in a row before it is stated at the end of the log.
+const PASSED_UNSTATED: u64 = 256;
 /// Blocks that do not fit their digest at the target before the path is called bad (N-06).
 const DIGESTS_MAX: u32 = 3;
 
@@ -99,6 +103,8 @@ pub struct Session {
     marks_told: BTreeSet<Uuid>,
     /// The mark that it has not.
     mark_on: Option<Uuid>,
+    /// The run fills holes: its tracks come beside others.
+    beside: bool,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -111,6 +117,8 @@ struct Track {
     next: u64,
     /// Behind it, what is left out on purpose: stretches in order.
     passed: Vec<Passed>,
+    /// Times that others cover at the target.
+    covered: holes::Known,
     /// Blocks of it were damaged here since the link came up.
     damaged: bool,
     /// All missing track sequences below were told to people since the link came up, whatever the target said to them.
@@ -129,6 +137,16 @@ enum State {
     Elsewhere,
     /// Not on this link.
     Stopped,
+}
+
+/// What became of a block that was read.
+enum Offered {
+    /// It was sent, or left out.
+    Done,
+    /// It is put back until the wall clock shows this.
+    Held(i64),
+    /// It is put back until the target has answered.
+    Asked,
 }
 
 #[derive(Clone, Copy, Debug, Hash)]
@@ -175,6 +193,7 @@ impl Session {
             reconciling: None,
             marks_told: BTreeSet::new(),
             mark_on: None,
+            beside: false,
         }
     }
 
@@ -229,7 +248,7 @@ impl Session {
 
     /// Does whatever may be done now.
     pub(super) fn poll(&mut self, archive: &mut Archive, lasting: &mut Lasting<'_>, context: &mut Context) {
-        self.open_new_tracks(archive, lasting.setting, context);
+        self.open_new_tracks(archive, lasting, context);
         self.open_again(lasting.trouble, archive, context);
         self.caught_up = false;
         self.ask_at = None;
@@ -253,9 +272,13 @@ impl Session {
             }
             match self.next_step(archive, &lasting.run.sieve, &mut held, context) {
                 Some(Step::Block { sequence, span, header }) => {
-                    if let Some(until) = self.on_block(sequence, span, header, archive, lasting, context) {
-                        held = Some(until);
-                        break;
+                    match self.on_block(sequence, span, header, archive, lasting, context) {
+                        Offered::Done => {}
+                        Offered::Held(until) => {
+                            held = Some(until);
+                            break;
+                        }
+                        Offered::Asked => break,
                     }
                 }
                 Some(Step::Damaged { sequence, .. }) => self.on_damaged(sequence, archive),
@@ -398,8 +421,7 @@ impl Session {
         Some(walk.poll(archive, &mut |_, id, entry| wanted.wish(id, entry), context))
     }
 
-    /// Sends a block, or leaves it out. One without an index entry may be too young: then it is put back, and the clock is
-    /// returned at which it may leave.
+    /// Sends a block, or leaves it out. One of which that cannot be said yet is put back.
     fn on_block(
         &mut self,
         sequence: u64,
@@ -408,18 +430,18 @@ impl Session {
         archive: &Archive,
         lasting: &mut Lasting<'_>,
         context: &mut Context,
-    ) -> Option<i64> {
+    ) -> Offered {
         let id = header.origin.as_ref().and_then(|origin| archive.catalog.find(&origin.key));
         let number = id.and_then(|id| self.numbers.get(&id)).copied();
         let (Some(id), Some(number), Some(origin)) = (id, number, &header.origin) else {
             context.give(span);
-            return None;
+            return Offered::Done;
         };
-        let track = &mut self.tracks[number as usize];
+        let track = &self.tracks[number as usize];
         let fill = origin.track_sequence < track.next;
         if track.state != State::Open || (fill && !header.placement.fill) {
             context.give(span);
-            return None;
+            return Offered::Done;
         }
         let sieve = &lasting.run.sieve;
         let thinned = sieve.thins() && track.key.kind == Kind::Video && !origin.key_frame;
@@ -428,23 +450,42 @@ impl Session {
             number: origin.track_sequence,
             begin_utc_ns: origin.begin_utc_ns,
         };
-        let left_out = match sieve.judge(seen, context.now.utc_ns) {
-            Judged::TooYoung { until_utc_ns } => {
+        let hole = |session: &mut Session, context: &mut Context| match sieve.holes() {
+            Some(holes) if !thinned => session.judge_hole(number, origin, holes, context),
+            Some(_) | None => Hole::Open,
+        };
+        let waits = match sieve.judge(seen, context.now.utc_ns) {
+            Judged::TooYoung { until_utc_ns } => Err(Offered::Held(until_utc_ns)),
+            Judged::OutOfPeriod => Ok(Some(GapReason::NotRetrieved)),
+            Judged::Filtered => Ok(Some(GapReason::Filtered)),
+            Judged::Taken => match hole(self, context) {
+                Hole::Open => Ok(thinned.then_some(GapReason::Filtered)),
+                Hole::Covered => Ok(Some(GapReason::Filtered)),
+                Hole::Asked => Err(Offered::Asked),
+                Hole::TooYoung(until_utc_ns) => Err(Offered::Held(until_utc_ns)),
+            },
+        };
+        let left_out = match waits {
+            Ok(left_out) => left_out,
+            Err(offered) => {
                 if let Some(walk) = &mut self.walk {
                     walk.put_back(sequence, span, header);
                 }
-                return Some(until_utc_ns);
+                return offered;
             }
-            Judged::OutOfPeriod => Some(GapReason::NotRetrieved),
-            Judged::Filtered => Some(GapReason::Filtered),
-            Judged::Taken => thinned.then_some(GapReason::Filtered),
         };
+        let track = &mut self.tracks[number as usize];
         if let Some(reason) = left_out {
             if !fill {
                 track.pass(origin.track_sequence, reason);
+                let many = u64::from(archive.superblock.segment_blocks / 2).clamp(1, PASSED_UNSTATED);
+                if track.passed.last().is_some_and(|passed| passed.to - passed.from >= many) {
+                    // Also of a track of which nothing is taken for long, so that it is done with here.
+                    self.suspects.insert(number);
+                }
             }
             context.give(span);
-            return None;
+            return Offered::Done;
         }
         if origin.track_sequence > track.next {
             self.state_gap(
@@ -470,7 +511,7 @@ impl Session {
         });
         let (payload, hash) = (origin.payload_bytes, header.origin_hash);
         self.send_block(number, (span, payload), (hash, fill), lasting, context);
-        None
+        Offered::Done
     }
 
     /// Sends a block of which the used payload has that many bytes.

@@ -69,6 +69,16 @@ enum Window {
     All,
     Between(i64, i64),
     Open(Timetable),
+    Holes(Holes),
+}
+
+/// Only what falls into times that nothing else covers at the target: which of them, the target must say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holes {
+    /// By so much both clocks may differ: a block that is so near to a hole belongs into it.
+    pub margin_ns: i64,
+    /// A block that ended so long ago waits no more for others to cover its time.
+    pub wait_ns: i64,
 }
 
 fn ms(ms: u64) -> i64 {
@@ -86,6 +96,10 @@ impl Sieve {
                 Window::Between(to.saturating_sub(ms(*duration_ms)), to)
             }
             Period::Timetable { hours } => Window::Open(hours.clone()),
+            Period::Offline { margin_ms, wait_ms } => Window::Holes(Holes {
+                margin_ns: ms(*margin_ms),
+                wait_ns: ms(*wait_ms),
+            }),
         };
         Sieve {
             filter: plan.filter.clone(),
@@ -108,6 +122,14 @@ impl Sieve {
             let points = catalog.marks.named(name).map(|mark| &mark.points);
             let stands = points.into_iter().flatten().map(|(track, point)| (*track, point.next));
             self.mark = Some((name.clone(), stands.collect()));
+        }
+    }
+
+    /// If only what falls into holes is taken: which holes.
+    pub fn holes(&self) -> Option<Holes> {
+        match self.window {
+            Window::Holes(holes) => Some(holes),
+            Window::All | Window::Between(..) | Window::Open(_) => None,
         }
     }
 
@@ -163,7 +185,7 @@ impl Sieve {
             return Judged::OutOfPeriod;
         }
         let open = match &self.window {
-            Window::All => true,
+            Window::All | Window::Holes(_) => true,
             Window::Between(from, to) => (*from..*to).contains(&begin_utc_ns),
             Window::Open(hours) => hours.is_open(begin_utc_ns),
         };

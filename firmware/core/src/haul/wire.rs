@@ -19,6 +19,9 @@ pub const PROTOCOL: u8 = 1;
 /// Numbers of a track that one [`Message::Compare`] may stand for.
 pub const COMPARE_SPAN: u64 = 512;
 
+/// Stretches of time that one [`Message::Covered`] names.
+pub const COVER_STRETCHES: usize = 16;
+
 /// Bytes of a token.
 pub const TOKEN_BYTES: usize = 32;
 
@@ -72,6 +75,8 @@ pub enum Message {
         kind: Kind,
         /// Track sequence below which the source has what there is.
         has: u64,
+        /// Only blocks of times come that nothing else covers: it may come beside another source of the camera.
+        beside: bool,
     },
     /// T→S, answer to `Open`: where the track stands here, durably, and the lease to use.
     Tip {
@@ -205,6 +210,30 @@ pub enum Message {
         next: u64,
         /// Origin hash of the block before that one; zero if there is none or it is not known.
         hash: Digest,
+    },
+    /// S→T: which times between these two do other origins of the track's camera and kind cover there?
+    Cover {
+        /// Track.
+        track: u32,
+        /// The one time, nanoseconds since 1970 UTC.
+        from_utc_ns: i64,
+        /// The other, behind it.
+        to_utc_ns: i64,
+    },
+    /// T→S, answer to `Cover`, of what is durable.
+    Covered {
+        /// Track.
+        track: u32,
+        /// As asked.
+        from_utc_ns: i64,
+        /// As asked, or earlier: of later times nothing is said.
+        to_utc_ns: i64,
+        /// How far the newest block of the others reaches that was looked at; none if there is none.
+        newest_utc_ns: Option<i64>,
+        /// The block before the track's next one is there, and not stated as missing.
+        follows: bool,
+        /// Begin and end of what is covered, in order, at most [`COVER_STRETCHES`].
+        stretches: Vec<(i64, i64)>,
     },
 }
 
@@ -357,6 +386,15 @@ mod tests {
                 camera: name,
                 kind: Kind::Metadata,
                 has: u64::MAX,
+                beside: true,
+            },
+            Message::Covered {
+                track: u32::MAX,
+                from_utc_ns: i64::MIN,
+                to_utc_ns: i64::MIN,
+                newest_utc_ns: Some(i64::MIN),
+                follows: true,
+                stretches: alloc::vec![(i64::MIN, i64::MIN); COVER_STRETCHES],
             },
             Message::Rejected {
                 track: u32::MAX,

@@ -12,7 +12,7 @@ mod splice;
 mod transport;
 
 use fragments::Fragments;
-pub use splice::splice;
+pub use splice::{Leads, leads, splice};
 pub use transport::{PACKET_BYTES, null_packet};
 use transport::{SYNC_BYTE, Transport};
 

@@ -1,7 +1,10 @@
-//! The disks that are there, for the console, and the search for one by what it is called, whatever its device name.
+//! The disks that are there, for the console, the search for one by what it is called, whatever its device name, and looking into card
+//! readers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use drivers_uring::disk::serial_of_disk;
 
 use super::say;
 
@@ -10,6 +13,20 @@ const MIB: u64 = 1024 * 1024;
 
 /// Devices that are made of memory or of other devices.
 const NO_DISKS: [&str; 5] = ["loop", "ram", "zram", "dm-", "md"];
+
+/// How often the kernel looks into readers whose cards come and go without a word, in milliseconds, and where it is told. Until it is
+/// told it never looks: that is left to whoever is in the place of udev, whose own rules say the same.
+const READERS_EVERY_MS: &str = "2000";
+const READERS_FILE: &str = "/sys/module/block/parameters/events_dfl_poll_msecs";
+
+/// Has the kernel look into card readers.
+pub(super) fn look_into_readers() {
+    if let Err(error) = fs::write(READERS_FILE, READERS_EVERY_MS) {
+        say(&format!(
+            "cards that come and go in a reader are not noticed: {READERS_FILE} cannot be written ({error})"
+        ));
+    }
+}
 
 /// Says which disks there are.
 pub(super) fn report() {
@@ -38,9 +55,9 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
         .map(|folder| Path::new("/dev").join(name_of(folder)))
 }
 
+/// As the daemon tells it, so that what `device list` shows can be baked in.
 fn serial(folder: &Path) -> Option<String> {
-    let places = [folder.join("serial"), folder.join("device/serial")];
-    places.iter().map(|path| value(path)).find(|serial| !serial.is_empty())
+    Some(serial_of_disk(folder)).filter(|serial| !serial.is_empty())
 }
 
 fn partition_name(folder: &Path) -> Option<String> {
@@ -80,8 +97,9 @@ mod tests {
         fs::write(folder.join("device/serial"), "N0   \n").expect("a file");
         assert_eq!(partition_name(&folder).as_deref(), Some("blockhaul-state"));
         assert_eq!(serial(&folder).as_deref(), Some("N0"));
-        fs::write(folder.join("serial"), "V0").expect("a file");
-        assert_eq!(serial(&folder).as_deref(), Some("V0"));
+        fs::remove_file(folder.join("device/serial")).expect("a file");
+        fs::write(folder.join("device/vpd_pg80"), b"\0\x80\0\x06SATA0 ").expect("a file");
+        assert_eq!(serial(&folder).as_deref(), Some("SATA0"));
         fs::remove_dir_all(&folder).expect("it goes");
     }
 }

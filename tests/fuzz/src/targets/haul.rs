@@ -293,6 +293,11 @@ mod tests {
             _ => None,
         });
         assert_eq!(compared.collect::<Vec<_>>(), [(1, 1)]);
+        let covered = heard("cover").into_iter().filter_map(|message| match message {
+            Message::Covered { stretches, .. } => Some(stretches),
+            _ => None,
+        });
+        assert_eq!(covered.collect::<Vec<_>>(), [vec![]], "nobody else has the camera");
         let sent = |seed| {
             heard(seed)
                 .iter()

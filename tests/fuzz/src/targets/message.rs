@@ -86,6 +86,26 @@ pub fn samples() -> Vec<(&'static str, Message)> {
                 camera: name(),
                 kind: Kind::Video,
                 has: 300,
+                beside: true,
+            },
+        ),
+        (
+            "cover",
+            Message::Cover {
+                track: 0,
+                from_utc_ns: 1_763_700_000_000_000_000,
+                to_utc_ns: 1_763_710_000_000_000_000,
+            },
+        ),
+        (
+            "covered",
+            Message::Covered {
+                track: 0,
+                from_utc_ns: 1_763_700_000_000_000_000,
+                to_utc_ns: 1_763_710_000_000_000_000,
+                newest_utc_ns: Some(1_763_709_000_000_000_000),
+                follows: true,
+                stretches: vec![(1_763_700_000_000_000_000, 1_763_701_000_000_000_000)],
             },
         ),
         (

@@ -1,6 +1,6 @@
 //! Messages of the kernel about interfaces, addresses and devices.
 
-use crate::change::change;
+use crate::change::{Change, change};
 use crate::facts::{address, link};
 use crate::netlink::messages;
 use crate::{Seed, Target, heap};
@@ -30,7 +30,7 @@ fn check(datagram: &[u8]) {
         let bodies = || messages(datagram).map(|(_, body)| body);
         let links: Vec<_> = bodies().filter_map(link).collect();
         let addresses: Vec<_> = bodies().filter_map(address).collect();
-        (links, addresses, change(datagram, |_| true))
+        (links, addresses, change(datagram))
     });
     for (_, nic) in nics {
         assert!(!nic.name.is_empty() && nic.name.len() <= 3 * datagram.len());
@@ -41,7 +41,8 @@ fn check(datagram: &[u8]) {
         assert!(address.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok());
     }
     if let Some(change) = change {
-        assert!(!change.name.contains('\0') && change.name.len() <= datagram.len());
+        let (Change::Added(name) | Change::Removed(name) | Change::Medium(name)) = change;
+        assert!(!name.contains('\0') && name.len() <= datagram.len());
     }
 }
 

@@ -9,7 +9,8 @@ use super::{Change, Plan, cutover, grant_id, removal, retention, tenant};
 use crate::Name;
 use crate::archive::creation::refusal;
 use crate::control::dispatch::check_door;
-use crate::control::types::{JobMode, NicRate, RecorderCreate, Refusal, RefusalCode};
+use crate::control::types::{JobMode, NicRate, Period, RecorderCreate, Refusal, RefusalCode};
+use crate::haul::plan::holes_are_not_full;
 use crate::limits::{NAMED_MAX, NIC_NAME_BYTES_MAX, RATES_MAX, SCRUB_RATE_MIN};
 use crate::settings::{ArchiveSetting, GrantSetting, JobSetting, Settings};
 
@@ -69,9 +70,13 @@ pub(super) fn one_job(setting: &JobSetting, settings: &Settings) -> Result<(), R
     Err(refusal(RefusalCode::Refused, sentence, next))
 }
 
-/// Refuses a job that would bring a camera to where a job from another archive brings it already. Where only one of the two
+/// Refuses a job that would bring a camera to where a job from another archive brings it already, and does not only fill holes. Where only one of the two
 /// archives is recorded into, the other one has its past, and both may go there.
 pub(super) fn one_source(setting: &JobSetting, settings: &Settings) -> Result<(), Refusal> {
+    let fills = |job: &JobSetting| matches!(job.plan.period, Period::Offline { .. });
+    if fills(setting) {
+        return Ok(());
+    }
     let records = |archive: &Name, camera: &Name| {
         let mut recorders = settings.recorders.iter();
         recorders.any(|recorder| recorder.archive == *archive && recorder.camera == *camera)
@@ -87,7 +92,8 @@ pub(super) fn one_source(setting: &JobSetting, settings: &Settings) -> Result<()
     let others = settings
         .jobs
         .iter()
-        .filter(|job| (&job.peer, &job.archive) == target && job.from != setting.from && job.name != setting.name);
+        .filter(|job| (&job.peer, &job.archive) == target && job.from != setting.from && job.name != setting.name)
+        .filter(|job| !fills(job));
     for other in others {
         let theirs = cameras(other);
         let both = |camera: &&Name| theirs.contains(camera) && records(&setting.from, camera) == records(&other.from, camera);
@@ -227,6 +233,7 @@ impl Change {
                     return Err(taken("job", &setting.name));
                 }
                 setting.plan.check(setting.mode)?;
+                holes_are_not_full(&setting.plan.period, setting.full)?;
                 tenant::are_there(settings, &setting.tenants)?;
                 let mut setting = setting.clone();
                 setting.reach = settings.reach(&setting.cameras, &setting.tenants);
@@ -249,6 +256,7 @@ impl Change {
                     job.plan.schedule = None;
                 }
                 job.plan.check(job.mode)?;
+                holes_are_not_full(&job.plan.period, job.full)?;
             }
             Change::FreezeJob(name, frozen) => match settings.jobs.iter_mut().find(|job| job.name == *name) {
                 Some(job) => job.plan.frozen = *frozen,

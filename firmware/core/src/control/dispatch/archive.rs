@@ -14,7 +14,7 @@ use crate::archive::{Archive, TrackId};
 use crate::context::Context;
 use crate::control::changes::Change;
 use crate::control::compare::Compare;
-use crate::control::export::Export;
+use crate::control::export::{Export, Merged};
 use crate::control::reading::Ask;
 use crate::control::survey::{Cover, Days, Quest, Survey};
 use crate::control::types::{
@@ -124,30 +124,23 @@ impl Parts {
     fn export(&mut self, client: ClientId, call: ExportCall, context: &mut Context) -> Done {
         self.one_call(client)?;
         let archive = self.giving(&call.archive)?;
-        let keys = archive.catalog.tracks().iter().map(|track| &track.tip.key);
-        let mut fitting = keys.filter(|key| {
-            key.camera == call.camera && key.kind == call.kind && call.origin.is_none_or(|origin| key.origin == origin)
-        });
-        let Some(key) = fitting.next() else {
+        let fitting = archive.tracks_of(Some(&call.camera), Some(call.kind), call.origin);
+        let fitting: BTreeSet<TrackId> = fitting.collect();
+        let Some(track) = fitting.first().copied() else {
             let sentence = format!("Archive {} has no {} of camera {}.", call.archive, call.kind, call.camera);
             let next = format!("See its tracks: blockhaul archive info {}", call.archive);
             return Err(refusal(RefusalCode::NotFound, sentence, next).into());
         };
-        if let Some(other) = fitting.next() {
-            let sentence = format!(
-                "Camera {} was recorded by several archives: {} and {}.",
-                call.camera, key.origin, other.origin
-            );
-            return Err(refusal(RefusalCode::Usage, sentence, "Name one with --origin.").into());
-        }
-        let Some(track) = archive.catalog.find(key) else {
-            return Ok(());
+        let reading = if fitting.len() > 1 {
+            Merged::start(client, call, &fitting, archive, context).map(|merged| Reading::Merged(Box::new(merged)))
+        } else {
+            Export::start(client, call, track, archive, context).map(|export| Reading::Export(Box::new(export)))
         };
-        let Some(export) = Export::start(client, call, track, archive, context) else {
+        let Some(reading) = reading else {
             let sentence = "The block memory is used up at the moment.";
             return Err(refusal(RefusalCode::Busy, sentence, "Try again.").into());
         };
-        Parts::read_for(&mut self.control, client, Reading::Export(Box::new(export)), context);
+        Parts::read_for(&mut self.control, client, reading, context);
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use crate::control::types::{
 use crate::control::waiting::What;
 use crate::haul::incoming::Incoming;
 use crate::haul::job::Job;
+use crate::haul::plan::holes_are_not_full;
 use crate::haul::run::Order;
 use crate::settings::JobSetting;
 use crate::settings::tenants::Reach;
@@ -195,6 +196,16 @@ impl Parts {
             dry_run: call.dry_run,
         };
         order.check()?;
+        let period = call.period.as_ref().unwrap_or(&job.setting.plan.period);
+        holes_are_not_full(period, call.full || job.setting.full)?;
+        if call.full && job.is_running() && job.fills_holes() {
+            let sentence = format!(
+                "The run of job {} that is on fills holes only, and cannot become a full one.",
+                call.name
+            );
+            let next = format!("blockhaul job stop {}, or wait for its end", call.name);
+            return Err(refusal(RefusalCode::Busy, sentence, next).into());
+        }
         if job.is_running() && (call.period.is_some() || call.bounds != Bounds::default()) {
             let sentence = format!(
                 "Run {} of job {} is on, and its period and bounds stay.",

@@ -10,9 +10,7 @@ use crate::archive::{Archive, TrackId};
 use crate::control::types::{Missing, MissingWhat};
 use crate::format::Origin;
 use crate::limits::{MISSING_MAX, STRETCHES_MAX};
-
-/// Shorter times without a byte are no hole: streams breathe.
-const SILENCE_NS: i64 = 2_000_000_000;
+use crate::times::SILENCE_NS;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -173,7 +173,7 @@ pub struct ExportCall {
     /// Only blocks that begin before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_utc_ns: Option<i64>,
-    /// Only this origin; needed if the camera has tracks of several.
+    /// Only this origin. Without, what several have is put together by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Uuid>,
     /// Before each block's payload comes a chunk with its origin part and init data.
@@ -195,6 +195,36 @@ pub struct Exported {
     /// Why track sequences are missing, up to 10,000 stretches.
     #[serde(default)]
     pub holes: Vec<Hole>,
+    /// If several origins were put together: what each gave, the one that others only complete first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<ExportedOrigin>,
+    /// Blocks that were left out because origins before theirs cover their time, up to 10,000 stretches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// What one origin gave to an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ExportedOrigin {
+    /// Which.
+    pub origin: Uuid,
+    /// Blocks sent.
+    pub blocks: u64,
+    /// Payload bytes of these.
+    pub bytes: u64,
+    /// Blocks left out because others cover their time.
+    pub left_out: u64,
+}
+
+/// Blocks of an origin that an export left out because others cover their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Origin.
+    pub origin: Uuid,
+    /// First track sequence.
+    pub from: u64,
+    /// First behind.
+    pub to: u64,
 }
 
 /// A stretch of track sequences that an export could not have.
@@ -206,6 +236,9 @@ pub struct Hole {
     pub to: u64,
     /// Why.
     pub what: MissingWhat,
+    /// Whose, if several origins were put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Uuid>,
 }
 
 /// Parameters of `Gaps`.

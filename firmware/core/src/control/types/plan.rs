@@ -132,6 +132,26 @@ pub enum Period {
         /// It.
         hours: Timetable,
     },
+    /// Blocks of times that the target's archive holds nothing of, of their camera and kind and from other origins. The others are
+    /// stated as filtered.
+    Offline {
+        /// By so much the clocks may differ: a block that is so near to a hole belongs into it.
+        #[serde(default = "margin_ms")]
+        margin_ms: u64,
+        /// A block waits until the others were recorded past its end, but not longer than this after it.
+        #[serde(default = "wait_ms")]
+        wait_ms: u64,
+    },
+}
+
+/// Unless said otherwise clocks differ by 2 s at most.
+pub fn margin_ms() -> u64 {
+    2_000
+}
+
+/// Unless said otherwise ten minutes: a link that is lost for less than that is caught up before the card is asked.
+pub fn wait_ms() -> u64 {
+    600_000
 }
 
 /// How fast a job may be.

@@ -37,7 +37,10 @@ impl Incoming {
             }
         }
         for answer in self.compares.poll(archive, context) {
-            self.answer(answer, archive, context);
+            match answer {
+                Answered::Blocks(answer) => self.answer(answer, archive, context),
+                Answered::Times(cover) => self.answer_times(cover, archive, context),
+            }
         }
     }
 

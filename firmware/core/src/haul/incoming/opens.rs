@@ -5,11 +5,12 @@
 use super::*;
 
 impl Incoming {
-    /// `Open`: scope, place in the table, lease. `holder` is who else brings the camera into the archive, and whether the same track.
+    /// `Open`: scope, place in the table, lease. It may come `beside` another source; `holder` is who else brings the camera into the archive, and whether the same track.
     pub fn on_open(
         &mut self,
         number: u32,
         key: TrackKey,
+        beside: bool,
         (holder, is_same): (Option<Holder>, bool),
         archive: &mut Archive,
         context: &mut Context,
@@ -62,6 +63,7 @@ impl Incoming {
                 id,
                 key,
                 state: State::Settling,
+                beside,
                 brought_at: context.now.at,
             });
         }
@@ -69,6 +71,7 @@ impl Incoming {
         match (why, place) {
             (None, Some(id)) => {
                 entry.id = id;
+                entry.beside = beside;
                 entry.brought_at = context.now.at;
                 self.numbers.insert(id, number);
                 entry.state = State::Settling;

@@ -202,6 +202,11 @@ impl Job {
         })
     }
 
+    /// Whether the run that is on, or was the last, takes only what falls into holes.
+    pub fn fills_holes(&self) -> bool {
+        self.run.sieve.holes().is_some()
+    }
+
     /// Whether a run is on.
     pub fn is_running(&self) -> bool {
         self.run.on

@@ -80,6 +80,18 @@ impl Session {
                 self.on_marked(mark, answer, archive, setting, context)?;
                 Ok(false)
             }
+            Message::Covered {
+                track,
+                from_utc_ns,
+                to_utc_ns,
+                newest_utc_ns,
+                follows,
+                stretches,
+            } => {
+                let times = (from_utc_ns, to_utc_ns);
+                self.on_covered(track, times, (newest_utc_ns, follows), &stretches, context.now.at)?;
+                Ok(true)
+            }
             Message::Heartbeat => Ok(false),
             Message::Hello { .. }
             | Message::Welcome { .. }
@@ -87,6 +99,7 @@ impl Session {
             | Message::Open { .. }
             | Message::Block { .. }
             | Message::Compare { .. }
+            | Message::Cover { .. }
             | Message::Gap { .. }
             | Message::Mark { .. }
             | Message::Point { .. }
@@ -124,6 +137,7 @@ impl Session {
         track.lease = lease;
         let next_wanted = if has(Bug::CursorCached) { next.max(before) } else { next };
         track.passed.clear();
+        track.covered = holes::Known::default();
         track.next = next_wanted;
         self.turn(number, State::Open);
         let track = &self.tracks[number as usize];

@@ -6,7 +6,9 @@ use super::*;
 
 impl Session {
     /// Asks for the tips of tracks that the archive has and this link does not.
-    pub(super) fn open_new_tracks(&mut self, archive: &Archive, setting: &JobSetting, context: &mut Context) {
+    pub(super) fn open_new_tracks(&mut self, archive: &Archive, lasting: &Lasting<'_>, context: &mut Context) {
+        let setting = lasting.setting;
+        self.beside = lasting.run.sieve.holes().is_some();
         while let Some(track) = archive
             .catalog
             .tracks()
@@ -28,6 +30,7 @@ impl Session {
                 lease: Lease::default(),
                 next: 0,
                 passed: Vec::new(),
+                covered: holes::Known::default(),
                 damaged: false,
                 gaps_told: 0,
             });
@@ -55,6 +58,7 @@ impl Session {
                 camera: key.camera,
                 kind: key.kind,
                 has,
+                beside: self.beside,
             },
             None,
             context,

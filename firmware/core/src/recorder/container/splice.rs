@@ -6,7 +6,9 @@
 
 use alloc::vec::Vec;
 
+use super::Container;
 use super::transport::{PACKET_BYTES, SYNC_BYTE, null_packet};
+use crate::format::{Origin, TrackKey};
 
 /// Streams that are told of; a camera has two or three.
 const STREAMS_MAX: usize = 20;
@@ -16,6 +18,31 @@ const NULL_PID: u16 = 0x1FFF;
 const ADAPTATION_ONLY: u8 = 0x20;
 /// First flag of an adaptation field.
 const DISCONTINUITY: u8 = 0x80;
+
+/// What of no block comes in front of a block in an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leads {
+    /// Its init data, so that a player can start.
+    pub init: bool,
+    /// Behind that, [`splice`].
+    pub splice: bool,
+}
+
+/// What comes in front of a block, by the block before it: its track, and the number behind it. Who reads a manifest follows the same
+/// rule.
+pub fn leads(before: Option<(&TrackKey, u64)>, origin: &Origin, has_init: bool) -> Leads {
+    let Some((key, next)) = before else {
+        let init = has_init && origin.track_sequence > 0;
+        return Leads { init, splice: false };
+    };
+    let is_other = *key != origin.key;
+    // A file brings with it what a player needs.
+    let begins_file = origin.file.as_ref().is_some_and(|file| file.at_bytes == 0);
+    Leads {
+        init: has_init && is_other && !begins_file,
+        splice: origin.container == Container::MpegTs && (is_other || next != origin.track_sequence),
+    }
+}
 
 /// The packets to put in front of a payload that follows a hole, in as many bytes as there is room for.
 pub fn splice(payload: &[u8], room_bytes: usize) -> Vec<u8> {

@@ -122,6 +122,7 @@ fn open(track: u32, kind: Kind) -> Message {
         camera: "far".parse().expect("a name"),
         kind,
         has: 0,
+        beside: false,
     }
 }
 
@@ -240,6 +241,15 @@ fn compare() -> Message {
     Message::Compare { track: 0, from: 0, has }
 }
 
+/// Which times others cover.
+fn cover(from_utc_ns: i64, to_utc_ns: i64) -> Message {
+    Message::Cover {
+        track: 0,
+        from_utc_ns,
+        to_utc_ns,
+    }
+}
+
 /// Conversations to begin with.
 pub fn seeds() -> Vec<Seed> {
     let north = of(Whose::North) | MENDED;
@@ -291,6 +301,15 @@ pub fn seeds() -> Vec<Seed> {
                 block(north | WAITS, b"one"),
                 frame(north | WAITS, &gap(2)),
                 frame(north | WAITS, &compare()),
+            ]),
+        ),
+        (
+            "cover",
+            joined(&[
+                opened(),
+                block(north | WAITS, b"one"),
+                frame(north | WAITS, &cover(1, 9)),
+                frame(north, &cover(9, 1)),
             ]),
         ),
         (
