@@ -306,7 +306,9 @@ impl Ledger {
     fn excuse_lost_tail(&mut self, end: u64, image: &Image, wounds: &Wounds) -> Result<(), String> {
         let claimed = self.claimed;
         let sentence = format!("{}: the log ended at {claimed} and is found to end at {end}", self.name);
-        if !self.is_wounded(end, wounds) {
+        // Of a slot that was discarded nothing differs when the disk goes back to before it was used; the superblock does.
+        let is_unfreed = self.superblock_regressed && end < self.oldest();
+        if !self.is_wounded(end, wounds) && !is_unfreed {
             return Err(format!("{sentence}, where its disk is sound"));
         }
         let rolled_back = wounds.iter().any(|wound| wound.cause == Cause::Rollback);

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn without_a_word_of_the_device_or_room_they_lie_behind_the_copies() {
         let plain = geometry(64 * MIB, 1 << 20, Groups::default()).unwrap();
-        assert_eq!((plain.slots_at_bytes, plain.slots, plain.segment_blocks), (2 * MIB, 56, 4));
+        assert_eq!((plain.slots_at_bytes, plain.slots, plain.segment_blocks), (2 * MIB, 60, 4));
         let small = geometry(40 * MIB, 1 << 20, groups(16 * MIB, 0)).unwrap();
         assert_eq!(small.slots_at_bytes, 2 * MIB, "whole groups would leave too little");
         assert_eq!(geometry(16 * MIB, 1 << 20, Groups::default()), Err(36 * MIB));

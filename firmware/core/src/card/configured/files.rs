@@ -41,7 +41,6 @@ impl Card {
             Ok(listing) => listing,
             Err(_) => return self.leave(context),
         };
-        self.listed = true;
         if listing.damaged > 0 && !self.told {
             self.told = true;
             let first = listing.damage.first().map(String::as_str).unwrap_or_default();
@@ -63,6 +62,7 @@ impl Card {
     /// All is known of its files that can be.
     pub(super) fn take_up(&mut self, mut wanted: alloc::vec::Vec<Wanted>, archive: &mut Archive, context: &mut Context) {
         self.state = State::Taking;
+        self.listed = true;
         wanted.sort();
         self.miss(&wanted, archive, context);
         self.sort_out(wanted, archive, context.now);

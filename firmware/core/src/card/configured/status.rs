@@ -23,7 +23,7 @@ impl Card {
                 format!("archive {archive} takes no blocks"),
                 format!("blockhaul archive info {archive}"),
             ),
-            (State::Arrived | State::Surveying(_) | State::Listing, _) if !self.listed => {
+            (State::Arrived | State::Surveying(_) | State::Listing | State::Reading, _) if !self.listed => {
                 (CardState::Looking, String::new(), String::new())
             }
             _ if self.import.is_some() || !self.queue.is_empty() || self.under_way > 0 => {
