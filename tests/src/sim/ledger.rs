@@ -373,6 +373,11 @@ impl Ledger {
         pieces.any(|(of, there, its, _)| of == track && *there == number && its == hash)
     }
 
+    /// Log sequences that the archive still gives. A disk that went back to before what it freed claims less than it gave up.
+    pub fn given(&self) -> std::ops::Range<u64> {
+        self.oldest()..self.claimed.max(self.oldest())
+    }
+
     /// Oldest log sequence that must still be there.
     pub fn oldest(&self) -> u64 {
         self.geometry.oldest(self.next)

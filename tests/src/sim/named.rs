@@ -159,7 +159,7 @@ pub fn reads(play: &mut Play, site: SiteId) -> Result<(), String> {
 /// It is a place for blocks, and none that was claimed durable is there.
 fn holds_nothing(play: &Play, site: SiteId, at_bytes: u64) -> bool {
     let ledger = &play.ledgers[&site];
-    let claimed = ledger.kept.range(ledger.oldest()..ledger.claimed);
+    let claimed = ledger.kept.range(ledger.given());
     let mut places = claimed.map(|(sequence, _)| ledger.geometry.range(*sequence, SLOT_BYTES));
     ledger.geometry.slots_range().contains(&at_bytes) && !places.any(|place| place.contains(&at_bytes))
 }
@@ -168,7 +168,7 @@ fn holds_nothing(play: &Play, site: SiteId, at_bytes: u64) -> bool {
 fn is_known_damaged(play: &Play, site: SiteId, at_bytes: u64) -> bool {
     let disk = play.world.machines.disk(play.disk(site));
     let ledger = &play.ledgers[&site];
-    let mut claimed = ledger.kept.range(ledger.oldest()..ledger.claimed);
+    let mut claimed = ledger.kept.range(ledger.given());
     let is_damaged = claimed.any(|(sequence, _)| {
         ledger.geometry.range(*sequence, SLOT_BYTES).contains(&at_bytes) && ledger.is_wounded(*sequence, &disk.wounds)
     });

@@ -27,8 +27,7 @@ impl Play {
     /// Bits turn over in blocks of tracks.
     pub fn rot_blocks(&mut self, site: SiteId) {
         let ledger = &self.ledgers[&site];
-        // A disk that went back to before what it freed claims less than it gave up.
-        let kept = ledger.kept.range(ledger.oldest()..ledger.claimed.max(ledger.oldest()));
+        let kept = ledger.kept.range(ledger.given());
         let pieces: Vec<u64> = kept
             .filter(|(_, entry)| entry.says.piece.is_some())
             .map(|(at, _)| *at)
@@ -101,8 +100,7 @@ impl Play {
     fn whole(&self, site: SiteId) -> BTreeSet<(Track, u64)> {
         let disk = self.world.machines.disk(self.disk(site));
         let ledger = &self.ledgers[&site];
-        // A disk that went back to before what it freed claims less than it gave up.
-        let kept = ledger.kept.range(ledger.oldest()..ledger.claimed.max(ledger.oldest()));
+        let kept = ledger.kept.range(ledger.given());
         let is_whole = |sequence: u64| {
             ledger.on_image(sequence, disk.current()).is_ok() && !disk.cannot_read(ledger.geometry.range(sequence, 65536))
         };
