@@ -474,6 +474,9 @@ impl Play {
     pub fn mend(&mut self, site: SiteId) -> Result<(), String> {
         named::reads(self, site)?;
         let disk = self.disk(site);
+        if let Some(ledger) = self.ledgers.get_mut(&site) {
+            ledger.note_unread(self.world.machines.disk(disk));
+        }
         let here = self.world.machines.disk_mut(disk);
         here.faults.clear();
         here.read_only = false;

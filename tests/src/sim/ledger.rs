@@ -68,6 +68,8 @@ pub struct Ledger {
     pub tips: BTreeMap<Track, u64>,
     /// Log sequences of blocks that came again because their first copy could not be read. It may have become readable since.
     pub repeated: BTreeSet<u64>,
+    /// Log sequences of blocks that could not be read when the disk was mended: who opened the archive before did not see them.
+    unread: BTreeSet<u64>,
     /// Numbers that were claimed durable and vanished from the end of the log, with a cause.
     pub lost: BTreeSet<Number>,
     /// How often a track was begun anew, with a cause.
@@ -94,6 +96,7 @@ impl Ledger {
             recorded: BTreeMap::new(),
             tips: BTreeMap::new(),
             repeated: BTreeSet::new(),
+            unread: BTreeSet::new(),
             lost: BTreeSet::new(),
             tracks_forgotten: 0,
             tails_lost: 0,
@@ -271,6 +274,13 @@ impl Ledger {
         }
     }
 
+    /// The disk is about to be mended: notes what it cannot read until then.
+    pub fn note_unread(&mut self, disk: &Disk) {
+        let kept = self.kept.iter();
+        let unread = kept.filter(|(sequence, entry)| disk.cannot_read(self.geometry.range(**sequence, entry.says.bytes)));
+        self.unread.extend(unread.map(|(sequence, _)| *sequence));
+    }
+
     /// A track goes on where it ended, or at a block that the disk has damaged since.
     fn follow(&mut self, track: &Track, from: u64, to: u64, disk: &Disk) -> Result<(), String> {
         let tip = self.tips.get(track).copied().unwrap_or(0);
@@ -289,7 +299,9 @@ impl Ledger {
             let place = told.map(|(sequence, _)| *sequence).next_back();
             place.is_some_and(|sequence| {
                 let says = &self.kept[&sequence].says;
-                let unreadable = says.piece.is_none() || disk.cannot_read(self.geometry.range(sequence, says.bytes));
+                let unreadable = says.piece.is_none()
+                    || self.unread.contains(&sequence)
+                    || disk.cannot_read(self.geometry.range(sequence, says.bytes));
                 sequence >= self.oldest() && !unreadable && !self.is_wounded(sequence, &disk.wounds)
             })
         });
