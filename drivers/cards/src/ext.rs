@@ -67,7 +67,8 @@ pub fn is_there(head: &[u8]) -> bool {
 pub struct Ext {
     facts: CardFacts,
     bytes: Shared,
-    file: Option<File>,
+    /// The file that was looked at, or what a read of it comes to.
+    file: Result<File, IoError>,
     size_bytes: u64,
     /// Reads of one call at most.
     reads_max: u64,
@@ -113,7 +114,7 @@ impl Ext {
         let ext = Ext {
             facts,
             bytes: Shared(Rc::new(RefCell::new(bytes)), Rc::new(Cell::new(0))),
-            file: None,
+            file: Err(IoError::Short),
             size_bytes: 0,
             reads_max: (EXT_READS_MIN + 2 * blocks).min(EXT_READS_MAX),
         };
@@ -168,14 +169,16 @@ impl Card for Ext {
     }
 
     fn look(&mut self, path: &str) -> Result<CardLook, IoError> {
-        self.file = None;
+        self.file = Err(IoError::Short);
+        self.size_bytes = 0;
         guard::call(|| self.one_file(path))
     }
 
     fn read(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
         let done = guard::call(|| self.bytes_of_file(at_bytes, into));
         if done == Err(IoError::Damaged) {
-            self.file = None;
+            // The library may have panicked in the middle of it.
+            self.file = Err(IoError::Damaged);
         }
         done
     }
@@ -265,7 +268,7 @@ impl Ext {
         }
         hasher.update(&metadata.len().to_le_bytes());
         self.size_bytes = metadata.len();
-        self.file = Some(opened);
+        self.file = Ok(opened);
         Ok(CardLook {
             file: file(path.to_owned(), &metadata),
             place: u64_at(hasher.finalize().as_bytes(), 0),
@@ -273,13 +276,11 @@ impl Ext {
     }
 
     fn bytes_of_file(&mut self, at_bytes: u64, into: &mut [u8]) -> Result<(), IoError> {
-        let Some(file) = &mut self.file else {
-            return Err(IoError::Short);
-        };
         let end = at_bytes.checked_add(into.len() as u64).ok_or(IoError::Short)?;
         if end > self.size_bytes {
             return Err(IoError::Short);
         }
+        let file = self.file.as_mut().map_err(|error| *error)?;
         self.bytes.1.set(self.reads_max);
         file.seek_to(at_bytes).map_err(|error| meaning(&error))?;
         let mut done = 0;
