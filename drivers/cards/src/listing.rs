@@ -1,6 +1,6 @@
 //! What a listing gathers, and what bounds it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use hal::{CARD_DAMAGE_MAX, CARD_FILES_MAX, CARD_PATH_BYTES_MAX, CardFile, CardListing};
 
@@ -10,7 +10,7 @@ use crate::limits::{FOLDERS_MAX, LISTING_BYTES_MAX};
 pub struct Lister {
     listing: CardListing,
     /// First clusters, or paths, of folders that were read: a folder in itself is read once.
-    folders: HashSet<u64>,
+    folders: BTreeSet<u64>,
     read_bytes: u64,
 }
 
@@ -18,7 +18,7 @@ impl Lister {
     pub fn new() -> Lister {
         Lister {
             listing: CardListing::default(),
-            folders: HashSet::new(),
+            folders: BTreeSet::new(),
             read_bytes: 0,
         }
     }

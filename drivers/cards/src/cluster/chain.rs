@@ -2,7 +2,7 @@
 //!
 //! Invariant: no cluster is in a chain twice. A loop is damage, never a longer file.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use hal::IoError;
 
@@ -69,7 +69,7 @@ pub fn to_end(
     longest_bytes: u64,
 ) -> Result<(Vec<Extent>, Option<&'static str>), IoError> {
     let mut extents = Vec::new();
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let mut cluster = first;
     let mut bytes = 0;
     if !volume.is_cluster(first) {

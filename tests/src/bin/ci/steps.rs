@@ -190,7 +190,7 @@ fn test() -> Result<()> {
 }
 
 fn fuzz() -> Result<()> {
-    run_cargo(&["fuzz-decoders", "--seconds", "200"])
+    run_cargo(&["fuzz-decoders", "--seconds", "200", "--seed", "1"])
 }
 
 fn sim() -> Result<()> {

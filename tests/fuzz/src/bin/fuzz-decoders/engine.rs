@@ -17,6 +17,8 @@ pub struct Bench {
     pub engine: PathBuf,
     /// A folder for each target, kept between runs.
     pub work: PathBuf,
+    /// With one, a run tries the same inputs in the same order, whatever was learned before.
+    pub seed: Option<u32>,
 }
 
 /// How a run went.
@@ -56,9 +58,13 @@ impl Bench {
     /// Fuzzes a target for a time, or until something is found.
     pub fn run(&self, target: &Target, seconds: u64) -> Result<Run> {
         let folder = self.folder(target);
-        let (learned, artifacts, log) = (folder.join("learned"), folder.join("artifacts"), folder.join("log"));
+        let (artifacts, log) = (folder.join("artifacts"), folder.join("log"));
+        let learned = folder.join(if self.seed.is_some() { "learned-from-seed" } else { "learned" });
         let failed = |what: &Path, error| format!("{} cannot be made: {error}.", what.display());
         let _ = fs::remove_dir_all(&artifacts);
+        if self.seed.is_some() {
+            let _ = fs::remove_dir_all(&learned);
+        }
         for made in [&learned, &artifacts] {
             fs::create_dir_all(made).map_err(|error| failed(made, error))?;
         }
@@ -73,6 +79,9 @@ impl Bench {
             .arg(format!("-max_len={}", target.longest))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .args(["-print_final_stats=1", "-reload=0"]);
+        if let Some(seed) = self.seed {
+            command.arg(format!("-seed={seed}"));
+        }
         if !target.words.is_empty() {
             command.arg(format!("-dict={}", words.display()));
         }

@@ -24,6 +24,9 @@ struct Arguments {
     /// Seconds of one core, shared by the targets.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// Try the same inputs in the same order as any other run from this seed; a slower machine gets less far.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    seed: Option<u32>,
     /// Only check what this file holds, without the fuzzer.
     #[arg(long)]
     input: Option<PathBuf>,
@@ -70,7 +73,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     let work = build::work_folder()?;
     let engine = build::engine()?;
-    fuzz(&chosen, arguments.seconds, &engine::Bench { engine, work })
+    let seed = arguments.seed;
+    fuzz(&chosen, arguments.seconds, &engine::Bench { engine, work, seed })
 }
 
 /// Gives one input to a target; it panics where it does not hold.
