@@ -3,19 +3,20 @@
 //!
 //! The kernel package and the boot loader are inputs, and are shared.
 
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::bake::{self, Image, Options};
 use crate::board::Board;
 use crate::boot::Boot;
 use crate::disk::{Disk, Slot};
-use crate::tree::{Tree, make_folder, read};
+use crate::tree::{Tree, read};
 use crate::{Result, daemon};
 
 /// The disk that is compared, in bytes: the smallest that holds two slots.
 const DISK_BYTES: u64 = 256 << 20;
 const DISK: &str = "disk.img";
+/// The folder of the second time.
+const FOLDER: &str = "again";
 
 /// What is compared: everything that a bake leaves.
 const FILES: [&str; 6] = ["vmlinuz", "vmlinux", "initramfs.cpio", "image.toml", "sbom.cdx.json", DISK];
@@ -34,7 +35,9 @@ pub struct Same {
 /// Bakes `board` here and once more elsewhere. With `daemon_too` the daemon is built elsewhere too, from nothing; else it is the
 /// same program both times.
 pub fn twice(tree: &Tree, board: &str, daemon_too: bool) -> Result<Vec<Same>> {
-    let elsewhere = elsewhere(tree)?;
+    // What the last time left would not be made anew.
+    let _ = std::fs::remove_dir_all(tree.images().join(FOLDER));
+    let elsewhere = tree.elsewhere(FOLDER, &tree.root)?;
     let boot = Boot::obtain(tree)?;
     let first = once(tree, board, None, &boot)?;
     let program = match daemon_too {
@@ -43,21 +46,6 @@ pub fn twice(tree: &Tree, board: &str, daemon_too: bool) -> Result<Vec<Same>> {
     };
     let second = once(&elsewhere, board, program, &boot)?;
     FILES.into_iter().map(|name| same(name, &first, &second)).collect()
-}
-
-/// The same sources with another folder for what is made of them.
-fn elsewhere(tree: &Tree) -> Result<Tree> {
-    let other = Tree {
-        root: tree.root.clone(),
-        target: tree.images().join("again"),
-    };
-    // What the last time left would not be made anew.
-    let _ = std::fs::remove_dir_all(&other.target);
-    make_folder(&other.images())?;
-    make_folder(&tree.images().join("kernels"))?;
-    let link = other.images().join("kernels");
-    symlink(tree.images().join("kernels"), &link).map_err(|error| format!("{} cannot be made: {error}.", link.display()))?;
-    Ok(other)
 }
 
 fn once(tree: &Tree, board: &str, daemon: Option<PathBuf>, boot: &Boot) -> Result<PathBuf> {
@@ -94,6 +82,7 @@ fn same(name: &'static str, first: &Path, second: &Path) -> Result<Same> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::make_folder;
 
     #[test]
     fn a_difference_is_named_with_its_place() {

@@ -11,6 +11,11 @@ pub const DAEMON: &str = "blockhauld";
 
 /// Builds the program of `package` for `target` and returns where it lies.
 pub fn build(tree: &Tree, package: &str, target: &str) -> Result<PathBuf> {
+    build_with(tree, package, target, &[])
+}
+
+/// The same with settings of the compiler that differ from those of the workspace, as in `profile.release.opt-level=1`.
+pub fn build_with(tree: &Tree, package: &str, target: &str, settings: &[&str]) -> Result<PathBuf> {
     let folder = tree.images().join("cargo");
     // Paths of the machine it was built on have no place in an image.
     let registry = std::env::var_os("CARGO_HOME")
@@ -33,6 +38,7 @@ pub fn build(tree: &Tree, package: &str, target: &str) -> Result<PathBuf> {
             "--config",
             "profile.release.strip=true",
         ])
+        .args(settings.iter().flat_map(|setting| ["--config", setting]))
         .args(["--target", target])
         .arg("--target-dir")
         .arg(&folder)

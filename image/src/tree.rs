@@ -1,5 +1,6 @@
 //! Where things lie: the source tree, its boards, and the folder for everything that is made.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
@@ -42,6 +43,21 @@ impl Tree {
     /// The folder for images and what they are made from.
     pub fn images(&self) -> PathBuf {
         self.target.join("image")
+    }
+
+    /// The sources of `root` with a folder of their own, `name`, for all that is made of them; kernel packages, which are inputs, are
+    /// shared.
+    pub fn elsewhere(&self, name: &str, root: &Path) -> Result<Tree> {
+        let other = Tree {
+            root: root.to_owned(),
+            target: self.images().join(name),
+        };
+        make_folder(&other.images())?;
+        make_folder(&self.images().join("kernels"))?;
+        let link = other.images().join("kernels");
+        let _ = std::fs::remove_file(&link);
+        symlink(self.images().join("kernels"), &link).map_err(|error| format!("{} cannot be made: {error}.", link.display()))?;
+        Ok(other)
     }
 
     /// `path` as a person in the root of the tree would type it.

@@ -105,6 +105,11 @@ impl Guest {
         })
     }
 
+    /// Changes what it boots from the next start on, as an update from outside would.
+    pub fn change_image(&mut self, stage: &Stage<'_>) -> Result<()> {
+        lay_agent_over(stage, self.end, &self.initramfs)
+    }
+
     /// The same, started by firmware from this disk, which has the state too.
     pub fn on_disk(mut self, disk: Disk) -> Result<Guest> {
         const VARIABLES: &str = "variables.fd";

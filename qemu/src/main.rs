@@ -12,6 +12,7 @@ mod footage;
 mod guest;
 mod machine;
 mod manifest;
+mod other;
 mod pair;
 mod qmp;
 mod report;

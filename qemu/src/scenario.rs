@@ -28,6 +28,7 @@ impl Tools {
 }
 
 /// What a scenario has to work with.
+#[derive(Clone)]
 pub struct Stage<'a> {
     /// The source tree.
     pub tree: Tree,
@@ -47,6 +48,13 @@ pub struct Stage<'a> {
     pub deadline: Instant,
 }
 
+impl<'a> Stage<'a> {
+    /// The same with another image.
+    pub fn with(&self, image: &'a Image) -> Stage<'a> {
+        Stage { image, ..self.clone() }
+    }
+}
+
 /// What the agent is built for.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -64,6 +72,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("crash", scenarios::crash::play),
     ("board", scenarios::smoke::play_board),
     ("figures", scenarios::figures::play),
+    ("builds", scenarios::builds::play),
     ("card", scenarios::card::play),
     ("stick", scenarios::stick::play),
     ("update", scenarios::update::play),

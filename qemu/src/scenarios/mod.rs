@@ -1,5 +1,6 @@
 //! The scenarios, one file each. Each begins with blank disks and ends with a judgement from outside.
 
+pub mod builds;
 pub mod card;
 pub mod clock;
 pub mod crash;
