@@ -20,6 +20,8 @@ pub enum VolumeForm {
 pub enum Access {
     /// Direct and exclusive: nobody else may hold it, and we hold it against everybody.
     Exclusive,
+    /// Direct, without any way to write, and exclusive too: nobody changes it meanwhile. It may be flushed.
+    ExclusiveToRead,
     /// Direct, without any way to write.
     ReadOnly,
 }

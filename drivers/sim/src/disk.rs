@@ -432,14 +432,14 @@ impl Disk {
     /// Whether an open is refused, and why.
     pub(crate) fn refusal(&self, access: Access) -> Option<IoError> {
         let held = match access {
-            Access::Exclusive => !self.holders.is_empty() || !self.flying.is_empty(),
+            Access::Exclusive | Access::ExclusiveToRead => !self.holders.is_empty() || !self.flying.is_empty(),
             Access::ReadOnly => self.holders.iter().any(|holder| holder.access == Access::Exclusive),
         };
         match access {
             _ if !self.present => Some(IoError::NotFound),
-            _ if held || (access == Access::Exclusive && !self.held_by.is_empty()) => Some(IoError::Busy),
+            _ if held || (access != Access::ReadOnly && !self.held_by.is_empty()) => Some(IoError::Busy),
             Access::Exclusive if self.read_only => Some(IoError::ReadOnly),
-            Access::Exclusive | Access::ReadOnly => None,
+            Access::Exclusive | Access::ExclusiveToRead | Access::ReadOnly => None,
         }
     }
 }

@@ -105,7 +105,11 @@ impl Machines {
     ) {
         let open = self.open_volume(site, volume);
         assert!(
-            kind == IoKind::Read || open.access == Access::Exclusive,
+            match open.access {
+                Access::Exclusive => true,
+                Access::ExclusiveToRead => matches!(kind, IoKind::Read | IoKind::Flush),
+                Access::ReadOnly => kind == IoKind::Read,
+            },
             "{kind:?} on a read-only {volume:?}"
         );
         open.flying += 1;

@@ -21,9 +21,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use hal::{ClientId, Event, FeedId, Fingerprint, Instant, IoError, LinkError, LinkId, Memory, Moment, Op, Ops, VolumeId};
+use hal::{Access, ClientId, Event, FeedId, Fingerprint, Instant, IoError, LinkError, LinkId, Memory, Moment, Op, Ops, VolumeId};
 
 use crate::archive::creation::Creation;
+use crate::archive::taking::Taking;
 use crate::archive::walk::Reader;
 use crate::archive::{Archive, Owner, SettledWhat};
 use crate::context::{Context, Ready, Shared};
@@ -43,7 +44,7 @@ use crate::purpose::Purpose;
 use crate::ready::ReadyList;
 use crate::recorder::{Door, Recorder};
 use crate::retention::keeper::Keeper;
-use crate::settings::{JobSetting, Settings};
+use crate::settings::{ArchiveSetting, JobSetting, Settings};
 use crate::tags::Tags;
 use crate::timers::Timers;
 
@@ -103,6 +104,8 @@ pub(crate) struct Parts {
     pub control: Control,
     pub archives: Vec<Option<Archive>>,
     pub creations: BTreeMap<usize, (Creation, ClientId)>,
+    /// Looks at volumes whose archives are to be taken in, and who waits.
+    pub takings: BTreeMap<VolumeId, (Taking, ClientId)>,
     pub recorders: BTreeMap<usize, Recorder>,
     pub jobs: Vec<Option<Job>>,
     /// Jobs that read an archive, by its place.
@@ -169,6 +172,7 @@ impl Appliance {
             control: Control::default(),
             archives: Vec::new(),
             creations: BTreeMap::new(),
+            takings: BTreeMap::new(),
             recorders: BTreeMap::new(),
             jobs: Vec::new(),
             readers: BTreeMap::new(),
@@ -278,7 +282,7 @@ impl Parts {
         for archive in &settings.archives {
             let index = self.archives.len();
             self.archives.push(None);
-            self.open_archive(index, archive.name.clone(), archive.uuid, archive.volume.clone(), context);
+            self.open_archive(index, archive, context);
         }
         self.settings = settings;
         context.shared.nics.set(&self.settings.nics);
@@ -295,9 +299,15 @@ impl Parts {
         self.begin_cards(context);
     }
 
-    pub fn open_archive(&mut self, index: usize, name: crate::Name, uuid: hal::Uuid, path: String, context: &mut Context) {
+    pub fn open_archive(&mut self, index: usize, setting: &ArchiveSetting, context: &mut Context) {
         let volume = self.new_volume();
-        match Archive::open(index, name.clone(), uuid, path, volume, context) {
+        let (name, path) = (setting.name.clone(), setting.volume.clone());
+        let access = if setting.read_only {
+            Access::ExclusiveToRead
+        } else {
+            Access::Exclusive
+        };
+        match Archive::open(index, name.clone(), setting.uuid, path, volume, access, context) {
             Ok(archive) => self.archives[index] = Some(archive),
             Err(why) => context.say(
                 Code::ArchiveOffline,
@@ -391,6 +401,9 @@ impl Parts {
             Event::Opened { tag, result } => match context.shared.tags.take(tag) {
                 Purpose::Creation(index, _) => {
                     self.on_creation(index, context, |creation, context| creation.on_opened(result, context))
+                }
+                Purpose::Taking(volume, _) => {
+                    self.on_taking(volume, context, |taking, context| taking.on_opened(result, context));
                 }
                 Purpose::Archive(index, _) => {
                     if let Some(archive) = &mut self.archives[index] {
@@ -513,6 +526,9 @@ impl Parts {
             }
             Purpose::Creation(index, task) => {
                 self.on_creation(index, context, |creation, context| creation.on_done(task, result, context));
+            }
+            Purpose::Taking(volume, task) => {
+                self.on_taking(volume, context, |taking, context| taking.on_done(task, result, context));
             }
             Purpose::Walk(reader, index, sequence) => {
                 let Some(archive) = &self.archives[index] else { return };

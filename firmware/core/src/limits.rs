@@ -56,6 +56,8 @@ pub const DISCARD_BYTES_MAX: u64 = 1 << 30;
 
 /// Archives of one appliance.
 pub const ARCHIVES_MAX: usize = 64;
+/// Bytes of the path of a volume: less than the longest that Linux takes (PATH_MAX, 4096).
+pub const VOLUME_PATH_BYTES_MAX: usize = 4_000;
 /// Archives that were ever made in one run of an appliance.
 pub const ARCHIVE_PLACES_MAX: usize = 1 << 20;
 /// Tracks of one archive (`performance.md`, P6).

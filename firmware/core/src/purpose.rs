@@ -1,7 +1,7 @@
 //! What an op in flight is for: how its completion finds its owner.
 
 use core::time::Duration;
-use hal::{ClientId, LinkId};
+use hal::{ClientId, LinkId, VolumeId};
 
 use crate::archive::Task;
 use crate::archive::walk::Reader;
@@ -14,6 +14,8 @@ pub enum Purpose {
     Archive(usize, Task),
     /// Making an archive that will have this place.
     Creation(usize, crate::archive::creation::Task),
+    /// Taking in the archive that is on this volume.
+    Taking(VolumeId, crate::archive::taking::Task),
     /// A block for a reader: archive and log sequence.
     Walk(Reader, usize, u64),
     /// A checkpoint part for a reader: archive and log sequence.
@@ -63,7 +65,12 @@ impl Purpose {
             Purpose::Archive(archive, _) | Purpose::Walk(_, archive, _) | Purpose::Seek(_, archive, _) => {
                 Some((archive, TRANSFER_WITHIN))
             }
-            Purpose::Creation(..) | Purpose::Send(..) | Purpose::Deliver(..) | Purpose::Settings | Purpose::Devices(_) => None,
+            Purpose::Creation(..)
+            | Purpose::Taking(..)
+            | Purpose::Send(..)
+            | Purpose::Deliver(..)
+            | Purpose::Settings
+            | Purpose::Devices(_) => None,
             Purpose::Programs(_) | Purpose::Program(_) | Purpose::Card(..) | Purpose::Probe(..) | Purpose::FindCards => None,
             // A card that is checked may be as slow as it is.
             Purpose::Check(..) => None,

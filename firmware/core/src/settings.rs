@@ -104,6 +104,9 @@ pub struct ArchiveSetting {
     pub uuid: Uuid,
     /// Path of the volume.
     pub volume: String,
+    /// Nothing is ever written to it: it belongs to another appliance, whose blocks are read here.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub read_only: bool,
     /// How long blocks are kept.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retention: Retention,
@@ -330,6 +333,7 @@ mod tests {
                 name: "card".parse().unwrap(),
                 uuid: Uuid([1; 16]),
                 volume: "/dev/x".to_string(),
+                read_only: true,
                 retention: Retention {
                     protect: true,
                     min_age_ms: Some(5),

@@ -15,6 +15,10 @@ const MIB: u64 = 1024 * 1024;
 const STATE_SERIAL: &str = "blockhaul-state";
 const DATA_SERIAL: &str = "SMOKE0";
 
+/// The address of the network interface as the console shows it: by the board file, and leased by the emulator's network.
+const ADDRESS: &str = "eth0 10.0.2.15/24 10.0.2.2";
+const LEASED_ADDRESS: &str = "eth0 10.0.2.15/24, by DHCP from 10.0.2.2";
+
 /// Where the daemon keeps its key, on the state volume.
 const KEY_FILE: &str = "/identity.key";
 
@@ -24,11 +28,11 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let state = Disk::ext4(&stage.folder, STATE_SERIAL, 32 * MIB)?;
     let disks = [data, state.clone()];
 
-    boot_and_stop(stage, stage.image, report, "first", &disks)?;
+    boot_and_stop(stage, stage.image, report, "first", &disks, ADDRESS)?;
     let key = state.read(KEY_FILE)?;
     report.saw("its identity is on the state volume");
 
-    boot_and_stop(stage, stage.image, report, "second", &disks)?;
+    boot_and_stop(stage, stage.image, report, "second", &disks, ADDRESS)?;
     if state.read(KEY_FILE)? != key {
         return Err("After the second start the identity on the state volume is another one.".to_owned());
     }
@@ -43,10 +47,11 @@ pub fn play_board(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
     let state = Disk::ext4(&stage.folder, STATE_SERIAL, 32 * MIB)?.at(Bus::Sata);
     let data = Disk::blank(&stage.folder, DATA_SERIAL, 64 * MIB)?.at(Bus::Sata);
     let card = Disk::blank(&stage.folder, "CARD0", 16 * MIB)?.at(Bus::Sd);
-    boot_and_stop(stage, &image, report, "camera", &[state, data, card])
+    let disks = [state, data, card];
+    boot_and_stop(stage, &image, report, "camera", &disks, LEASED_ADDRESS)
 }
 
-fn boot_and_stop(stage: &Stage<'_>, image: &Image, report: &mut Report, name: &str, disks: &[Disk]) -> Result<()> {
+fn boot_and_stop(stage: &Stage<'_>, image: &Image, report: &mut Report, name: &str, disks: &[Disk], address: &str) -> Result<()> {
     let nic = if image.modules.iter().any(|module| module == "e1000") {
         "e1000"
     } else {
@@ -74,7 +79,7 @@ fn boot_and_stop(stage: &Stage<'_>, image: &Image, report: &mut Report, name: &s
     for text in awaited {
         report.saw(&machine.expect(text)?);
     }
-    report.saw(&machine.expect_anywhere("eth0 10.0.2.15/24 10.0.2.2")?);
+    report.saw(&machine.expect_anywhere(address)?);
     machine.press_power_button()?;
     report.saw(&machine.expect("power button pressed")?);
     report.saw(&machine.expect("switching off")?);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod borrowed;
 mod card;
 mod chain;
 mod check;

@@ -77,24 +77,30 @@ pub struct Loop {
 impl Loop {
     /// Attaches an image with direct I/O.
     pub fn attach(image: &Path) -> Result<Loop> {
-        Loop::attach_as(image, "on")
+        Loop::attach_as(image, "on", &[])
+    }
+
+    /// Attaches an image as a write-protected device.
+    pub fn attach_protected(image: &Path) -> Result<Loop> {
+        Loop::attach_as(image, "on", &["--read-only"])
     }
 
     /// Attaches a file that another process serves. Kernels lose concurrent writes of direct I/O on FUSE (seen on 6.18); the server's file is
     /// not cached anyway. A request is kept within one message to the server: of a longer one that fails half way, the loop driver says that
     /// it went well.
     pub fn attach_served(file: &Path) -> Result<Loop> {
-        let attached = Loop::attach_as(file, "off")?;
+        let attached = Loop::attach_as(file, "off", &[])?;
         let name = attached.device.file_name().unwrap_or_default().display().to_string();
         let limit = format!("/sys/block/{name}/queue/max_sectors_kb");
         std::fs::write(&limit, "512").map_err(|error| format!("{limit}: {error}"))?;
         Ok(attached)
     }
 
-    fn attach_as(image: &Path, direct: &str) -> Result<Loop> {
+    fn attach_as(image: &Path, direct: &str, more: &[&str]) -> Result<Loop> {
         let image = image.display().to_string();
         let direct = format!("--direct-io={direct}");
-        let device = system("losetup", &["--find", "--show", &direct, &image]);
+        let words = [&["--find", "--show", &direct], more, &[&image]].concat();
+        let device = system("losetup", &words);
         let device = device.map_err(|why| format!("{why}. Loop devices need root."))?;
         Ok(Loop { device: device.into() })
     }

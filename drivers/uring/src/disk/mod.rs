@@ -228,7 +228,7 @@ impl Disks {
     }
 
     fn flush(&mut self, tag: Tag, volume: VolumeId) {
-        match self.usable(volume).and_then(Volume::writable).map(|open| open.lane) {
+        match self.usable(volume).and_then(Volume::flushable).map(|open| open.lane) {
             Ok(lane) => self.transfer(Transfer::new(tag, volume, lane, 0, Work::Flush)),
             Err(error) => self.refuse(tag, error),
         }

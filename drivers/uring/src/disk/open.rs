@@ -61,7 +61,8 @@ pub(super) fn open(path: &str, access: Access) -> Result<Opened, IoError> {
     let flags = match access {
         Access::Exclusive if is_device() => OFlags::RDWR | OFlags::EXCL,
         Access::Exclusive => OFlags::RDWR,
-        Access::ReadOnly => OFlags::RDONLY,
+        Access::ExclusiveToRead if is_device() => OFlags::RDONLY | OFlags::EXCL,
+        Access::ExclusiveToRead | Access::ReadOnly => OFlags::RDONLY,
     };
     open_with(path, access, flags | OFlags::DIRECT | OFlags::CLOEXEC)
 }
@@ -87,12 +88,13 @@ fn open_with(path: &str, access: Access, flags: OFlags) -> Result<Opened, IoErro
         // Replaced between the two looks; whoever does that is still at it.
         return Err(IoError::Busy);
     }
-    if access == Access::Exclusive {
+    match access {
         // Others let it be opened, and fail the writes.
-        if is_device && ioctl::is_read_only(&file).map_err(meaning)? {
-            return Err(IoError::ReadOnly);
-        }
-        lock(&file)?;
+        Access::Exclusive if is_device && ioctl::is_read_only(&file).map_err(meaning)? => return Err(IoError::ReadOnly),
+        Access::Exclusive => lock(&file, libc::F_WRLCK)?,
+        // The kernel gives no other lock to whoever cannot write.
+        Access::ExclusiveToRead => lock(&file, libc::F_RDLCK)?,
+        Access::ReadOnly => {}
     }
     if is_device {
         device(file, &found)
@@ -106,9 +108,9 @@ fn is_read_only(stat: &Stat) -> bool {
 }
 
 /// Locks against other daemons: `O_EXCL` says nothing for files. The lock goes with the open file, not with the process.
-fn lock(file: &OwnedFd) -> Result<(), IoError> {
+fn lock(file: &OwnedFd, kind: libc::c_int) -> Result<(), IoError> {
     let whole = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
+        l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: 0,
         l_len: 0,

@@ -84,6 +84,14 @@ impl Volume {
     pub(super) fn writable(&mut self) -> Result<&mut Volume, IoError> {
         match self.access {
             Access::Exclusive => Ok(self),
+            Access::ExclusiveToRead | Access::ReadOnly => Err(IoError::ReadOnly),
+        }
+    }
+
+    /// The volume, if nobody else may change it.
+    pub(super) fn flushable(&mut self) -> Result<&mut Volume, IoError> {
+        match self.access {
+            Access::Exclusive | Access::ExclusiveToRead => Ok(self),
             Access::ReadOnly => Err(IoError::ReadOnly),
         }
     }

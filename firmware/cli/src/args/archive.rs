@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use blockhaul_core::Name;
 use blockhaul_core::control::types;
 use clap::{Args, Subcommand, ValueEnum};
+use hal::Uuid;
 
 use super::value;
 
@@ -13,6 +14,8 @@ use super::value;
 pub enum Archive {
     /// Format a volume as an archive
     Create(Create),
+    /// Take in the archive that is on a volume already
+    Open(Open),
     /// List all archives
     List,
     /// Show one archive, its volume and its tracks
@@ -149,6 +152,27 @@ pub struct Create {
     /// Say what would be done, and write nothing
     #[arg(long, short = 'n')]
     pub dry_run: bool,
+}
+
+/// `blockhaul archive open`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    blockhaul archive open rescued --volume /dev/sdb1\n  \
+    blockhaul archive open lobby-card --volume /dev/disk/by-id/usb-reader-0:0 --read-only\n\n\
+    --read-only is for what belongs to another appliance, like a card out of its camera: its blocks can be hauled, verified and\n\
+    exported, and not a byte of it changes, so that the camera goes on with it as if nothing had been.")]
+pub struct Open {
+    /// Its name here; it need not be the one it was made with
+    pub name: Name,
+    /// The disk, partition or file that it is on
+    #[arg(long, value_name = "PATH")]
+    pub volume: PathBuf,
+    /// Take in no other archive than this
+    #[arg(long, value_name = "UUID")]
+    pub uuid: Option<Uuid>,
+    /// Never write to it
+    #[arg(long)]
+    pub read_only: bool,
 }
 
 /// What happens at the end of the volume.

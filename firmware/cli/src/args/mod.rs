@@ -226,6 +226,8 @@ mod tests {
             "archive scrub card --rate 10MiB/s --pause 168h",
             "archive scrub card --off",
             "archive remove card",
+            "archive open card --volume card.img --read-only",
+            "archive open card --volume card.img --uuid 01234567-89ab-4cde-8f01-23456789abcd",
             "tag set --archive card --camera lobby --kind audio --from 10:00 --to 11:00 court",
             "tag unset --archive card --camera lobby --blocks 1..9 court --dry-run",
             "tag list --archive card",

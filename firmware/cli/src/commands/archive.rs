@@ -1,13 +1,13 @@
 //! `archive …`.
 
 use blockhaul_core::control::types::{
-    ArchiveCreate, ArchiveInfo, Archives, CutOver, Migrated, MoveCall, Named, Nothing, ScrubCall, Verified,
+    ArchiveCreate, ArchiveInfo, ArchiveOpen, Archives, CutOver, Migrated, MoveCall, Named, Nothing, ScrubCall, Verified,
 };
 
 use serde_json::Value;
 
 use super::{Context, understood};
-use crate::args::archive::{Archive, Create, Move, Scrub};
+use crate::args::archive::{Archive, Create, Move, Open, Scrub};
 use crate::args::value;
 use crate::client::Style;
 use crate::failure::{Exit, Failure};
@@ -17,6 +17,7 @@ use crate::render::{archive, migration, text, units};
 pub fn run(context: &Context, archive: Archive) -> Result<Exit, Failure> {
     match archive {
         Archive::Create(create) => self::create(context, create),
+        Archive::Open(open) => self::open(context, open),
         Archive::List => {
             let render = |all: &Archives, look: &_| archive::table(&all.archives, look);
             context.ask("io.blockhaul.Archive.List", Nothing {}, render)
@@ -79,6 +80,22 @@ fn create(context: &Context, create: Create) -> Result<Exit, Failure> {
     }
     context.show(method, answer, |info: &ArchiveInfo, look| {
         format!("Archive {} is made.\n\n{}", info.archive.name, archive::info(info, look))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn open(context: &Context, open: Open) -> Result<Exit, Failure> {
+    let method = "io.blockhaul.Archive.Open";
+    let volume = value::absolute(&open.volume).map_err(|told| Failure::usage(told, "Name the volume by a plain path."))?;
+    let parameters = ArchiveOpen {
+        name: open.name,
+        volume,
+        uuid: open.uuid,
+        read_only: open.read_only,
+    };
+    let answer = context.connect()?.call_patiently(method, parameters)?;
+    context.show(method, answer, |info: &ArchiveInfo, look| {
+        format!("Archive {} is taken in.\n\n{}", info.archive.name, archive::info(info, look))
     })?;
     Ok(Exit::Done)
 }

@@ -89,7 +89,7 @@ impl Creation {
                 "Choose a power of two from 64KiB to 16MiB; 1MiB suits most.",
             ));
         };
-        if !call.volume.starts_with('/') || call.volume.len() > 4_000 {
+        if !call.volume.starts_with('/') || call.volume.len() > limits::VOLUME_PATH_BYTES_MAX {
             return Err(refusal(
                 RefusalCode::Usage,
                 "The volume is not an absolute path.",

@@ -25,6 +25,7 @@ mod shown;
 mod supers;
 mod suspects;
 pub mod tagged;
+pub mod taking;
 mod verified;
 pub mod walk;
 
@@ -33,7 +34,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
-use hal::{Instant, IoError, Moment, Op, Span, Uuid, VolumeFacts, VolumeId};
+use hal::{Access, Instant, IoError, Moment, Op, Span, Uuid, VolumeFacts, VolumeId};
 
 pub use catalog::{Catalog, TrackId};
 pub use log::{Accepted, Log, NotAccepted, Owner, Settled, SettledWhat};
@@ -122,6 +123,8 @@ pub struct Archive {
     pub uuid: Uuid,
     /// Path of the volume.
     pub path: String,
+    /// How the volume is opened.
+    access: Access,
     /// What it can do now.
     pub phase: Phase,
     /// As found when it was opened.
@@ -245,6 +248,11 @@ impl Archive {
     /// Whether it is being opened, and its device answers.
     pub fn is_opening(&self) -> bool {
         matches!(self.phase, Phase::Opening(_)) && self.silent_since.is_none()
+    }
+
+    /// Whether it is configured to be read, and never written.
+    pub fn is_only_read(&self) -> bool {
+        self.access == Access::ExclusiveToRead
     }
 
     /// Whether blocks can be appended, room aside.

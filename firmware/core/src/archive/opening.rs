@@ -93,13 +93,15 @@ pub struct Scan {
 }
 
 impl Archive {
-    /// Begins to open the archive `name` on the volume at `path`.
+    /// Begins to open the archive `name` on the volume at `path`. With [`Access::ExclusiveToRead`] nothing is ever written to it:
+    /// it belongs to another appliance, whose blocks are read here while it is away.
     pub fn open(
         index: usize,
         name: Name,
         uuid: hal::Uuid,
         path: String,
         volume: VolumeId,
+        access: Access,
         context: &mut Context,
     ) -> Result<Archive, &'static str> {
         const NO_MEMORY: &str = "the block memory is used up; give the daemon more with --memory";
@@ -113,7 +115,7 @@ impl Archive {
             tag,
             volume,
             path: path.clone(),
-            access: Access::Exclusive,
+            access,
         });
         let superblock = Superblock {
             archive: uuid,
@@ -143,6 +145,7 @@ impl Archive {
             name,
             uuid,
             path,
+            access,
             phase: Phase::Opening(Opening::Volume),
             facts: None,
             catalog: Catalog::default(),
@@ -192,6 +195,10 @@ impl Archive {
                     IoError::Busy => (
                         format!("{} is mounted or held by another program", self.path),
                         "Find the holder with `blockhaul device list`, unmount or stop it, then restart the daemon.",
+                    ),
+                    IoError::ReadOnly => (
+                        format!("{} is write-protected", self.path),
+                        "Lift the protection and restart the daemon; or `blockhaul archive remove` it and `blockhaul archive open` it with --read-only.",
                     ),
                     _ => (
                         format!("{} cannot be opened ({error})", self.path),
@@ -282,7 +289,11 @@ impl Archive {
 
     fn read_superblocks(&mut self, settled: Result<(), IoError>, context: &mut Context) {
         let size_bytes = self.facts.as_ref().map_or(0, |facts| facts.size_bytes);
-        if let Err(error) = settled {
+        // What takes no writes has none that a flush would have to settle.
+        let is_protected = self.is_only_read() && settled == Err(IoError::ReadOnly);
+        if let Err(error) = settled
+            && !is_protected
+        {
             let why = format!("{} does not answer a flush ({error})", self.path);
             self.become_offline(
                 VolumeState::Offline,
@@ -367,7 +378,7 @@ impl Archive {
         self.log.keep_back(system);
         self.superblock = superblock;
         self.freeing.resume(&self.superblock);
-        if stale > 0 {
+        if stale > 0 && !self.is_only_read() {
             let sentence =
                 format!("{stale} of 4 superblock copies of archive {name} were stale or damaged and are written again.");
             context.say(Code::SuperblockRepaired, &name, sentence);
@@ -499,6 +510,22 @@ impl Archive {
             target,
             context,
         ));
+    }
+
+    /// The end of the log is known, and another appliance goes on from there one day: no new epoch begins.
+    pub(super) fn only_read(&mut self, context: &mut Context) {
+        let why = "its blocks are only read here".to_string();
+        self.phase = Phase::ReadOnly { why };
+        let sentence = format!(
+            "Archive {} is ready to be read: blocks {} to {} on {}. Nothing is written to it.",
+            self.name,
+            self.oldest(),
+            self.log.next,
+            self.path
+        );
+        context.say(Code::ArchiveReady, &self.name.clone(), sentence);
+        context.wake(Ready::Scrub(self.index));
+        context.wake(Ready::Archive(self.index));
     }
 
     pub(super) fn finish_opening(&mut self, context: &mut Context) {

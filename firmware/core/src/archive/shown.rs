@@ -23,6 +23,8 @@ impl Archive {
                 "looking for the end of the log".to_string(),
                 String::new(),
             ),
+            // It does what it is configured to do.
+            Phase::ReadOnly { why } if self.is_only_read() => (VolumeState::Ready, why.clone(), String::new()),
             Phase::ReadOnly { why } => (
                 VolumeState::ReadOnly,
                 why.clone(),

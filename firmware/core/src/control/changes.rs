@@ -276,7 +276,7 @@ impl Parts {
         };
         match change {
             Change::AddArchive(index, setting) => {
-                self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+                self.open_archive(index, &setting, context);
                 self.keep(index, context);
                 if let Some(client) = client {
                     self.wait_for_archive(client, index, context);
@@ -394,7 +394,11 @@ impl Parts {
             Change::OpenArchive(setting) => {
                 let index = self.archives.len();
                 self.archives.push(None);
-                self.open_archive(index, setting.name, setting.uuid, setting.volume, context);
+                self.open_archive(index, &setting, context);
+                if let Some(client) = client {
+                    self.keep(index, context);
+                    self.wait_for_archive(client, index, context);
+                }
             }
             Change::SetNicRate(_) => {
                 self.set_nic_rates(context);

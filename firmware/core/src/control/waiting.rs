@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span};
+use hal::{ClientId, DeviceFacts, Instant, NicFacts, Span, VolumeId};
 
 use super::noting::mark_info;
 use super::types::{
@@ -15,11 +15,12 @@ use super::{Control, Reading, export, refuse, reply, verify};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::{Creation, Made, refusal};
+use crate::archive::taking::Taking;
 use crate::archive::{Archive, Phase, TrackId};
 use crate::context::{Context, Ready};
 use crate::control::changes::Change;
 use crate::control::types::Refusal;
-use crate::format::NO_HASH;
+use crate::format::{NO_HASH, Superblock};
 use crate::settings::{ArchiveSetting, ScrubSetting};
 
 /// Time between two states that one caller of `Status` is sent.
@@ -279,9 +280,47 @@ impl Parts {
                     name: call.name,
                     uuid: superblock.archive,
                     volume: call.volume,
+                    read_only: false,
                     scrub: None,
                 };
                 self.change(Some(client), Change::AddArchive(index, setting), context);
+            }
+        }
+    }
+
+    /// The look at a volume goes on; when it has ended its caller is told, or the archive on it is opened.
+    pub fn on_taking(
+        &mut self,
+        volume: VolumeId,
+        context: &mut Context,
+        go_on: impl FnOnce(&mut Taking, &mut Context) -> Option<Result<Superblock, Refusal>>,
+    ) {
+        let Some((mut taking, client)) = self.takings.remove(&volume) else {
+            return;
+        };
+        match go_on(&mut taking, context) {
+            None => {
+                self.takings.insert(volume, (taking, client));
+            }
+            Some(Err(refusal)) => refuse(client, &refusal, context),
+            Some(Ok(superblock)) if taking.call.uuid.is_some_and(|uuid| uuid != superblock.archive) => {
+                let sentence = format!(
+                    "{} holds archive {}, which was made as {}. Nothing was written to it.",
+                    taking.call.volume, superblock.archive, superblock.label
+                );
+                let next = "Name another volume, or the identity that is on this one.";
+                refuse(client, &refusal(RefusalCode::Refused, sentence, next), context);
+            }
+            Some(Ok(superblock)) => {
+                let setting = ArchiveSetting {
+                    retention: crate::control::types::Retention::default(),
+                    name: taking.call.name,
+                    uuid: superblock.archive,
+                    volume: taking.call.volume,
+                    read_only: taking.call.read_only,
+                    scrub: None,
+                };
+                self.change(Some(client), Change::OpenArchive(setting), context);
             }
         }
     }

@@ -194,6 +194,10 @@ fn calls() -> Vec<(&'static str, Value)> {
             "Archive.Create",
             json!({ "name": "vault", "volume": VOLUME, "block_bytes": BLOCK_BYTES, "mode": "ring", "destroy": "yard", "dry_run": false }),
         ),
+        (
+            "Archive.Open",
+            json!({ "name": "found", "volume": VOLUME, "read_only": true }),
+        ),
         ("Archive.List", json!({})),
         ("Archive.Info", yard()),
         ("Archive.Verify", yard()),

@@ -110,6 +110,7 @@ pub fn sample() -> Settings {
             name: name("yard"),
             uuid: Uuid([0xa1; 16]),
             volume: "/dev/volume".to_owned(),
+            read_only: true,
             retention: Retention {
                 remove_after_success: true,
                 count: GuardCount::Only,

@@ -289,7 +289,11 @@ impl Archive {
             self.become_read_only(Code::SuperblockQuorumLost, why, context);
             return;
         }
-        self.begin_epoch(head, context);
+        if self.is_only_read() {
+            self.only_read(context);
+        } else {
+            self.begin_epoch(head, context);
+        }
     }
 
     /// Damaged blocks behind the last whole block of a track that is recorded here may have been its own: their numbers must not

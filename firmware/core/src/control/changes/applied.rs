@@ -119,6 +119,17 @@ impl Change {
                 Err(not_found("archive", name))
             }
         };
+        // Something is to be appended to it.
+        let writable = |settings: &Settings, name: &Name| {
+            archive(settings, name)?;
+            let is_only_read = |archive: &ArchiveSetting| archive.name == *name && archive.read_only;
+            if !settings.archives.iter().any(is_only_read) {
+                return Ok(());
+            }
+            let sentence = format!("Archive {name} is only read here.");
+            let next = "Name another archive; or `blockhaul archive remove` this one, and `blockhaul archive open` it without --read-only.";
+            Err(refusal(RefusalCode::Refused, sentence, next))
+        };
         let peer = |settings: &Settings, name: &Name| {
             if settings.peers.iter().any(|peer| peer.name == *name) {
                 Ok(())
@@ -146,7 +157,7 @@ impl Change {
             Change::RemoveArchive(name) => removal::remove_archive(settings, name)?,
             Change::AddRecorder(setting) => {
                 check_door(setting)?;
-                archive(settings, &setting.archive)?;
+                writable(settings, &setting.archive)?;
                 if settings.recorders.iter().any(|recorder| recorder.name == setting.name) {
                     return Err(taken("recorder", &setting.name));
                 }
@@ -210,7 +221,7 @@ impl Change {
             }
             Change::AddGrant(call, token) => {
                 peer(settings, &call.peer)?;
-                archive(settings, &call.archive)?;
+                writable(settings, &call.archive)?;
                 tenant::are_there(settings, &call.tenants)?;
                 settings.grants.push(GrantSetting {
                     id: grant_id(token),
@@ -292,7 +303,7 @@ impl Change {
             Change::RemoveTenant(name) => tenant::remove(settings, name)?,
             Change::AddCard(setting) => {
                 setting.check()?;
-                archive(settings, &setting.archive)?;
+                writable(settings, &setting.archive)?;
                 if settings.cards.iter().any(|card| card.name == setting.name) {
                     return Err(taken("card", &setting.name));
                 }
@@ -346,7 +357,7 @@ impl Change {
             }
             Change::RestoreGrant(setting) => {
                 peer(settings, &setting.peer)?;
-                archive(settings, &setting.archive)?;
+                writable(settings, &setting.archive)?;
                 tenant::are_there(settings, &setting.tenants)?;
                 settings.grants.push(setting.clone());
             }

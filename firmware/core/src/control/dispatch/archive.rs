@@ -9,6 +9,7 @@ use super::{Done, Outcome, no_such, no_such_method, one_at_a_time, parse};
 use crate::Name;
 use crate::appliance::Parts;
 use crate::archive::creation::{Creation, refusal};
+use crate::archive::taking::Taking;
 use crate::archive::walk::Reader;
 use crate::archive::{Archive, TrackId};
 use crate::context::Context;
@@ -18,7 +19,8 @@ use crate::control::export::{Export, Merged};
 use crate::control::reading::Ask;
 use crate::control::survey::{Cover, Days, Quest, Survey};
 use crate::control::types::{
-    ArchiveCreate, Archives, Call, CompareCall, ExistsCall, ExportCall, GapsCall, Named, RefusalCode, ScrubCall, StatisticsCall,
+    ArchiveCreate, ArchiveOpen, Archives, Call, CompareCall, ExistsCall, ExportCall, GapsCall, Named, RefusalCode, ScrubCall,
+    StatisticsCall,
 };
 use crate::control::verify::Verify;
 use crate::control::waiting::archive_info;
@@ -29,6 +31,7 @@ use crate::settings::ScrubSetting;
 /// Methods, and the least role for each.
 pub(super) const METHODS: &[(&str, Role)] = &[
     ("Create", Role::Admin),
+    ("Open", Role::Admin),
     ("List", Role::Read),
     ("Info", Role::Read),
     ("Verify", Role::Read),
@@ -48,6 +51,7 @@ impl Parts {
         let name = || parse::<Named>(call).map(|named| named.name);
         match method {
             "Create" => self.create_archive(client, parse(call)?, context)?,
+            "Open" => self.take_in_archive(client, parse(call)?, context)?,
             "List" => {
                 let archives = self.configured_archives().map(Archive::status).collect();
                 reply(client, &Archives { archives }, false, context);
@@ -92,24 +96,38 @@ impl Parts {
     }
 
     fn create_archive(&mut self, client: ClientId, call: ArchiveCreate, context: &mut Context) -> Done {
-        let being_made = self.creations.values().any(|(creation, _)| creation.call.name == call.name);
-        if being_made || self.settings.archives.iter().any(|archive| archive.name == call.name) {
-            let sentence = format!("There is an archive {} already.", call.name);
-            return Err(refusal(RefusalCode::Refused, sentence, "Choose another name.").into());
-        }
-        if let Some(other) = self.settings.archives.iter().find(|archive| archive.volume == call.volume) {
-            let sentence = format!("{} is the volume of archive {}.", call.volume, other.name);
-            return Err(refusal(RefusalCode::Busy, sentence, "Choose another volume.").into());
-        }
-        if self.settings.archives.len() + self.creations.len() >= ARCHIVES_MAX {
-            let sentence = format!("An appliance has {ARCHIVES_MAX} archives at most.");
-            return Err(refusal(RefusalCode::Refused, sentence, "Use another appliance.").into());
-        }
+        self.check_new_archive(&call.name, &call.volume)?;
         let index = self.archives.len();
         let volume = self.new_volume();
         let creation = Creation::start(index, call, volume, context)?;
         self.archives.push(None);
         self.creations.insert(index, (creation, client));
+        Ok(())
+    }
+
+    fn take_in_archive(&mut self, client: ClientId, call: ArchiveOpen, context: &mut Context) -> Done {
+        self.check_new_archive(&call.name, &call.volume)?;
+        let volume = self.new_volume();
+        let taking = Taking::start(call, volume, context)?;
+        self.takings.insert(volume, (taking, client));
+        Ok(())
+    }
+
+    /// Whether there may be another archive of that name on that volume.
+    fn check_new_archive(&self, name: &Name, volume: &str) -> Done {
+        let being_made = self.creations.values().any(|(creation, _)| creation.call.name == *name);
+        if being_made || self.settings.archives.iter().any(|archive| archive.name == *name) {
+            let sentence = format!("There is an archive {name} already.");
+            return Err(refusal(RefusalCode::Refused, sentence, "Choose another name.").into());
+        }
+        if let Some(other) = self.settings.archives.iter().find(|archive| archive.volume == volume) {
+            let sentence = format!("{volume} is the volume of archive {}.", other.name);
+            return Err(refusal(RefusalCode::Busy, sentence, "Choose another volume.").into());
+        }
+        if self.settings.archives.len() + self.creations.len() + self.takings.len() >= ARCHIVES_MAX {
+            let sentence = format!("An appliance has {ARCHIVES_MAX} archives at most.");
+            return Err(refusal(RefusalCode::Refused, sentence, "Use another appliance.").into());
+        }
         Ok(())
     }
 

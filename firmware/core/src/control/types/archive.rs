@@ -41,6 +41,22 @@ fn default_mode() -> Mode {
     Mode::Append
 }
 
+/// Parameters of `Open`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveOpen {
+    /// Its name here.
+    pub name: Name,
+    /// Absolute path of the disk, partition or file that it is on.
+    pub volume: String,
+    /// Its identity, if another archive must not be taken for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Uuid>,
+    /// Never write to it: it belongs to another appliance, whose blocks are read here.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
 /// Reply of `List`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Archives {
@@ -48,7 +64,7 @@ pub struct Archives {
     pub archives: Vec<ArchiveStatus>,
 }
 
-/// Reply of `Info` and `Create`.
+/// Reply of `Info`, `Create` and `Open`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArchiveInfo {
     /// State and numbers.
