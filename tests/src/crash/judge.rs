@@ -18,6 +18,8 @@ const OPEN_WITHIN_NS: u64 = 20 * SECOND_NS;
 const OPEN_MEMORY_BYTES: u32 = 2 << 20;
 /// Block memory of an appliance that makes an archive.
 pub const MAKE_MEMORY_BYTES: u32 = 8 << 20;
+/// Of so many states one is also opened to be read only.
+const BORROWED_EVERY: u64 = 4;
 /// Blocks that are appended after a recovery.
 const APPENDED: u64 = 3;
 
@@ -88,6 +90,13 @@ impl Judge {
             return Ok(counts);
         }
         let settings = take.settings();
+        if seed.is_multiple_of(BORROWED_EVERY)
+            && let Some(settings) = &cut.settings
+        {
+            counts.openings += 1;
+            self.borrow(&first, &bytes, settings, seed)
+                .map_err(|why| format!("opened to be read only, {why}"))?;
+        }
         self.append(&mut take, &first)?;
 
         let mut truth = cut.truth.clone();
@@ -159,6 +168,26 @@ impl Judge {
             blocks,
             status,
         })
+    }
+
+    /// An appliance that may only read finds the same end, and writes nothing.
+    fn borrow(&self, first: &Found, bytes: &Image, settings: &[u8], seed: u64) -> Result<(), String> {
+        let (text, volume) = (String::from_utf8_lossy(settings), format!("volume = \"{VOLUME}\"\n"));
+        let read_only = text.replacen(&volume, &format!("{volume}read_only = true\n"), 1);
+        if read_only == text {
+            // It was not made yet, and `open` has made it.
+            return Ok(());
+        }
+        let mut take = self.start(bytes, Some(read_only.as_bytes()), seed);
+        take.pass(SECOND_NS);
+        let status = take.archive()?;
+        if status["state"] != "ready" || status["head"] != first.head {
+            return Err(format!("the log does not end at {}: {status}", first.head));
+        }
+        match take.disk().current().differing(bytes).first() {
+            Some(written) => Err(format!("bytes {written:?} were written")),
+            None => Ok(()),
+        }
     }
 
     fn announced(&self, take: &mut Take) -> Option<(u64, Image)> {
