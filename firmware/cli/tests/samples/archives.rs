@@ -18,6 +18,12 @@ pub fn samples() -> Vec<Sample> {
         destroy: Some("S1".into()),
         dry_run: true,
     };
+    let open = ArchiveOpen {
+        name: name(),
+        volume: "/dev/sda".into(),
+        uuid: Some(Uuid::default()),
+        read_only: true,
+    };
     let export = ExportCall {
         archive: name(),
         camera: name(),
@@ -98,6 +104,7 @@ pub fn samples() -> Vec<Sample> {
                 archives: vec![archive()],
             },
         ),
+        plain("io.blockhaul.Archive.Open", open, info()),
         plain("io.blockhaul.Archive.Info", Named { name: name() }, info()),
         plain("io.blockhaul.Archive.Verify", Named { name: name() }, verified),
         with_least("io.blockhaul.Archive.Export", export, least.clone(), exported),
