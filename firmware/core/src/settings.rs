@@ -115,6 +115,20 @@ pub struct ArchiveSetting {
     pub scrub: Option<ScrubSetting>,
 }
 
+impl ArchiveSetting {
+    /// An archive that keeps its blocks as long as there is room, and is not read for damage.
+    pub fn new(name: Name, uuid: Uuid, volume: String, read_only: bool) -> ArchiveSetting {
+        ArchiveSetting {
+            name,
+            uuid,
+            volume,
+            read_only,
+            retention: Retention::default(),
+            scrub: None,
+        }
+    }
+}
+
 /// How an archive is read for damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

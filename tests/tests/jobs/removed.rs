@@ -1,5 +1,6 @@
 //! An archive is taken out of the configuration: refused while something uses it, and nothing on its volume changes.
 
+use blockhaul_tests::site::VOLUME;
 use blockhaul_tests::stage::{SLOTS, Stage};
 use serde_json::json;
 
@@ -47,4 +48,32 @@ fn an_archive_leaves_with_its_volume_as_it_is_and_comes_back_by_a_document() {
     stage.pass(5);
     let info = stage.ask(yard, "Archive.Info", json!({ "name": "yard" }));
     assert_eq!(info["tracks"][0]["next"], 3, "{info}");
+}
+
+#[test]
+fn one_that_comes_back_keeps_to_its_retention_without_a_restart() {
+    for by_document in [true, false] {
+        let mut stage = Stage::new();
+        let yard = stage.add("yard", SLOTS, "append");
+        stage.record(yard, 3 * SLOTS / 4);
+        let recorder = stage.ask(yard, "Recorder.List", json!({}))["recorders"][0]["name"].take();
+        stage.ask(yard, "Recorder.Remove", json!({ "name": recorder }));
+        let document = stage.ask(yard, "Config.Export", json!({ "secrets": true }))["document"].take();
+        stage.ask(yard, "Archive.Remove", json!({ "name": "yard" }));
+        stage.pass(5);
+        if by_document {
+            stage.ask(yard, "Config.Apply", json!({ "document": document }));
+        } else {
+            stage.ask(yard, "Archive.Open", json!({ "name": "yard", "volume": VOLUME }));
+        }
+        stage.pass(5);
+        let retention = json!({ "archive": "yard", "retention": { "max_bytes": 1 } });
+        stage.ask(yard, "Retention.Set", retention);
+        stage.pass(5);
+        let info = stage.ask(yard, "Archive.Info", json!({ "name": "yard" }));
+        assert!(
+            info["archive"]["oldest"].as_u64() > Some(0),
+            "by document: {by_document}; {info}"
+        );
+    }
 }

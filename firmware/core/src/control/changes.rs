@@ -395,8 +395,8 @@ impl Parts {
                 let index = self.archives.len();
                 self.archives.push(None);
                 self.open_archive(index, &setting, context);
+                self.keep(index, context);
                 if let Some(client) = client {
-                    self.keep(index, context);
                     self.wait_for_archive(client, index, context);
                 }
             }

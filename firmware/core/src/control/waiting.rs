@@ -275,14 +275,7 @@ impl Parts {
             }
             Some(Ok(Made::Archive(superblock))) => {
                 let call = creation.call;
-                let setting = ArchiveSetting {
-                    retention: crate::control::types::Retention::default(),
-                    name: call.name,
-                    uuid: superblock.archive,
-                    volume: call.volume,
-                    read_only: false,
-                    scrub: None,
-                };
+                let setting = ArchiveSetting::new(call.name, superblock.archive, call.volume, false);
                 self.change(Some(client), Change::AddArchive(index, setting), context);
             }
         }
@@ -312,14 +305,8 @@ impl Parts {
                 refuse(client, &refusal(RefusalCode::Refused, sentence, next), context);
             }
             Some(Ok(superblock)) => {
-                let setting = ArchiveSetting {
-                    retention: crate::control::types::Retention::default(),
-                    name: taking.call.name,
-                    uuid: superblock.archive,
-                    volume: taking.call.volume,
-                    read_only: taking.call.read_only,
-                    scrub: None,
-                };
+                let call = taking.call;
+                let setting = ArchiveSetting::new(call.name, superblock.archive, call.volume, call.read_only);
                 self.change(Some(client), Change::OpenArchive(setting), context);
             }
         }
