@@ -48,6 +48,8 @@ pub struct Image {
     pub initramfs_bytes: u64,
     /// The size of the boot image of the kernel.
     pub kernel_bytes: u64,
+    /// The formats that the daemon says it knows; empty if it does not say.
+    pub formats: String,
     /// Where the files lie.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -99,6 +101,7 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
         }
     };
     let program = daemon::load(&program)?;
+    let formats = daemon::formats(&program).unwrap_or_default();
     let files = board.files.iter().map(|file| {
         let content = read(&tree.boards().join(&file.from))?;
         Ok(ExtraFile {
@@ -107,7 +110,13 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
             content,
         })
     });
-    let initramfs = initramfs::pack(&board, VERSION, &program, &modules, &files.collect::<Result<Vec<_>>>()?);
+    let initramfs = initramfs::pack(
+        &board,
+        (VERSION, &formats),
+        &program,
+        &modules,
+        &files.collect::<Result<Vec<_>>>()?,
+    );
     within_budget(&board, initramfs.len() as u64)?;
 
     let target = board.target.clone();
@@ -123,6 +132,7 @@ pub fn build(tree: &Tree, board: &str, options: &Options) -> Result<Image> {
         modules_bytes: modules.iter().map(|module| module.bytes.len() as u64).sum(),
         initramfs_bytes: initramfs.len() as u64,
         kernel_bytes: vmlinuz.len() as u64,
+        formats,
         board: board.name,
         folder,
     };

@@ -63,9 +63,30 @@ pub fn load(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The formats that a daemon says it knows, see `firmware/service/src/formats.rs`; none of a program that does not say so.
+pub fn formats(program: &[u8]) -> Option<String> {
+    const BEGINNING: &[u8] = b"blockhaul-formats: ";
+    let at = program.windows(BEGINNING.len()).position(|window| window == BEGINNING)? + BEGINNING.len();
+    let line = program[at..].split(|byte| *byte == b'\n').next()?;
+    let is_said = line.len() < 256
+        && line
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b" -;".contains(byte));
+    is_said.then(|| String::from_utf8_lossy(line).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_daemon_says_which_formats_it_knows() {
+        let line = "writes volume-1; reads volume-1;";
+        let program = format!("\0\0blockhaul-formats: {line}\nmore");
+        assert_eq!(formats(program.as_bytes()).as_deref(), Some(line));
+        assert_eq!(formats(b"\x7fELF and nothing of the kind"), None);
+        assert_eq!(formats(b"blockhaul-formats: \xff\n"), None);
+    }
 
     #[test]
     fn only_a_static_program_is_taken() {

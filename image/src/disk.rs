@@ -46,9 +46,13 @@ pub struct Slot {
 impl Slot {
     /// From an image; `initramfs` is its own, or one with more laid over.
     pub fn new(boot: &Boot, image: &Image, initramfs: &[u8], version: &str, tries: Option<u32>) -> Result<Slot> {
-        let release = format!(
+        let mut release = format!(
             "ID=blockhaul\nNAME=blockhaul\nPRETTY_NAME=\"blockhaul {version}\"\nVERSION_ID={version}\nIMAGE_ID=blockhaul\n"
         );
+        // Read by the first process of the slot beside it, `firmware/service/src/first/formats.rs`.
+        if !image.formats.is_empty() {
+            release += &format!("BLOCKHAUL_FORMATS=\"{}\"\n", image.formats);
+        }
         let command_line = image.command_line.as_bytes();
         let sections = [
             (".osrel", release.as_bytes()),
@@ -147,6 +151,11 @@ impl Disk {
         self.put(&format!("EFI/Linux/{}", slot.file_name()), &slot.content)
     }
 
+    /// Removes a slot, as an updater does to make room.
+    pub fn remove_slot(&self, file: &str) -> Result<()> {
+        self.mtools("mdel", &[&format!("::EFI/Linux/{file}")]).map(drop)
+    }
+
     /// The files of the slots there are.
     pub fn slots(&self) -> Result<Vec<String>> {
         let listed = self.mtools("mdir", &["-b", "::EFI/Linux"])?;
@@ -211,6 +220,8 @@ mod tests {
         assert!(read(&a.path).unwrap() == read(&b.path).unwrap());
         a.put_slot(&slot("1.1", Some(3))).unwrap();
         assert_eq!(a.slots().unwrap(), ["blockhaul_1.0.efi", "blockhaul_1.1+3.efi"]);
+        a.remove_slot("blockhaul_1.0.efi").unwrap();
+        assert_eq!(a.slots().unwrap(), ["blockhaul_1.1+3.efi"]);
         let small = Disk::write(&folder.path().join("c"), "d", 16 * MIB, &boot, &slot("1.0", None));
         assert!(small.unwrap_err().contains("at least"));
     }

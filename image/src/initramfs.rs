@@ -4,7 +4,8 @@
 //! `/etc/blockhaul/arguments`, `/etc/blockhaul/modules` (file names in `/lib/modules`),
 //! `/etc/blockhaul/state` (the serial of a disk or the name of a partition; empty for memory),
 //! `/etc/blockhaul/nics` (`eth0 10.0.2.15/24 10.0.2.2`; the gateway may be missing; or `eth0 dhcp`) and
-//! `/etc/blockhaul/programs` (path and arguments, with blanks between). `/etc/blockhaul/version` is said on the console.
+//! `/etc/blockhaul/programs` (path and arguments, with blanks between), and `/etc/blockhaul/formats` (what the daemon says of itself).
+//! `/etc/blockhaul/version` is said on the console.
 
 use crate::board::Board;
 use crate::cpio::Archive;
@@ -22,7 +23,7 @@ pub struct ExtraFile {
 }
 
 /// Packs everything into one uncompressed archive.
-pub fn pack(board: &Board, version: &str, daemon: &[u8], modules: &[Module], files: &[ExtraFile]) -> Vec<u8> {
+pub fn pack(board: &Board, (version, formats): (&str, &str), daemon: &[u8], modules: &[Module], files: &[ExtraFile]) -> Vec<u8> {
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "sys", "run", "var/lib", "etc/blockhaul", "lib/modules"] {
         archive.folder(folder, 0o755);
@@ -40,6 +41,8 @@ pub fn pack(board: &Board, version: &str, daemon: &[u8], modules: &[Module], fil
     });
     archive.file("etc/blockhaul/board", 0o644, &lines([board.name.clone()].into_iter()));
     archive.file("etc/blockhaul/version", 0o644, &lines([version.to_owned()].into_iter()));
+    let said = Some(formats).filter(|formats| !formats.is_empty());
+    archive.file("etc/blockhaul/formats", 0o644, &lines(said.map(str::to_owned).into_iter()));
     archive.file(
         "etc/blockhaul/arguments",
         0o644,
@@ -83,7 +86,13 @@ mod tests {
             executable: true,
             content: b"tool".to_vec(),
         };
-        pack(&board, "1.2", b"daemon", &[module("zz"), module("aa")], &[file])
+        pack(
+            &board,
+            ("1.2", "writes a-1; reads a-1;"),
+            b"daemon",
+            &[module("zz"), module("aa")],
+            &[file],
+        )
     }
 
     /// The content of a file in an archive.

@@ -2,8 +2,8 @@
 //! its end.
 //!
 //! It is not a service manager: it knows the daemon and the vendor's own programs, and starts nothing else. What it does is told
-//! by files baked into the image below `/etc/blockhaul`, one item per line: `arguments`, `modules`, `nics`, `programs`, `state`,
-//! `version`.
+//! by files baked into the image below `/etc/blockhaul`, one item per line: `arguments`, `formats`, `modules`, `nics`, `programs`,
+//! `state`, `version`.
 //! The daemon is the same program, started once more; so its failure is not the kernel's, and all orphans come here.
 //! Invariants: nothing here runs unless this is process 1; whatever goes wrong is said on the console in a sentence; the
 //! machine is never left without a first process, and never runs on for long without a daemon.
@@ -11,6 +11,7 @@
 mod crashes;
 mod dhcp;
 mod disks;
+mod formats;
 mod modules;
 mod mounts;
 mod nics;
@@ -94,6 +95,7 @@ fn run() -> Result<std::convert::Infallible, String> {
     mounts::state(lines("state").first().map(String::as_str))?;
     power::watch_button(&ask);
     let mut slot = Slot::find();
+    slot.check_formats(&formats::of_this(&lines("formats")))?;
     let mut signs = Signs::open()?;
     let mut programs = Programs::new(&lines("programs"));
     let mut crashes = Crashes::default();

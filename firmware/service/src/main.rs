@@ -8,6 +8,7 @@
 
 mod arguments;
 mod first;
+mod formats;
 mod log;
 mod protection;
 mod pulse;
@@ -56,7 +57,7 @@ fn daemon(given: Vec<OsString>) -> u8 {
             return 0;
         }
         Ok(Request::Version) => {
-            println!("blockhauld {VERSION}");
+            print!("blockhauld {VERSION}\n{}", formats::KNOWN);
             return 0;
         }
         Err(sentence) => {

@@ -115,7 +115,13 @@ fn version_and_help() {
     let binary = || Command::new(env!("CARGO_BIN_EXE_blockhauld"));
     assert_eq!(
         run(binary().arg("--version")),
-        (0, format!("blockhauld {}\n", env!("CARGO_PKG_VERSION")))
+        (
+            0,
+            format!(
+                "blockhauld {}\nblockhaul-formats: writes volume-1 settings-1; reads volume-1 settings-1;\n",
+                env!("CARGO_PKG_VERSION")
+            )
+        )
     );
     let (code, said) = run(binary().arg("--help"));
     assert_eq!(code, 0);

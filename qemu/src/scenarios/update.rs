@@ -67,6 +67,16 @@ pub fn play(stage: &Stage<'_>, report: &mut Report) -> Result<()> {
             "start {start} of version 1.2: its daemon does not run, and the machine restarts"
         ));
     }
+    system.remove_slot("blockhaul_1.0.efi")?;
+    let newer = "writes volume-2 settings-1; reads volume-1 volume-2 settings-1;";
+    let newer = with(&with(&initramfs, "version", "1.3"), "formats", newer);
+    system.put_slot(&slot(&newer, "1.3", Some(1))?)?;
+    guest.switch_on(stage)?;
+    guest
+        .machine()?
+        .expect("this slot writes volume-2, which blockhaul_1.1.efi does not read")?;
+    guest.machine()?.expect_restart()?;
+    report.saw("version 1.3 writes a format that 1.1 does not know: it starts no daemon, and writes nothing");
     guest.boot(stage)?;
     says(&mut guest, "image 1.1")?;
     pair::verify(&guest, CARD)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use super::{disks, say};
+use super::{disks, formats, say};
 
 /// The daemon must have been ready for so long.
 const GOOD_AFTER: Duration = Duration::from_secs(30);
@@ -47,6 +47,23 @@ impl Slot {
             counted,
             ready_since: None,
         }
+    }
+
+    /// As long as this slot has to prove itself, the machine may come back to another one: nothing is written that one of those
+    /// would not know.
+    pub(super) fn check_formats(&self, known: &str) -> Result<(), String> {
+        let Some(counted) = &self.counted else { return Ok(()) };
+        let others = with_partition(|root| others(root, counted))?;
+        for (name, said) in others {
+            let unknown = formats::unknown(known, &said);
+            if !unknown.is_empty() {
+                return Err(format!(
+                    "this slot writes {}, which {name} does not read, and the machine may come back to that one; update it first to a version that reads both",
+                    unknown.join(" and ")
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The daemon is ready, or crashed.
@@ -96,19 +113,41 @@ fn uncounted(file: &Path) -> Option<PathBuf> {
 }
 
 fn take_count_away(file: &Path) -> Result<String, String> {
+    with_partition(|root| {
+        let renamed = rename(root, file);
+        rustix::fs::sync();
+        renamed
+    })
+}
+
+/// Does something with the partition that firmware starts from.
+fn with_partition<T>(work: impl FnOnce(&Path) -> Result<T, String>) -> Result<T, String> {
     let device = disks::find(ESP).ok_or_else(|| format!("no partition has the name {ESP}"))?;
     std::fs::create_dir_all(MOUNTED).map_err(|error| format!("{MOUNTED}: {error}"))?;
     let plain = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount(&device, MOUNTED, "vfat", plain, c"").map_err(|error| format!("{} cannot be mounted: {error}", device.display()))?;
-    let renamed = rename(file);
-    rustix::fs::sync();
+    let done = work(Path::new(MOUNTED));
     let gone = unmount(MOUNTED, UnmountFlags::empty()).map_err(|error| format!("{MOUNTED} cannot be unmounted: {error}"));
-    renamed.and_then(|name| gone.map(|()| name))
+    done.and_then(|done| gone.map(|()| done))
 }
 
-fn rename(file: &Path) -> Result<String, String> {
+/// The slots beside this one, by name, and what they say of the formats that they know.
+fn others(root: &Path, counted: &Path) -> Result<Vec<(String, String)>, String> {
+    let folder = root.join(counted.parent().unwrap_or(Path::new("")));
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let this = uncounted(counted);
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let is_this = |path: &Path| uncounted(path).is_some_and(|path| this.as_ref().and_then(|this| name(this)) == name(&path));
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let others = paths.filter(|path| path.extension().is_some_and(|word| word == "efi") && !is_this(path));
+    Ok(others
+        .filter_map(|path| Some((name(&path)?, formats::of_file(&path)?)))
+        .collect())
+}
+
+fn rename(root: &Path, file: &Path) -> Result<String, String> {
     let good = uncounted(file).ok_or("its name has no count")?;
-    let place = |path: &Path| Path::new(MOUNTED).join(path);
+    let place = |path: &Path| root.join(path);
     // The loader has taken one off since it wrote the name down, or not, by its version: the file is looked for.
     let folder = place(file.parent().unwrap_or(Path::new("")));
     let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -138,6 +177,24 @@ mod tests {
             assert_eq!(counted_file(&value(other)), None, "{other}");
         }
         assert_eq!(counted_file(&[1]), None);
+    }
+
+    #[test]
+    fn the_slots_beside_this_one_are_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("EFI/Linux");
+        std::fs::create_dir_all(&place).expect("made");
+        for name in ["blockhaul_1.1+2-1.efi", "blockhaul_1.0.efi", "note.txt"] {
+            std::fs::write(place.join(name), b"no program").expect("written");
+        }
+        // The loader counts down after it has written the name down.
+        let this = Path::new("EFI/Linux/blockhaul_1.1+3.efi");
+        assert_eq!(
+            others(folder.path(), this),
+            Ok(Vec::new()),
+            "neither this one, nor what is no slot"
+        );
+        assert!(others(folder.path(), Path::new("nowhere/a+1.efi")).is_err());
     }
 
     #[test]
