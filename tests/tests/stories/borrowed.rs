@@ -56,6 +56,7 @@ fn a_card_in_another_appliance_is_the_same_source_and_stays_as_it_is() -> Result
     refuse(&open(&nothing.display().to_string(), &["--read-only"]), 10, "no archive")?;
     let wrong = ["--read-only", "--uuid", "01234567-89ab-4cde-8f01-23456789abcd"];
     refuse(&open(&device, &wrong), 12, "holds archive")?;
+    refuse(&open(&device, &[]), 12, "write-protected")?;
     let words = open(&device, &["--read-only"]);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let opened = kiosk.call(&words)?;

@@ -5,8 +5,9 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::creation::refusal;
 use super::{Archive, Phase};
-use crate::control::types::{ArchiveStatus, VolumeState};
+use crate::control::types::{ArchiveStatus, Refusal, RefusalCode, VolumeState};
 
 impl Archive {
     /// The state of the volume, why, and what to do.
@@ -39,6 +40,22 @@ impl Archive {
             ),
             Phase::Ready => (VolumeState::Ready, String::new(), String::new()),
         }
+    }
+
+    /// Nothing can be appended now: why, and what to do, for whoever wanted to.
+    pub fn takes_nothing(&self) -> Refusal {
+        let (_, why, mut next) = self.state();
+        if self.is_only_read() {
+            next = format!(
+                "To write to it: `blockhaul archive remove {0}`, then `blockhaul archive open {0}` without --read-only.",
+                self.name
+            );
+        }
+        refusal(
+            RefusalCode::Busy,
+            format!("Archive {} takes no blocks: {why}.", self.name),
+            next,
+        )
     }
 
     /// For `status`.

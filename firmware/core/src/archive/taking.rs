@@ -1,7 +1,7 @@
 //! Taking in an archive that is on a volume already: which one is it?
 //!
 //! Reads the superblock copies and lets go of the volume again. Opening the archive is `opening.rs`, as after any restart.
-//! Invariant: nothing is written.
+//! Invariant: nothing is written, however the volume is opened.
 
 use alloc::format;
 use hal::{Access, IoError, Op, Span, VolumeFacts, VolumeId};
@@ -47,12 +47,18 @@ impl Taking {
             let next = "Try again, or restart the daemon with more --memory.";
             return Err(refusal(RefusalCode::Busy, "The block memory is used up at the moment.", next));
         };
+        // As it will be opened, so that what would refuse it then is said now.
+        let access = if call.read_only {
+            Access::ExclusiveToRead
+        } else {
+            Access::Exclusive
+        };
         let tag = context.tag(Purpose::Taking(volume, Task::Open));
         context.submit(Op::Open {
             tag,
             volume,
             path: call.volume.clone(),
-            access: Access::ExclusiveToRead,
+            access,
         });
         Ok(Taking {
             call,
@@ -174,6 +180,16 @@ fn cannot_open(path: &str, error: IoError) -> Refusal {
             RefusalCode::Busy,
             format!("{path} is mounted, or held by another program or archive."),
             "See who holds it with `blockhaul device list`; unmount or stop it first.",
+        ),
+        IoError::Unsupported => refusal(
+            RefusalCode::Usage,
+            format!("{path} is no disk, partition or file that can be used with direct I/O."),
+            "Name the block device or the file that the archive is on.",
+        ),
+        IoError::ReadOnly => refusal(
+            RefusalCode::Refused,
+            format!("{path} is write-protected."),
+            "Lift the protection, or take it in with --read-only.",
         ),
         _ => refusal(
             RefusalCode::Failed,

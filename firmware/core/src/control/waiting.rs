@@ -146,14 +146,11 @@ impl Parts {
                 }
                 Some(archive) => {
                     let (_, why, action) = archive.state();
-                    refuse(
-                        client,
-                        &refusal(RefusalCode::Failed, format!("The archive was made but {why}."), action),
-                        context,
-                    );
+                    let sentence = format!("Archive {} is in the configuration now, but {why}.", archive.name);
+                    refuse(client, &refusal(RefusalCode::Failed, sentence, action), context);
                 }
                 None => {
-                    let sentence = "The archive was made and cannot be opened: the block memory is used up.";
+                    let sentence = "The archive is in the configuration now, and cannot be opened: the block memory is used up.";
                     refuse(
                         client,
                         &refusal(RefusalCode::Failed, sentence, "Restart the daemon with more --memory."),

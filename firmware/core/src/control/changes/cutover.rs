@@ -195,9 +195,7 @@ impl Parts {
             ));
         }
         if !to.takes() || to.is_full() {
-            let (_, why, action) = to.state();
-            let sentence = format!("Archive {} takes no blocks: {why}.", call.to);
-            return Err(refusal(RefusalCode::Busy, sentence, action));
+            return Err(to.takes_nothing());
         }
         let sizes = (from.superblock.block_bytes, to.superblock.block_bytes);
         if from.gives() && sizes.0 != sizes.1 {

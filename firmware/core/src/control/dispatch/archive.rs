@@ -264,7 +264,6 @@ impl Parts {
         if archive.is_opening() {
             return Err(Outcome::Opening(archive.index));
         }
-        let (_, why, action) = archive.state();
-        Err(refusal(RefusalCode::Busy, format!("Archive {name} cannot be written: {why}."), action).into())
+        Err(archive.takes_nothing().into())
     }
 }

@@ -77,13 +77,7 @@ impl Parts {
             .archive_named(&call.archive)
             .ok_or_else(|| no_such("archive", &call.archive))?;
         if !archive.takes() || archive.is_full() {
-            let (_, why, action) = archive.state();
-            return Err(refusal(
-                RefusalCode::Busy,
-                format!("Archive {} takes no blocks: {why}.", call.archive),
-                action,
-            )
-            .into());
+            return Err(archive.takes_nothing().into());
         }
         let index = archive.index;
         self.check_not_hauled(index, &call.camera)?;
