@@ -123,7 +123,9 @@ fn a_card_in_another_appliance_is_the_same_source_and_stays_as_it_is() -> Result
     // A restart opens it in the same way.
     kiosk.stop()?;
     kiosk.start()?;
-    assert_eq!(archive_field(&kiosk, BORROWED, "state")?, "ready");
+    wait_until("the card in the reader, after a restart", || {
+        Ok(archive_field(&kiosk, BORROWED, "state")? == "ready")
+    })?;
     kiosk.call(&["job", "disable", "lend"])?;
     kiosk.call(&["job", "delete", "lend"])?;
     kiosk.call(&["archive", "remove", BORROWED])?;
